@@ -1,0 +1,165 @@
+"""Small, valid configs of every Transformers model type, for coverage runs and tests.
+
+Trying a tool on 600 architectures needs 600 models that fit on a laptop and keep what makes each of them
+special: grouped heads, windows, hybrid layer patterns, latent attention, experts. Writing them by hand would
+freeze today's list, so a config is shrunk by the *names* of its size fields (the vocabulary of names is small
+and shared); only where that gives an invalid model does `small_overrides.py` add a line.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from typing import Any
+
+from small_overrides import CONFIG_OVERRIDES, FIELD_VALUES
+from transformers import PreTrainedConfig
+from transformers.models.auto import modeling_auto
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+MIN_LAYERS, MAX_LAYERS = 4, 8
+VOCAB = 320
+
+# (name pattern, new value for the default): the first pattern that matches decides; no match leaves the field.
+# A small default is kept: `min` never makes a model larger than its author's.
+SIZES: list[tuple[str, Any]] = [
+    (r"(patch|image|crop|tile|kernel|window|chunk|block|stride|pool|codebook|beam|group).*_size$", None),
+    (r"^vocab_size|_vocab_size$|^vocab_size_per_layer_input$", VOCAB),
+    (r"^(hidden_size|d_model|n_embd|dim|embed_dim|hidden_dim|dim_model|model_dim|encoder_hidden_size)$", 64),
+    (r"^(embedding_size|word_embed_proj_dim|out_hidden_size|projection_dim|attention_hidden_size)$", 64),
+    (r"^(cross_attention_dim|cross_attention_hidden_size|backbone_hidden_size|lstm_dim)$", 64),
+    (r"(kv_lora_rank|o_lora_rank|q_lora_rank|laurel_rank|lowrank)", 16),
+    (r"^(qk_rope_head_dim|rotary_dim|rope_head_dim)$", 8),
+    (r"^(head_dim|attention_head_dim|kv_channels|.*_head_dim|dim_head|d_kv|mamba_d_head|d_head)$", 16),
+    (r"(moe|expert).*(intermediate|ffn_hidden)_size|^moe_ffn_dim$", 32),
+    (r"(intermediate|ffn|feed_forward|ff|mlp|inner).*(size|dim)$|^(d_ff|dff|n_inner|mlp_dim)$", 96),
+    (r"(state_size|d_state)$", 8),
+    (r"(dt_rank|time_step_rank)$", 4),
+    (r"^(topk_group|n_group|num_expert_group)$", 2),
+    (r"^(num_experts|n_routed_experts|num_local_experts|moe_num_experts|zero_expert_num)$", 8),
+    (r"^(num_experts_per_tok|num_experts_per_token|top_k|moe_topk|moe_k)$", 2),
+    (r"^(max_position_embeddings|n_positions|n_ctx|max_seq_len|max_sequence_length)$", 512),
+]
+HEADS = r"^(.*num_attention_heads|n_heads?|num_heads|.*attention_heads|linear_num_.*heads|mamba_n_heads|index_n_heads)$"
+KV_HEADS = r"^(.*num_key_value_heads|num_kv_heads|kv_n_heads|multi_query_group_num)$"
+LAYERS = (
+    r"^(num_hidden_layers|n_layers?|num_layers|.*encoder_layers|.*decoder_layers|num_blocks|depth|num_block)$"
+)
+PERIOD = r"(period|interval|every_n_layers|layer_group_size|sliding_window_pattern)$"
+TOKEN_ID = r"_token_(id|index)$"
+
+
+def small_model(model_type: str, head: str = "CausalLM") -> tuple[PreTrainedConfig, type]:
+    """The small config of a model type, and the class that the auto map of `head` names for it."""
+    import transformers
+
+    class_name = auto_map(head)[model_type]
+    class_name = class_name[0] if isinstance(class_name, (tuple, list)) else class_name
+    cls = getattr(transformers, class_name)
+    config_class = cls.config_class or CONFIG_MAPPING[model_type]
+    return small_config(config_class, model_type), cls
+
+
+def auto_map(head: str) -> dict[str, str]:
+    """The auto map behind a short name: `CausalLM`, `MaskedLM`, or a full `MODEL_..._NAMES`."""
+    full = head.upper() if head.upper().startswith("MODEL_") else f"MODEL_FOR_{_snake(head)}_MAPPING_NAMES"
+    return dict(getattr(modeling_auto, full))
+
+
+def all_maps() -> list[str]:
+    """Every auto map's full name, the one for causal LMs first."""
+    names = sorted(n for n in dir(modeling_auto) if n.startswith("MODEL_") and n.endswith("_NAMES"))
+    return sorted(names, key=lambda n: n != "MODEL_FOR_CAUSAL_LM_MAPPING_NAMES")
+
+
+def small_config(config_class: type[PreTrainedConfig], model_type: str = "") -> PreTrainedConfig:
+    """A small instance of a config class: its default, every known size field shrunk."""
+    overrides = CONFIG_OVERRIDES.get(model_type or config_class.model_type, {})
+    return shrink(config_class(**FIELD_VALUES.get(config_class.model_type, {})), overrides)
+
+
+def shrink(config: PreTrainedConfig, overrides: dict[str, Any]) -> PreTrainedConfig:
+    """The same kind of config with small sizes; sub-configs are shrunk by the same rules."""
+    names = {f.name for f in fields(config)} if hasattr(config, "__dataclass_fields__") else set(vars(config))
+    current = {n: getattr(config, n, None) for n in sorted(names) if not n.startswith("_")}
+    small = {n: v for n, old in current.items() if (v := small_value(n, old, current)) != old}
+    small |= small_layers(current)
+    for name, value in current.items():
+        if isinstance(value, PreTrainedConfig):
+            small[name] = shrink(value, overrides.get(name, {}))
+    plain = {n: v for n, v in overrides.items() if not isinstance(current.get(n), PreTrainedConfig)}
+    return type(config)(**{**explicit(config, small), **plain})
+
+
+def explicit(config: PreTrainedConfig, small: dict[str, Any]) -> dict[str, Any]:
+    return {**small, "pad_token_id": None} if getattr(config, "pad_token_id", None) is None else small
+
+
+def small_value(name: str, old: Any, current: dict[str, Any]) -> Any:
+    if isinstance(old, bool) or not isinstance(old, int):
+        return old
+    if re.search(TOKEN_ID, name):
+        return old if old < VOCAB - 20 else VOCAB - 20 + _rank(name, current)
+    if re.search(KV_HEADS, name):
+        return small_kv_heads(name, old, current)
+    if re.search(HEADS, name):
+        return min(old, 4)
+    if re.search(r"window", name) and re.search(r"^(sliding_window|.*window_size|attention_window)$", name):
+        return old if old <= 8 else 8
+    for pattern, size in SIZES:
+        if re.search(pattern, name):
+            return old if size is None else min(old, size)
+    return old
+
+
+def small_kv_heads(name: str, old: int, current: dict[str, Any]) -> int:
+    """Keep the kind: one head for all queries, one per query head, or groups."""
+    prefix = name.split("num_")[0] if "num_" in name else ""
+    heads = (
+        current.get(f"{prefix}num_attention_heads") or current.get("num_heads") or current.get("n_heads") or 0
+    )
+    return old if old <= 1 else (4 if old == heads else 2)
+
+
+def small_layers(current: dict[str, Any]) -> dict[str, Any]:
+    """Few layers, every kind among them: a layer list is cut to the first of each kind, in order."""
+    counts = {n: v for n, v in current.items() if re.search(LAYERS, n) and isinstance(v, int) and v > 0}
+    out: dict[str, Any] = {}
+    for name, count in counts.items():
+        lists = {
+            n: v for n, v in current.items() if isinstance(v, (list, tuple)) and len(v) == count and count > 4
+        }
+        keep = (
+            kept_layers(list(zip(*lists.values(), strict=True)))
+            if lists
+            else list(range(layer_count(current, count)))
+        )
+        out[name] = len(keep)
+        out |= {n: [v[i] for i in keep] for n, v in lists.items()}
+    return out
+
+
+def kept_layers(kinds: list[tuple]) -> list[int]:
+    firsts = sorted({kinds.index(kind) for kind in kinds})
+    prefix = max(firsts) + 1
+    if prefix <= MAX_LAYERS or len(firsts) > MAX_LAYERS:
+        return list(range(min(len(kinds), max(prefix, MIN_LAYERS))))
+    more = [i for i in range(len(kinds)) if i not in firsts][: max(0, MIN_LAYERS - len(firsts))]
+    return sorted([*firsts, *more])
+
+
+def layer_count(current: dict[str, Any], count: int) -> int:
+    periods = [v for n, v in current.items() if re.search(PERIOD, n) and isinstance(v, int) and v > 0]
+    dense = [v + 1 for n, v in current.items() if n == "first_k_dense_replace" and isinstance(v, int)]
+    return min(count, max([MIN_LAYERS, *(p for p in periods if p <= MAX_LAYERS), *dense]))
+
+
+def _rank(name: str, current: dict[str, Any]) -> int:
+    """A place among the special tokens, so that two of them stay distinct."""
+    special = [n for n in current if re.search(TOKEN_ID, n)]
+    return special.index(name) % 20
+
+
+def _snake(head: str) -> str:
+    """`CausalLM` -> `CAUSAL_LM`."""
+    return "_".join(re.findall(r"[A-Z]+(?![a-z])|[A-Z][a-z]*|\d+", head)).upper()

@@ -1,0 +1,63 @@
+"""The inputs of any forward: found from its signature, class and config, made as tensors of any sizes.
+
+Two doors. `plan_inputs` says in symbols what a phase needs (`batch_size`, `seq_len`, `cache_len`, ...), running
+tiny prefills of the model itself where only they can tell (the shape of a cache). `make_inputs` turns a plan into
+keyword arguments, with nothing but torch factory calls on the caller's own size objects.
+"""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from cutaway.trace.inputs_fill import fill_tensor
+from cutaway.trace.inputs_modalities import main_specs
+from cutaway.trace.inputs_probe import learn_state
+from cutaway.trace.inputs_symbols import symbols_of
+from cutaway.trace.inputs_types import InputError, InputPlan, InputSpec, NoDecodePhase, Symbol, evaluate
+
+__all__ = ["InputError", "InputPlan", "InputSpec", "NoDecodePhase", "Symbol", "make_inputs", "plan_inputs"]
+
+
+def plan_inputs(model: torch.nn.Module, phase: str) -> InputPlan:
+    """What forward needs in a phase. Runs the model only for `decode`, on its own device, at tiny sizes."""
+    prefill = _prefill_plan(model)
+    return prefill if phase == "prefill" else _decode_plan(model, prefill)
+
+
+def make_inputs(
+    model: torch.nn.Module,
+    plan: InputPlan,
+    sizes: dict[str, int],
+    device: str = "cpu",
+    dtype: torch.dtype = torch.bfloat16,
+) -> dict[str, Any]:
+    """Keyword arguments of `model.forward` at these sizes."""
+    sizes = {**{s.name: s.default for s in plan.symbols}, **sizes}
+    kwargs: dict[str, Any] = dict(plan.extra)
+    for spec in plan.specs:
+        shape = tuple(evaluate(d, sizes) for d in spec.shape)
+        kwargs[spec.name] = fill_tensor(model, spec, shape, sizes, device, dtype)
+    if plan.state is not None:
+        kwargs |= plan.state.build(sizes, lambda shape, dt: torch.zeros(shape, dtype=dt, device=device))
+    return kwargs
+
+
+def _prefill_plan(model: torch.nn.Module) -> InputPlan:
+    parameters = inspect.signature(model.forward).parameters
+    specs = main_specs(model, parameters)
+    extra = tuple((n, True) for n in ("use_cache",) if n in parameters)
+    return InputPlan("prefill", specs, symbols_of(specs), None, extra)
+
+
+def _decode_plan(model: torch.nn.Module, prefill: InputPlan) -> InputPlan:
+    """One new token after `cache_len` others. Arguments that fed the prompt only (images) are left out."""
+    device = next((p.device.type for p in model.parameters()), "cpu")
+    dtype = next((p.dtype for p in model.parameters() if p.dtype.is_floating_point), torch.bfloat16)
+    state = learn_state(model, prefill, lambda sizes: make_inputs(model, prefill, sizes, device, dtype))
+    specs = tuple(replace(s, shape=tuple(1 if d == "seq_len" else d for d in s.shape)) for s in prefill.specs)
+    kinds = sorted({type(v).__name__ for v in state.arguments.values()})
+    return InputPlan("decode", specs, symbols_of(specs, "cache_len"), ", ".join(kinds), prefill.extra, state)

@@ -1,0 +1,89 @@
+"""Tensors for a plan's arguments: the values only matter where they are indices or steer the forward.
+
+On the CPU every argument gets values with which the forward is valid. On the meta device nothing has values, so
+the arguments that a forward reads (ids, grids, lengths, masks) carry theirs along as `_cutaway_value`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+
+from cutaway.trace.inputs_types import InputSpec
+
+DTYPES = {"int64": torch.int64, "int32": torch.int32, "bool": torch.bool, "float32": torch.float32}
+
+
+def fill_tensor(
+    model: torch.nn.Module,
+    spec: InputSpec,
+    shape: tuple,
+    sizes: dict[str, int],
+    device: str,
+    dtype: torch.dtype,
+) -> torch.Tensor:
+    """One argument at its shape. The very size objects of the caller go into one factory call."""
+    kind = DTYPES.get(spec.dtype, dtype)
+    if device == "meta":
+        tensor = torch.empty(shape, dtype=kind, device="meta")
+        if not kind.is_floating_point:
+            tensor._cutaway_value = _values(model, spec, tuple(int(d) for d in shape), kind)
+        return tensor
+    return _values(model, spec, shape, kind)
+
+
+def _values(model: torch.nn.Module, spec: InputSpec, shape: tuple, kind: torch.dtype) -> torch.Tensor:
+    return FILLS[spec.fill.split(":")[0]](model, spec, shape, kind)
+
+
+def _tokens(model, spec, shape, kind) -> torch.Tensor:
+    """Ids of ordinary tokens: above the special ones when these sit at the bottom, below when at the top."""
+    low, high = ordinary_ids(model)
+    return torch.randint(low, high, shape, dtype=kind)
+
+
+def ordinary_ids(model: torch.nn.Module) -> tuple[int, int]:
+    """A range of ids that no field of the config (or of its parts) names as a special token."""
+    config = getattr(model, "config", None)
+    vocab = _vocab_size(model, config)
+    special = sorted({i for i in special_ids(config) if 0 <= i < vocab} | {-1, vocab})
+    low, high = max(zip(special, special[1:], strict=False), key=lambda gap: gap[1] - gap[0])
+    return (low + 1, high) if high - low > 1 else (0, vocab)
+
+
+def special_ids(config) -> set[int]:
+    """Every `*_token_id` and `*_token_index` of a config and of its sub-configs."""
+    ids: set[int] = set()
+    for name, value in vars(config).items() if config is not None else ():
+        if hasattr(value, "to_dict"):
+            ids |= special_ids(value)
+        elif name.endswith(("_token_id", "_token_index", "_token_ids")):
+            ids |= {v for v in (value if isinstance(value, (list, tuple)) else [value]) if isinstance(v, int)}
+    return ids
+
+
+def _vocab_size(model: torch.nn.Module, config) -> int:
+    """Rows of the token embedding; the config's number where a model hides its embedding."""
+    try:
+        return model.get_input_embeddings().weight.shape[0]
+    except (AttributeError, NotImplementedError, TypeError):
+        text = config.get_text_config() if hasattr(config, "get_text_config") else config
+        return getattr(text, "vocab_size", None) or 2
+
+
+def _arange(model, spec, shape, kind) -> torch.Tensor:
+    return torch.arange(shape[-1]).to(kind).expand(shape).contiguous()
+
+
+def _random(model, spec, shape, kind) -> torch.Tensor:
+    return torch.randn(shape, dtype=torch.float32).to(kind)
+
+
+FILLS: dict[str, Callable] = {
+    "tokens": _tokens,
+    "arange": _arange,
+    "random": _random,
+    "ones": lambda model, spec, shape, kind: torch.ones(shape, dtype=kind),
+    "zeros": lambda model, spec, shape, kind: torch.zeros(shape, dtype=kind),
+}

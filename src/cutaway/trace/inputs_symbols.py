@@ -1,0 +1,25 @@
+"""The sizes a user can choose, with what they count; a plan lists those that its shapes use."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from cutaway.trace.inputs_types import InputSpec, Symbol
+
+SYMBOLS = {
+    s.name: s
+    for s in (
+        Symbol("batch_size", "sequences processed together", "sequences", 1, 1, 3),
+        Symbol("seq_len", "new tokens per sequence", "tokens", 1024, 5, 24),
+        Symbol("cache_len", "tokens per sequence already in the cache", "tokens", 1024, 5, 40),
+    )
+}
+
+
+def symbols_of(specs: Iterable[InputSpec], *more: str) -> tuple[Symbol, ...]:
+    """The symbols in the shapes, in the order of the table above."""
+    used = {word for spec in specs for d in spec.shape for word in re.findall(r"[a-z_]\w*", str(d))} | set(
+        more
+    )
+    return tuple(s for name, s in SYMBOLS.items() if name in used)
