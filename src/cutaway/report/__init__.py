@@ -1,0 +1,1 @@
+"""Answers made readable: one builder per report, one renderer per format."""
