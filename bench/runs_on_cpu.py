@@ -46,7 +46,7 @@ def list_jobs(maps: str, only: str | None) -> list[tuple[str, str]]:
     jobs = []
     for name in all_maps() if maps == "all" else [maps]:
         for model_type, class_name in auto_map(name).items():
-            if str(class_name) not in seen and (only is None or only in (model_type, class_name)):
+            if (maps != "all" or str(class_name) not in seen) and (only is None or only in (model_type, class_name)):
                 seen.add(str(class_name))
                 jobs.append((name, model_type))
     return jobs
@@ -87,7 +87,11 @@ def build(head: str, model_type: str):
 
     torch.manual_seed(0)
     config, cls = small_model(model_type, head)
-    return cls._from_config(config, dtype=torch.bfloat16, attn_implementation="eager").eval()
+    model = cls._from_config(config, dtype=torch.bfloat16, attn_implementation="eager").eval()
+    for name, parameter in model.named_parameters():
+        if any(part in name for part in model._keep_in_fp32_modules_strict or ()):
+            parameter.data = parameter.data.float()  # as `from_pretrained` does and `_from_config` does not
+    return model
 
 
 def run_twice(model, phase: str) -> str:
@@ -110,13 +114,13 @@ def check_state(model, plan, sizes: dict[str, int]) -> None:
     import torch
 
     from cutaway.trace.inputs import make_inputs, plan_inputs
-    from cutaway.trace.inputs_probe import returned_state
+    from cutaway.trace.inputs_probe import state_after
     from cutaway.trace.inputs_state import describe_state
 
     prefill = plan_inputs(model, "prefill")
     known = {s.name: sizes.get(s.name, s.low) for s in prefill.symbols} | {"seq_len": sizes["cache_len"]}
     with torch.no_grad():
-        real = returned_state(model, model(**make_inputs(model, prefill, known)))
+        real = state_after(model, make_inputs(model, prefill, known))
     made = {n: v for n, v in make_inputs(model, plan, sizes).items() if n in real}
     wanted, found = describe_state(real), describe_state(made)
     wrong = [

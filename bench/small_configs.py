@@ -57,7 +57,10 @@ def small_model(model_type: str, head: str = "CausalLM") -> tuple[PreTrainedConf
     class_name = class_name[0] if isinstance(class_name, (tuple, list)) else class_name
     cls = getattr(transformers, class_name)
     config_class = cls.config_class or CONFIG_MAPPING[model_type]
-    return small_config(config_class, model_type), cls
+    config = small_config(config_class)
+    if head == "CausalLM" and not config.is_encoder_decoder and hasattr(config, "is_decoder"):
+        config.is_decoder = True  # encoders of the BERT family are language models only when told so
+    return config, cls
 
 
 def auto_map(head: str) -> dict[str, str]:
@@ -72,27 +75,31 @@ def all_maps() -> list[str]:
     return sorted(names, key=lambda n: n != "MODEL_FOR_CAUSAL_LM_MAPPING_NAMES")
 
 
-def small_config(config_class: type[PreTrainedConfig], model_type: str = "") -> PreTrainedConfig:
+def small_config(config_class: type[PreTrainedConfig]) -> PreTrainedConfig:
     """A small instance of a config class: its default, every known size field shrunk."""
-    overrides = CONFIG_OVERRIDES.get(model_type or config_class.model_type, {})
-    return shrink(config_class(**FIELD_VALUES.get(config_class.model_type, {})), overrides)
+    return shrink(config_class(**FIELD_VALUES.get(config_class.model_type, {})), {})
 
 
 def shrink(config: PreTrainedConfig, overrides: dict[str, Any]) -> PreTrainedConfig:
     """The same kind of config with small sizes; sub-configs are shrunk by the same rules."""
-    names = {f.name for f in fields(config)} if hasattr(config, "__dataclass_fields__") else set(vars(config))
-    current = {n: getattr(config, n, None) for n in sorted(names) if not n.startswith("_")}
+    overrides = {**CONFIG_OVERRIDES.get(config.model_type, {}), **overrides}
+    names = {f.name for f in fields(config)}
+    current = {n: read(config, n) for n in sorted(names) if not n.startswith("_")}
     small = {n: v for n, old in current.items() if (v := small_value(n, old, current)) != old}
     small |= small_layers(current)
-    for name, value in current.items():
-        if isinstance(value, PreTrainedConfig):
-            small[name] = shrink(value, overrides.get(name, {}))
-    plain = {n: v for n, v in overrides.items() if not isinstance(current.get(n), PreTrainedConfig)}
-    return type(config)(**{**explicit(config, small), **plain})
+    parts = {n: v for n, v in current.items() if isinstance(v, PreTrainedConfig)}
+    small |= {n: shrink(v, overrides.get(n, {})) for n, v in parts.items()}
+    if current.get("pad_token_id") is None:
+        small["pad_token_id"] = None
+    return type(config)(**{**small, **{n: v for n, v in overrides.items() if n not in parts}})
 
 
-def explicit(config: PreTrainedConfig, small: dict[str, Any]) -> dict[str, Any]:
-    return {**small, "pad_token_id": None} if getattr(config, "pad_token_id", None) is None else small
+def read(config: PreTrainedConfig, name: str) -> Any:
+    """A field's value; for one that differs by layer, the default of its class."""
+    try:
+        return getattr(config, name, None)
+    except RuntimeError:
+        return next(f.default for f in fields(config) if f.name == name)
 
 
 def small_value(name: str, old: Any, current: dict[str, Any]) -> Any:
@@ -122,28 +129,36 @@ def small_kv_heads(name: str, old: int, current: dict[str, Any]) -> int:
 
 
 def small_layers(current: dict[str, Any]) -> dict[str, Any]:
-    """Few layers, every kind among them: a layer list is cut to the first of each kind, in order."""
+    """Few layers, every kind among them: a list per layer is cut to the first of each kind, in order."""
     counts = {n: v for n, v in current.items() if re.search(LAYERS, n) and isinstance(v, int) and v > 0}
     out: dict[str, Any] = {}
     for name, count in counts.items():
-        lists = {
-            n: v for n, v in current.items() if isinstance(v, (list, tuple)) and len(v) == count and count > 4
-        }
-        keep = (
-            kept_layers(list(zip(*lists.values(), strict=True)))
-            if lists
-            else list(range(layer_count(current, count)))
-        )
+        lists = {n: v for n, v in current.items() if is_per_layer(v, count)}
+        kinds = list(zip(*(map(str, v) for v in lists.values()), strict=True))
+        keep = kept_layers(kinds) if lists else list(range(layer_count(current, count)))
         out[name] = len(keep)
         out |= {n: [v[i] for i in keep] for n, v in lists.items()}
+        out |= {n: [i for i in v if i < len(keep)] for n, v in current.items() if is_index_list(v, count)}
     return out
+
+
+def is_per_layer(value: Any, count: int) -> bool:
+    """One entry per layer, as opposed to a list of layers' numbers."""
+    return isinstance(value, (list, tuple)) and len(value) == count > 4 and not is_index_list(value, count)
+
+
+def is_index_list(value: Any, count: int) -> bool:
+    """Numbers of layers, rising: which of them are experts, cross-attention, feature outputs."""
+    if not isinstance(value, (list, tuple)) or not all(type(v) is int for v in value):
+        return False
+    return len(value) > 1 and list(value) == sorted(set(value)) and 0 <= value[0] and value[-1] < count
 
 
 def kept_layers(kinds: list[tuple]) -> list[int]:
     firsts = sorted({kinds.index(kind) for kind in kinds})
     prefix = max(firsts) + 1
     if prefix <= MAX_LAYERS or len(firsts) > MAX_LAYERS:
-        return list(range(min(len(kinds), max(prefix, MIN_LAYERS))))
+        return list(range(min(len(kinds), max(min(prefix, MAX_LAYERS), MIN_LAYERS))))
     more = [i for i in range(len(kinds)) if i not in firsts][: max(0, MIN_LAYERS - len(firsts))]
     return sorted([*firsts, *more])
 

@@ -4,8 +4,70 @@ from __future__ import annotations
 
 from typing import Any
 
-# Values for the constructor of the default config, before shrinking (by the config class's `model_type`).
+# Values for the constructor of the default config, before shrinking (by the auto map's key or `model_type`):
+# defaults that are no valid model, or lists that are derived only when the config is made.
 FIELD_VALUES: dict[str, dict[str, Any]] = {}
 
-# Values set after shrinking (by the auto map's key). A dict value for a sub-config applies inside it.
-CONFIG_OVERRIDES: dict[str, dict[str, Any]] = {}
+# Values set after shrinking (by `model_type`, wherever the config occurs). A dict value for a sub-config applies inside it.
+CONFIG_OVERRIDES: dict[str, dict[str, Any]] = {
+    # heads * head size of the state-space mixer must be expand * hidden_size
+    "bamba": {"mamba_n_heads": 8},
+    "granitemoehybrid": {"mamba_n_heads": 8},
+    "mamba2": {"num_heads": 8},
+    # the list of layers is written in run-length form
+    "gpt_neo": {"attention_types": [[["global", "local"], 2]]},
+    # the rotary settings are kept per kind of layer, with no default
+    "cohere_compass_text": {
+        "rope_parameters": {
+            "full_attention": {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [2, 3, 3]},
+            "sliding_attention": {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [2, 3, 3]},
+        }
+    },
+    # no default number of experts, heads, head size or layer kinds
+    "deepseek_v2": {"num_experts_per_tok": 2, "n_routed_experts": 8, "n_group": 2, "topk_group": 1},
+    "dots1": {"n_routed_experts": 8, "num_experts_per_tok": 2, "n_group": 2, "n_shared_experts": 1},
+    "hunyuan_v1_dense": {"head_dim": 16},
+    "hunyuan_v1_moe": {"head_dim": 16},
+    "ministral": {"head_dim": 16},
+    "nemotron": {"head_dim": 16, "num_key_value_heads": 2},
+    "lfm2_moe": {"layer_types": ["conv", "conv", "full_attention", "conv"]},
+    # the rotary part of a latent head is called head_dim
+    "longcat_flash": {"head_dim": 8},
+    # the decoder's cache is made for `encoder_layers` layers
+    "blenderbot": {"encoder_layers": 4, "decoder_layers": 4},
+    "xmod": {"default_language": "en_XX"},
+    # head sizes are rounded up to a multiple of 64
+    "xlstm": {"num_heads": 2, "hidden_size": 256},
+    # read from the released files, with no default
+    "dbrx": {"attn_config": {"rope_theta": 1e4}},
+    # shared weights need two hybrid layers
+    "zamba": {"layers_block_type": ["linear_attention", "hybrid"] * 2, "num_hidden_layers": 4},
+    # the last layers reuse the cache of the last one of their kind before them
+    "gemma3n_text": {
+        "num_hidden_layers": 4,
+        "layer_types": ["sliding_attention", "full_attention"] * 2,
+        "num_kv_shared_layers": 2,
+        "intermediate_size": [96] * 4,
+        "activation_sparsity_pattern": [0.95, 0.0, 0.0, 0.0],
+    },
+    # sizes of the global layers live in a per-layer table that is made from these
+    **dict.fromkeys(("gemma4_text", "gemma4_unified_text"), {"head_dim": 16, "global_head_dim": 32}),
+    **dict.fromkeys(
+        ("gemma4_assistant", "gemma4_unified_assistant"), {"text_config": {"hidden_size_per_layer_input": 0}}
+    ),
+    "dots3_note_text": {
+        **{f"swa_{n}": 4 for n in ("num_attention_heads", "num_key_value_heads")},
+        **{f"swa_{n}": 16 for n in ("q_lora_rank", "kv_lora_rank", "qk_nope_head_dim", "v_head_dim")},
+        "swa_head_dim": 24,
+        "num_key_value_heads": 4,
+    },
+    # the index attention is switched on by its sizes
+    "qwen4_exp_text": {
+        "indexer_n_heads": 2,
+        "indexer_kv_heads": 1,
+        "indexer_head_dim": 16,
+        "indexer_budget": 8,
+        "indexer_compress_ratio": 4,
+    },
+    "reformer": {"axial_pos_embds_dim": (16, 48), "axial_pos_shape": (8, 8)},
+}

@@ -15,7 +15,7 @@ import torch
 
 from cutaway.trace.inputs_fill import fill_tensor
 from cutaway.trace.inputs_modalities import main_specs
-from cutaway.trace.inputs_probe import learn_state
+from cutaway.trace.inputs_probe import accepts, learn_state
 from cutaway.trace.inputs_symbols import symbols_of
 from cutaway.trace.inputs_types import InputError, InputPlan, InputSpec, NoDecodePhase, Symbol, evaluate
 
@@ -54,10 +54,31 @@ def _prefill_plan(model: torch.nn.Module) -> InputPlan:
 
 
 def _decode_plan(model: torch.nn.Module, prefill: InputPlan) -> InputPlan:
-    """One new token after `cache_len` others. Arguments that fed the prompt only (images) are left out."""
-    device = next((p.device.type for p in model.parameters()), "cpu")
-    dtype = next((p.dtype for p in model.parameters() if p.dtype.is_floating_point), torch.bfloat16)
-    state = learn_state(model, prefill, lambda sizes: make_inputs(model, prefill, sizes, device, dtype))
-    specs = tuple(replace(s, shape=tuple(1 if d == "seq_len" else d for d in s.shape)) for s in prefill.specs)
-    kinds = sorted({type(v).__name__ for v in state.arguments.values()})
-    return InputPlan("decode", specs, symbols_of(specs, "cache_len"), ", ".join(kinds), prefill.extra, state)
+    """One new token after `cache_len` others, in the first form that the model's forward accepts."""
+    state = learn_state(model, prefill, lambda plan, sizes: make_inputs(model, plan, sizes, *_kind(model)))
+    kinds = ", ".join(sorted({type(v).__name__ for v in state.arguments.values()}))
+    plans = [
+        InputPlan("decode", specs, symbols_of(specs, "cache_len"), kinds, prefill.extra, state)
+        for specs in _decode_specs(prefill)
+    ]
+    return next((p for p in plans if accepts(model, make_inputs(model, p, _low(p), *_kind(model)))), plans[0])
+
+
+def _decode_specs(prefill: InputPlan) -> list[tuple[InputSpec, ...]]:
+    """The new token alone, or (older models cut it off themselves) the whole sequence with it at the end."""
+    forms = ("1", "cache_len + 1")
+    return [tuple(_with_tokens(s, int(f) if f.isdigit() else f) for s in prefill.specs) for f in forms]
+
+
+def _with_tokens(spec: InputSpec, tokens: int | str) -> InputSpec:
+    return replace(spec, shape=tuple(tokens if d == "seq_len" else d for d in spec.shape))
+
+
+def _low(plan: InputPlan) -> dict[str, int]:
+    return {s.name: s.low for s in plan.symbols}
+
+
+def _kind(model: torch.nn.Module) -> tuple[str, torch.dtype]:
+    """Where a probe runs: on the device and in the dtype of the model's own parameters."""
+    floating = (p for p in model.parameters() if p.dtype.is_floating_point)
+    return next(((p.device.type, p.dtype) for p in floating), ("cpu", torch.bfloat16))

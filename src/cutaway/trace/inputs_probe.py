@@ -15,30 +15,69 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from cutaway.trace.inputs_state import StateTemplate, fit_state, long_probe
-from cutaway.trace.inputs_types import InputPlan, NoDecodePhase
+from cutaway.trace.inputs_types import InputPlan, NoDecodePhase, Symbol
 
 # Returned and accepted under one name, and yet not state: results that a caller may feed in to save work.
 NOT_STATE = ("logits", "labels", "attention_mask", "hidden_states", "inputs_embeds", "image_hidden_states")
 
 
-def learn_state(
-    model: torch.nn.Module, plan: InputPlan, make: Callable[[dict], dict[str, Any]]
-) -> StateTemplate:
+# What a forward that does not return its state may take it in, to be filled in place.
+FILLED_IN_PLACE = ("past_key_values", "cache_params", "cache")
+
+
+def learn_state(model: torch.nn.Module, plan: InputPlan, make: Callable[..., dict[str, Any]]) -> StateTemplate:
     """The state after a prefill, as a function of the plan's symbols with `cache_len` for `seq_len`."""
-    points = [_probe(model, make, _sizes(plan, step)) for step in (0, 1)]
+    points = [_probe(model, plan, make, _sizes(plan, step)) for step in (0, 1)]
     longest = long_probe(points[-1][1])
     if longest:
-        points.append(_probe(model, make, {**_sizes(plan, 0), "seq_len": longest}))
+        points.append(_probe(model, plan, make, {**_sizes(plan, 0), "seq_len": longest}))
     return fit_state([(_as_cache(sizes), state) for sizes, state in points])
+
+
+def accepts(model: torch.nn.Module, kwargs: dict[str, Any]) -> bool:
+    """Whether forward runs on these arguments."""
+    try:
+        with torch.no_grad(), ReadsAnswered():
+            model(**kwargs)
+    except Exception:
+        return False
+    return True
+
+
+def state_after(model: torch.nn.Module, kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The state that one forward leaves: returned by it, or else filled in place."""
+    outputs = model(**kwargs)
+    state = returned_state(model, outputs)
+    if state:
+        return state
+    given = _empty_caches(model)
+    if given:
+        model(**{**kwargs, **given})
+    return {name: cache for name, cache in given.items() if cache.get_seq_length() > 0}
+
+
+def returned_state(model: torch.nn.Module, outputs: Any) -> dict[str, Any]:
+    accepted = inspect.signature(model.forward).parameters
+    items = outputs.items() if isinstance(outputs, Mapping) else ()
+    return {n: v for n, v in items if n in accepted and n not in NOT_STATE and v is not None}
+
+
+def _empty_caches(model: torch.nn.Module) -> dict[str, Any]:
+    from transformers import DynamicCache
+
+    accepted = inspect.signature(model.forward).parameters
+    name = next((n for n in FILLED_IN_PLACE if n in accepted), None)
+    return {name: DynamicCache(config=model.config)} if name else {}
 
 
 def _sizes(plan: InputPlan, step: int) -> dict[str, int]:
     """Small sizes that differ from each other and between the probes."""
     small = {"batch_size": 2, "seq_len": 5}
-    return {
-        s.name: small.get(s.name, s.low) + step * (6 if s.name == "seq_len" else s.multiple_of)
-        for s in plan.symbols
-    }
+    return {s.name: small.get(s.name, s.low) + step * _stride(s) for s in plan.symbols}
+
+
+def _stride(symbol: Symbol) -> int:
+    return 6 if symbol.name == "seq_len" else symbol.multiple_of
 
 
 def _as_cache(sizes: dict[str, int]) -> dict[str, int]:
@@ -46,21 +85,12 @@ def _as_cache(sizes: dict[str, int]) -> dict[str, int]:
     return {renamed.get(n, n): v for n, v in sizes.items()}
 
 
-def _probe(
-    model: torch.nn.Module, make: Callable, sizes: dict[str, int]
-) -> tuple[dict[str, int], dict[str, Any]]:
+def _probe(model: torch.nn.Module, plan: InputPlan, make: Callable, sizes: dict[str, int]) -> tuple[dict, dict]:
     with torch.no_grad(), ReadsAnswered():
-        outputs = model(**make(sizes))
-    state = returned_state(model, outputs)
+        state = state_after(model, make(plan, sizes))
     if not state:
         raise NoDecodePhase(f"{type(model).__name__}.forward returns no state that it also takes back")
     return sizes, state
-
-
-def returned_state(model: torch.nn.Module, outputs: Any) -> dict[str, Any]:
-    accepted = inspect.signature(model.forward).parameters
-    items = outputs.items() if isinstance(outputs, Mapping) else ()
-    return {n: v for n, v in items if n in accepted and n not in NOT_STATE and v is not None}
 
 
 class ReadsAnswered(TorchDispatchMode):
