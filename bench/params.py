@@ -14,13 +14,16 @@ from cutaway.trace.build import build_model, load_config
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", help="only these models (default: all)")
-    parser.add_argument("--verbose", action="store_true", help="a line for every model, not only for differences")
+    parser.add_argument(
+        "--verbose", action="store_true", help="a line for every model, not only for differences"
+    )
     options = parser.parse_args()
     chosen = [catalogue.find(name) for name in options.names] or catalogue.entries()
     results = [(entry, *check(entry)) for entry in chosen]
     for entry, verdict, count, seconds, why in results:
         if options.verbose or verdict == "differs":
-            print(f"{verdict:<9} {entry.id:<52} {entry.parameters or 0:>18,} {count or 0:>18,} {seconds:6.2f} s {why}")
+            counts = f"{entry.parameters or 0:>18,} {count or 0:>18,}"
+            print(f"{verdict:<9} {entry.id:<52} {counts} {seconds:6.2f} s {why}")
     summarise(results)
     return int(any(verdict == "differs" for _, verdict, *_ in results))
 
@@ -44,8 +47,10 @@ def parameters(model) -> int:
 
 def summarise(results: list) -> None:
     by_verdict = {v: [r for r in results if r[1] == v] for v in ("same", "differs", "cannot")}
-    print(f"{len(by_verdict['same'])} same, {len(by_verdict['differs'])} differ, "
-          f"{len(by_verdict['cannot'])} cannot be built here, of {len(results)}")
+    print(
+        f"{len(by_verdict['same'])} same, {len(by_verdict['differs'])} differ, "
+        f"{len(by_verdict['cannot'])} cannot be built here, of {len(results)}"
+    )
     for entry, _, _, _, why in by_verdict["cannot"]:
         print(f"  {entry.id}: {why}" + (f" ({', '.join(entry.needs)})" if entry.needs else ""))
     slowest = sorted(results, key=lambda r: -r[3])[:5]

@@ -1,0 +1,266 @@
+# Integers that remember where they came from. A traced size is a real `int` (so every kernel, `range`, and argument
+# parser takes it) that carries its formula through Python arithmetic; each comparison is kept as a condition of validity.
+# Why not torch's SymInt: see docs/adr/001-concolic-tracing.md.
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+from cutaway.formula import Formula, const, floor_div, sym
+from cutaway.formula.core import as_formula
+
+
+@dataclass(frozen=True)
+class Guard:
+    """A comparison that the code made: `difference` against zero, and how it came out."""
+
+    difference: Formula
+    relation: str  # "<", "<=", "=="
+    outcome: bool
+
+    def holds(self, values: Mapping[str, int]) -> bool:
+        d = self.difference.evaluate(values)
+        return {"<": d < 0, "<=": d <= 0, "==": d == 0}[self.relation] == self.outcome
+
+
+@dataclass
+class Scope:
+    """One symbolic run: the value given to each symbol, which formula a value stands for, and the guards met."""
+
+    hints: Mapping[str, int]
+    known: dict[int, Formula] = field(default_factory=dict)  # first formula that took this value
+    guards: dict[Guard, None] = field(default_factory=dict)  # ordered set
+
+    def dim(self, name: str) -> Dim:
+        """The symbol `name` as an integer."""
+        return make(self.hints[name], sym(name))
+
+    def learn(self, value: int, formula: Formula) -> None:
+        if abs(value) > 1:
+            self.known.setdefault(value, formula)
+
+
+_scopes: list[Scope] = []
+
+
+@contextmanager
+def scope(hints: Mapping[str, int]) -> Iterator[Scope]:
+    """Run with these values for the symbols; nested scopes are not mixed."""
+    _scopes.append(Scope(hints))
+    try:
+        yield _scopes[-1]
+    finally:
+        _scopes.pop()
+
+
+def current() -> Scope:
+    """The scope of the run under way."""
+    return _scopes[-1]
+
+
+def make(value: int, formula: Formula) -> Any:
+    """`value` with its formula; a plain int when the formula is a constant."""
+    if formula.constant() is not None:
+        return int(value)
+    dim = Dim(value)
+    dim.formula = formula
+    if _scopes:
+        _scopes[-1].learn(int(value), formula)
+    return dim
+
+
+def formula_of(value: Any) -> Formula:
+    """The formula of a Dim, the constant of an int."""
+    return value.formula if isinstance(value, (Dim, Real)) else const(int(value))
+
+
+def _guard(a: Any, b: Any, relation: str, outcome: bool) -> bool:
+    if _scopes and isinstance(b, (int, float)) and not isinstance(b, bool):
+        try:
+            if relation == "==" and outcome and type(b) is int and b in _scopes[-1].known:
+                return True  # a size that lost its formula on its way through C
+            difference = _exact(a) - _exact(b)
+        except (ValueError, OverflowError):  # infinity and NaN
+            return outcome
+        if difference.constant() is None:
+            _scopes[-1].guards.setdefault(Guard(difference, relation, outcome))
+    return outcome
+
+
+def _exact(value: Any) -> Formula:
+    if isinstance(value, (Dim, Real)):
+        return value.formula
+    return const(Fraction(value)) if isinstance(value, float) else const(value)
+
+
+def _binary(name: str, combine: Any) -> Any:
+    plain = getattr(int, name)
+
+    def method(self: Dim, other: Any) -> Any:
+        if isinstance(other, float):
+            return getattr(Real.of(self), name)(other)
+        value = plain(self, other)
+        if value is NotImplemented:
+            return value
+        return make(value, combine(self.formula, formula_of(other)))
+
+    return method
+
+
+class Dim(int):
+    """An int with a formula. Arithmetic keeps the formula; comparisons are recorded as guards."""
+
+    formula: Formula
+
+    __add__ = _binary("__add__", lambda a, b: a + b)
+    __radd__ = _binary("__radd__", lambda a, b: b + a)
+    __sub__ = _binary("__sub__", lambda a, b: a - b)
+    __rsub__ = _binary("__rsub__", lambda a, b: b - a)
+    __mul__ = _binary("__mul__", lambda a, b: a * b)
+    __rmul__ = _binary("__rmul__", lambda a, b: b * a)
+    __floordiv__ = _binary("__floordiv__", lambda a, b: _divided(a, b))
+    __rfloordiv__ = _binary("__rfloordiv__", lambda a, b: _divided(b, a))
+    __mod__ = _binary("__mod__", lambda a, b: a - _divided(a, b) * b)
+    __rmod__ = _binary("__rmod__", lambda a, b: b - _divided(b, a) * a)
+
+    def __neg__(self) -> Any:
+        return make(-int(self), -self.formula)
+
+    def __pos__(self) -> Dim:
+        return self
+
+    def __abs__(self) -> Any:
+        return self if self >= 0 else -self
+
+    def __pow__(self, exponent: Any, modulus: Any = None) -> Any:
+        if type(exponent) is int and 0 <= exponent <= 8 and modulus is None:
+            return make(int(self) ** exponent, self.formula**exponent)
+        return int(self) ** exponent
+
+    def __truediv__(self, other: Any) -> Any:
+        return Real.of(self) / other
+
+    def __rtruediv__(self, other: Any) -> Any:
+        return other / int(self)
+
+    def __divmod__(self, other: Any) -> tuple[Any, Any]:
+        return self // other, self % other
+
+    def __lt__(self, other: Any) -> bool:
+        return _guard(self, other, "<", int.__lt__(self, other) if isinstance(other, int) else int(self) < other)
+
+    def __le__(self, other: Any) -> bool:
+        return _guard(self, other, "<=", int.__le__(self, other) if isinstance(other, int) else int(self) <= other)
+
+    def __gt__(self, other: Any) -> bool:
+        return not _guard(self, other, "<=", int(self) <= other)
+
+    def __ge__(self, other: Any) -> bool:
+        return not _guard(self, other, "<", int(self) < other)
+
+    def __eq__(self, other: Any) -> bool:
+        return _guard(self, other, "==", int(self) == other)
+
+    def __ne__(self, other: Any) -> bool:
+        return not _guard(self, other, "==", int(self) == other)
+
+    def __bool__(self) -> bool:
+        return not _guard(self, 0, "==", int(self) == 0)
+
+    __hash__ = int.__hash__
+
+    def __int__(self) -> int:
+        return int.__add__(self, 0)
+
+    def __float__(self) -> float:
+        return float(int.__add__(self, 0))
+
+    def __reduce__(self) -> Any:
+        return int, (int(self),)
+
+    def __copy__(self) -> Dim:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Dim:
+        return self
+
+
+def _divided(a: Formula, b: Formula) -> Formula:
+    """`a // b`; in architecture sizes that divide at the traced values, the division is taken as exact."""
+    quotient = floor_div(a, b)
+    if b.constant() is None and _scopes and len(b.terms) == 1:
+        hints = _scopes[-1].hints
+        if a.evaluate(hints) % b.evaluate(hints) == 0:
+            return a / b
+    return quotient
+
+
+class Real(float):
+    """A float with an exact rational formula, so that `math.ceil(seq_len / 64)` stays a formula."""
+
+    formula: Formula
+
+    @staticmethod
+    def of(dim: Dim) -> Real:
+        return _real(float(int(dim)), dim.formula)
+
+    def __truediv__(self, other: Any) -> Any:
+        if isinstance(other, Dim):
+            quotient = _divided(self.formula, other.formula)
+            exact = quotient if float(self) % int(other) == 0 else None
+            return _real(float(self) / int(other), exact) if exact is not None else float(self) / int(other)
+        return _linear(self, other, float(self) / other, lambda f, k: f / k)
+
+    def __mul__(self, other: Any) -> Any:
+        return _linear(self, other, float(self) * other, lambda f, k: f * k)
+
+    __rmul__ = __mul__
+
+    def __add__(self, other: Any) -> Any:
+        return _linear(self, other, float(self) + other, lambda f, k: f + k)
+
+    __radd__ = __add__
+
+    def __sub__(self, other: Any) -> Any:
+        return _linear(self, other, float(self) - other, lambda f, k: f - k)
+
+    def __floor__(self) -> Any:
+        return make(math.floor(float(self)), floor_div(self.formula, 1))
+
+    def __ceil__(self) -> Any:
+        return make(math.ceil(float(self)), -floor_div(-self.formula, 1))
+
+    def __trunc__(self) -> Any:
+        return self.__floor__() if self >= 0 else self.__ceil__()
+
+    def __int__(self) -> int:
+        return int(self.__trunc__())
+
+    def __round__(self, digits: Any = None) -> Any:
+        if digits is not None:
+            return round(float(self), digits)
+        return make(round(float(self)), floor_div(self.formula + Fraction(1, 2), 1))
+
+    __hash__ = float.__hash__
+
+
+def _real(value: float, formula: Formula) -> Real:
+    real = Real(value)
+    real.formula = formula
+    return real
+
+
+def _linear(a: Real, b: Any, value: Any, combine: Any) -> Any:
+    """Keep the formula through `a op b` when b is a finite number or a Dim."""
+    if isinstance(b, (Dim, Real)):
+        return _real(value, combine(a.formula, b.formula))
+    if isinstance(b, (int, float)) and math.isfinite(b) and (b or value == value):
+        try:
+            return _real(value, combine(a.formula, as_formula(Fraction(b))))
+        except ZeroDivisionError:
+            return value
+    return value

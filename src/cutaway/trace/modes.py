@@ -1,0 +1,353 @@
+# The two ears of a trace. One hears Python-level calls (so that `x.shape` answers with formulas and symbolic arguments
+# are known), the other hears every aten op with its tensors. Tensors live on the meta device: real shapes and strides,
+# no data; small integer tensors keep their values beside them, because real code branches on them.
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from cutaway.formula import const
+from cutaway.trace import source
+from cutaway.trace.dim import Dim, Scope, make
+from cutaway.trace.dim import current as dim_scope
+from cutaway.trace.record import ModuleRun, OpEvent, TensorRef, Where
+from cutaway.trace.shapes import Resolver, infer
+
+_META = torch.device("meta")
+VALUE_LIMIT = 1 << 16  # elements of an integer tensor whose values are kept
+_FREE = {"_unsafe_view", "_reshape_alias", "lift_fresh", "detach", "alias"}
+_ALLOCATES = {"empty", "empty_like", "new_empty", "empty_strided", "new_empty_strided", "empty_permuted"}
+_ASKS_FOR_DATA = {"_local_scalar_dense", "nonzero", "equal", "masked_select", "_unique2", "unique_consecutive", "unique_dim",
+                  "item", "is_nonzero", "bincount", "_assert_async", "unique_dim_consecutive"}
+
+
+class DataDependent(Exception):
+    """The code asked for the value of a tensor that has none."""
+
+    def __init__(self, op: str, where: Where):
+        self.op, self.where = op, where
+        super().__init__(op)
+
+
+@dataclass(slots=True)
+class OpInfo:
+    """What the schema says of an op, looked up once."""
+
+    name: str
+    view: bool
+    writes: bool
+    allocates: bool
+    asks: bool
+
+
+class Recorder:
+    """The state of one run: the scope, the stack of module runs, and the numbering of tensors."""
+
+    def __init__(self, scope: Scope, root: ModuleRun):
+        self.scope, self.modules = scope, [root]
+        self.call_dims: list[Dim] = []
+        self.caching = 0  # inside a cache's update: what is made there is cached state
+        self.infos: dict[Any, OpInfo] = {}
+        self.next_uid = 0
+        self.mute = 0
+
+    def uid(self) -> int:
+        self.next_uid += 1
+        return self.next_uid
+
+    def tag(self, t: torch.Tensor, dims: tuple | None = None, role: str | None = None) -> TensorRef:
+        """The tensor's reference, made on first sight."""
+        ref = getattr(t, "_cut", None)
+        sizes = tuple(t.shape)
+        if ref is None or ref.sizes != sizes or dims is not None:
+            if dims is None:
+                dims = tuple(self.scope.known.get(v) or const(v) if v > 1 else const(v) for v in sizes)
+            role = role or (ref.role if ref is not None else "activation")
+            ref = TensorRef(self.uid(), dims, t.dtype, role, sizes)
+            t._cut = ref  # type: ignore[attr-defined]
+            t._cut_dims = dims  # type: ignore[attr-defined]
+        elif role is not None and role != ref.role:
+            ref = TensorRef(ref.uid, ref.dims, ref.dtype, role, ref.sizes)
+            t._cut = ref  # type: ignore[attr-defined]
+        return ref
+
+    def info(self, func: Any) -> OpInfo:
+        found = self.infos.get(func)
+        if found is None:
+            schema = func._schema
+            name = schema.name.partition("::")[2]
+            returns = [r.alias_info for r in schema.returns]
+            view = name in _FREE or bool(returns) and all(a is not None and not a.is_write for a in returns)
+            writes = any(a.alias_info is not None and a.alias_info.is_write for a in schema.arguments)
+            found = OpInfo(name, view and not writes, writes, name in _ALLOCATES, name in _ASKS_FOR_DATA)
+            self.infos[func] = found
+        return found
+
+    def where(self, frame: Any) -> Where:
+        return tuple(reversed(source.stack(frame)))
+
+
+class ShapeMode(TorchFunctionMode):
+    """Answers questions about shapes with Dims, and remembers the symbolic arguments of the call under way."""
+
+    def __init__(self, recorder: Recorder):
+        super().__init__()
+        self.recorder = recorder
+
+    def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+        answer = _SHAPE_QUESTIONS.get(getattr(func, "__self__", None) if func.__class__ in _GETTERS else func)
+        if answer is not None and (found := answer(*args, **(kwargs or {}))) is not NotImplemented:
+            return found
+        recorder = self.recorder
+        dims = list(_dims_in(args)) if args else []
+        if kwargs:
+            dims += _dims_in(kwargs.values())
+            if func in _MAKES_FROM_DATA:
+                return _from_data(recorder, func, args, kwargs, dims)
+        elif func in _MAKES_FROM_DATA:
+            return _from_data(recorder, func, args, {}, dims)
+        if not dims:
+            return func(*args, **(kwargs or {}))
+        outer, recorder.call_dims = recorder.call_dims, dims
+        try:
+            return func(*args, **(kwargs or {}))
+        finally:
+            recorder.call_dims = outer
+
+
+class OpMode(TorchDispatchMode):
+    """Sees every aten op, gives its outputs symbolic sizes, and records it."""
+
+    def __init__(self, recorder: Recorder):
+        super().__init__()
+        self.recorder = recorder
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+        tracer = sys.gettrace()
+        if tracer is None:
+            return self._dispatch(func, args, kwargs or {})
+        sys.settrace(None)  # our own lines are of no interest, and watching them is slow
+        try:
+            return self._dispatch(func, args, kwargs or {})
+        finally:
+            sys.settrace(tracer)
+
+    def _dispatch(self, func: Any, args: tuple, kwargs: dict) -> Any:
+        recorder = self.recorder
+        info = recorder.info(func)
+        tensors = list(_tensors_in(args)) + (list(_tensors_in(kwargs.values())) if kwargs else [])
+        shadow = _shadow(func, info, args, kwargs, tensors)
+        if info.asks:
+            out = _answer_from_shadow(recorder, info, shadow, tensors)
+        else:
+            if (device := kwargs.get("device")) is not None and device.type != "meta":
+                kwargs = {**kwargs, "device": _META}  # a host tensor in a traced forward is symbolic like the others
+            out = func(*args, **kwargs)
+        self._note(func, info, args, kwargs, tensors, out, shadow)
+        return out
+
+    def _note(self, func: Any, info: OpInfo, args: tuple, kwargs: dict, tensors: list, out: Any, shadow: Any) -> None:
+        recorder = self.recorder
+        inputs: dict[int, TensorRef] = {}
+        for t in tensors:
+            ref = recorder.tag(t)
+            inputs.setdefault(ref.uid, ref)
+        outs = (out,) if isinstance(out, torch.Tensor) else tuple(t for t in _tensors_in(out)) if isinstance(out, (tuple, list)) else ()
+        refs = []
+        resolver = None
+        for n, t in enumerate(outs):
+            if info.writes and any(t is a for a in tensors):
+                ref = recorder.tag(t)
+            else:
+                if resolver is None:
+                    resolver = Resolver(recorder.scope, recorder.call_dims, [(r.sizes, r.dims) for r in inputs.values()])
+                dims = infer(info.name, args, tuple(t.shape), resolver.inputs, resolver)
+                ref = recorder.tag(t, dims, self._role(info, tensors))
+            refs.append(ref)
+            if shadow is not None:
+                _attach(t, shadow, n)
+        if recorder.mute:
+            return
+        recorder.modules[-1].events.append(
+            OpEvent(func, _as_refs(args), {k: v for k, v in kwargs.items() if v is not None}, tuple(inputs.values()), tuple(refs), recorder.where(sys._getframe(3)), info.view, info.allocates)
+        )
+
+    def _role(self, info: OpInfo, tensors: list) -> str:
+        if info.view and tensors:
+            return tensors[0]._cut.role
+        if self.recorder.caching or (info.name == "cat" and any(t._cut.role == "kv_cache" for t in tensors)):
+            return "kv_cache"
+        return "activation"
+
+
+def sizes_of(t: torch.Tensor) -> Any:
+    """`t.shape` with Dims where a size has a formula."""
+    ref = getattr(t, "_cut", None)
+    if ref is None:
+        return NotImplemented
+    return torch.Size(tuple(make(v, f) for v, f in zip(ref.sizes, ref.dims, strict=True)))
+
+
+def _size(t: torch.Tensor, dim: int | None = None) -> Any:
+    sizes = sizes_of(t)
+    return sizes if dim is None or sizes is NotImplemented else sizes[dim]
+
+
+def _list(t: torch.Tensor) -> Any:
+    """`x.tolist()` of a tensor whose values are kept; sizes among them are recognised."""
+    value = getattr(t, "_cutaway_value", None)
+    if value is None:
+        return NotImplemented if t.device.type != "meta" else _no_value("tolist")
+    return _recognised(value.tolist())
+
+
+def _item(t: torch.Tensor) -> Any:
+    value = getattr(t, "_cutaway_value", None)
+    if value is None:
+        return NotImplemented if t.device.type != "meta" else _no_value("item")
+    return _recognised(value.item())
+
+
+def _host(t: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+    return t
+
+
+def _recognised(value: Any) -> Any:
+    """Numbers that are known sizes become Dims again."""
+    if isinstance(value, list):
+        return [_recognised(v) for v in value]
+    known = dim_scope().known.get(value) if type(value) is int and value > 1 else None
+    return value if known is None else make(value, known)
+
+
+def _no_value(op: str) -> Any:
+    raise DataDependent(op, tuple(reversed(source.stack(sys._getframe(3)))))
+
+
+def _count(t: torch.Tensor) -> Any:
+    sizes = sizes_of(t)
+    if sizes is NotImplemented:
+        return sizes
+    total: Any = 1
+    for v in sizes:
+        total = total * v
+    return total
+
+
+_GETTERS = (type(torch.Tensor.shape.__get__), type(torch.Tensor.__len__))
+_SHAPE_QUESTIONS = {
+    torch.Tensor.shape: sizes_of, torch.Tensor.size: _size, torch.Tensor.numel: _count, torch.Tensor.nelement: _count,
+    torch.numel: _count, torch.Tensor.tolist: _list, torch.Tensor.item: _item, torch.Tensor.cpu: _host,
+}
+_MAKES_FROM_DATA = {torch.tensor, torch.as_tensor, torch.from_numpy, torch.scalar_tensor, torch.asarray}
+
+
+def _dims_in(args: Iterable[Any]) -> Iterator[Dim]:
+    for a in args:
+        kind = a.__class__
+        if kind is Dim:
+            yield a
+        elif kind is tuple or kind is list or kind is torch.Size:
+            yield from _dims_in(a)
+        elif kind is slice:
+            yield from _dims_in((a.start, a.stop, a.step))
+
+
+def _tensors_in(args: Iterable[Any]) -> Iterator[torch.Tensor]:
+    for a in args:
+        if isinstance(a, torch.Tensor):
+            yield a
+        elif a.__class__ is tuple or a.__class__ is list:
+            yield from _tensors_in(a)
+
+
+def _from_data(recorder: Recorder, func: Any, args: tuple, kwargs: dict, dims: list) -> Any:
+    """`torch.tensor([...])`: a constant whose values are kept beside the meta tensor."""
+    if args and isinstance(args[0], torch.Tensor):
+        return func(*args, **kwargs)
+    recorder.mute += 1
+    try:
+        with torch._C.DisableTorchFunction(), torch.utils._python_dispatch._disable_current_modes():
+            value = func(*args, **{**kwargs, "device": "cpu"} if func is not torch.from_numpy else kwargs)
+            out = torch.empty(value.shape, dtype=value.dtype, device="meta")
+        ref_dims = tuple(next((d.formula for d in dims if int(d) == v), None) or const(v) for v in value.shape)
+        recorder.tag(out, ref_dims)
+        out._cutaway_value = value
+        return out
+    finally:
+        recorder.mute -= 1
+
+
+def _as_refs(args: Iterable[Any]) -> tuple:
+    """Arguments with each tensor replaced by its reference: events must not keep tensors alive."""
+    return tuple(
+        a._cut if isinstance(a, torch.Tensor) else _as_refs(a) if a.__class__ in (list, tuple) else a for a in args
+    )
+
+
+def _shadow(func: Any, info: OpInfo, args: tuple, kwargs: dict, tensors: list) -> Any:
+    """The op on the values kept beside the tensors, when all have one and they are small; else None."""
+    if not tensors:
+        if info.name not in ("arange", "full", "zeros", "ones", "scalar_tensor", "tril_indices", "triu_indices") or not _small(args):
+            return None
+    else:
+        for t in tensors:
+            value = getattr(t, "_cutaway_value", None)
+            if value is None or value.shape != t.shape:
+                if info.writes and hasattr(tensors[0], "_cutaway_value"):
+                    del tensors[0]._cutaway_value
+                return None
+    try:
+        with torch.utils._python_dispatch._disable_current_modes():
+            return func(*_real(args), **{k: torch.device("cpu") if k == "device" else _real((v,))[0] for k, v in kwargs.items()})
+    except (RuntimeError, NotImplementedError, IndexError, TypeError, ValueError):
+        return None
+
+
+def _small(args: Iterable[Any]) -> bool:
+    total = 1
+    for a in args:
+        for v in a if isinstance(a, (list, tuple)) else (a,):
+            if isinstance(v, int):
+                total *= max(1, abs(v))
+    return total <= VALUE_LIMIT
+
+
+def _real(args: Iterable[Any]) -> tuple:
+    return tuple(
+        a._cutaway_value if isinstance(a, torch.Tensor) else type(a)(_real(a)) if a.__class__ in (list, tuple)
+        else torch.device("cpu") if isinstance(a, torch.device) else a
+        for a in args
+    )
+
+
+def _attach(t: torch.Tensor, shadow: Any, n: int) -> None:
+    value = shadow if isinstance(shadow, torch.Tensor) else shadow[n] if isinstance(shadow, (tuple, list)) and n < len(shadow) else None
+    if isinstance(value, torch.Tensor) and value.numel() <= VALUE_LIMIT and value.shape == t.shape:
+        t._cutaway_value = value  # type: ignore[attr-defined]
+
+
+def _answer_from_shadow(recorder: Recorder, info: OpInfo, shadow: Any, tensors: list) -> Any:
+    """Ops whose result depends on values: answered from the kept values, or not at all."""
+    if info.name == "_assert_async":
+        return None
+    if shadow is None:
+        raise DataDependent(info.name, recorder.where(sys._getframe(2)))
+    if isinstance(shadow, torch.Tensor):
+        return _meta_twin(shadow)
+    if isinstance(shadow, (tuple, list)):
+        return tuple(_meta_twin(v) if isinstance(v, torch.Tensor) else v for v in shadow)
+    if type(shadow) is int and shadow > 1 and (f := recorder.scope.known.get(shadow)) is not None:
+        return shadow
+    return shadow
+
+
+def _meta_twin(value: torch.Tensor) -> torch.Tensor:
+    with torch.utils._python_dispatch._disable_current_modes():
+        return torch.empty(value.shape, dtype=value.dtype, device="meta")

@@ -1,0 +1,59 @@
+# What happened, as it happened: ops and module calls with their tensors, before anything is priced.
+# Raw events stay small; formulas for costs are made later, once for each distinct event.
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import CodeType
+from typing import Any
+
+from cutaway.formula import Formula
+
+Where = tuple[tuple[CodeType, int], ...]  # model frames, outermost (the module's forward) first
+
+
+@dataclass(slots=True)
+class TensorRef:
+    """A tensor at the moment an op saw it."""
+
+    uid: int
+    dims: tuple[Formula, ...]
+    dtype: Any
+    role: str
+    sizes: tuple[int, ...]
+
+
+@dataclass(slots=True)
+class OpEvent:
+    func: Any
+    args: tuple
+    kwargs: dict
+    inputs: tuple[TensorRef, ...]  # distinct, in order
+    outputs: tuple[TensorRef, ...]
+    where: Where
+    view: bool
+    allocates_only: bool = False
+
+
+@dataclass(slots=True)
+class CallEvent:
+    module: ModuleRun
+    name: str
+    inputs: tuple[TensorRef, ...]
+    outputs: tuple[TensorRef, ...]
+    where: Where
+    inner_inputs: tuple[int, ...] = ()  # the callee's own uids for the same tensors, in the same order
+    inner_outputs: tuple[int, ...] = ()
+
+
+@dataclass(slots=True, eq=False)
+class ModuleRun:
+    """One run of a module's forward: the record that equal calls share."""
+
+    module: Any
+    path: str
+    events: list[Any] = field(default_factory=list)
+    ran: dict[CodeType, set[int]] = field(default_factory=dict)  # lines that ran, per function
+    inputs: tuple[TensorRef, ...] = ()
+    outputs: tuple[TensorRef, ...] = ()
+    signature: str = ""
+    gaps: list[Any] = field(default_factory=list)

@@ -1,0 +1,155 @@
+# One run of a forward on symbolic sizes: hooks every module call, every aten op and every executed line, and puts them
+# into the record of the module that was running.
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from types import CodeType, FrameType
+from typing import Any
+
+import torch
+from torch.utils import _pytree as pytree
+
+from cutaway.trace import source
+from cutaway.trace.dim import Scope, scope
+from cutaway.trace.memo import Memo, is_cache, replay
+from cutaway.trace.modes import OpMode, Recorder, ShapeMode
+from cutaway.trace.record import CallEvent, ModuleRun, TensorRef
+
+
+def run(
+    module: torch.nn.Module, make_inputs: Callable[[Scope], tuple[tuple, dict]], hints: Mapping[str, int], *,
+    memo: bool = True, lines: bool = True, arrange: Callable[[Recorder, Mapping[str, Any]], None] | None = None,
+) -> tuple[ModuleRun, Scope, Any]:
+    """Run `module` once with these values for the symbols; the record of the root, the scope, and what forward returned.
+
+    `make_inputs` builds (args, kwargs) on the meta device from the scope's Dims. `arrange` may tag tensors.
+    """
+    outer = ModuleRun(None, "")
+    with scope(hints) as symbols:
+        recorder = Recorder(symbols, outer)
+        _tag_state(module, recorder)
+        paths = {id(m): name for name, m in module.named_modules()}
+        with torch.no_grad(), torch.device("meta"), OpMode(recorder), ShapeMode(recorder):
+            recorder.mute += 1
+            args, kwargs = make_inputs(symbols)
+            recorder.mute -= 1
+            if arrange is not None:
+                arrange(recorder, kwargs)
+            with _hooked(recorder, Memo() if memo else None, paths), _lines_of(recorder, lines):
+                out = module(*args, **kwargs)
+    return outer.events[-1].module, symbols, out
+
+
+def _tag_state(module: torch.nn.Module, recorder: Recorder) -> None:
+    for p in module.parameters():
+        recorder.tag(p, getattr(p, "_cut_dims", None), "parameter")
+    for b in module.buffers():
+        recorder.tag(b, getattr(b, "_cut_dims", None), "buffer")
+
+
+@contextmanager
+def _hooked(recorder: Recorder, memo: Memo | None, paths: dict[int, str]) -> Iterator[None]:
+    """Every `Module.__call__` passes by here; updates of a cache are marked as such."""
+    original = torch.nn.Module.__call__
+
+    def _cutaway_call(self: torch.nn.Module, *args: Any, **kwargs: Any) -> Any:
+        tracer = sys.gettrace()
+        sys.settrace(None)
+        try:
+            return _enter(recorder, memo, paths, original, self, args, kwargs, sys._getframe(1), tracer)
+        finally:
+            sys.settrace(tracer)
+
+    assert _cutaway_call.__name__ == source.BOUNDARY_NAME
+    patched = [(torch.nn.Module, "__call__", original)]
+    torch.nn.Module.__call__ = _cutaway_call  # type: ignore[method-assign]
+    for cls in _cache_classes():
+        for name in ("update", "update_conv_state", "update_recurrent_state", "update_ssm_state", "lazy_initialization"):
+            if name in vars(cls):
+                patched.append((cls, name, vars(cls)[name]))
+                setattr(cls, name, _marked(recorder, vars(cls)[name]))
+    try:
+        yield
+    finally:
+        for cls, name, value in patched:
+            setattr(cls, name, value)
+
+
+def _cache_classes() -> list[type]:
+    utils = sys.modules.get("transformers.cache_utils")
+    if utils is None:
+        return []
+    return [v for v in vars(utils).values() if isinstance(v, type) and v.__module__ == utils.__name__]
+
+
+def _marked(recorder: Recorder, update: Any) -> Any:
+    def update_cache(*args: Any, **kwargs: Any) -> Any:
+        recorder.caching += 1
+        try:
+            return update(*args, **kwargs)
+        finally:
+            recorder.caching -= 1
+
+    return update_cache
+
+
+def _enter(
+    recorder: Recorder, memo: Memo | None, paths: dict[int, str], original: Any,
+    module: torch.nn.Module, args: tuple, kwargs: dict, frame: FrameType, tracer: Any,
+) -> Any:
+    where = recorder.where(frame)
+    path = paths.get(id(module), "")
+    ins = _refs(recorder, (args, kwargs))
+    key = memo.key(module, args, kwargs) if memo is not None else None
+    entry = memo.found.get(key) if memo is not None and key is not None else None
+    if entry is not None:
+        out = replay(entry, module, args, kwargs, recorder)
+        record = entry[0]
+    else:
+        record = ModuleRun(module, path, inputs=ins)
+        recorder.modules.append(record)
+        sys.settrace(tracer)
+        try:
+            out = original(module, *args, **kwargs)
+        finally:
+            sys.settrace(None)
+            recorder.modules.pop()
+        record.outputs = _refs(recorder, out)
+        if memo is not None and key is not None:
+            memo.found[key] = (record, (args, kwargs), out)
+    recorder.modules[-1].events.append(CallEvent(record, path, ins, _refs(recorder, out), where))
+    return out
+
+
+def _refs(recorder: Recorder, value: Any) -> tuple[TensorRef, ...]:
+    leaves, _ = pytree.tree_flatten(value, is_leaf=is_cache)
+    return tuple(recorder.tag(t) for t in leaves if isinstance(t, torch.Tensor))
+
+
+@contextmanager
+def _lines_of(recorder: Recorder, wanted: bool) -> Iterator[None]:
+    """Note which lines of model code run, for each module's first run."""
+    if not wanted:
+        yield
+        return
+
+    def on_call(frame: FrameType, event: str, arg: Any) -> Any:
+        code = frame.f_code
+        if source.kind_of(code) != "user":
+            return None
+        ran = recorder.modules[-1].ran.setdefault(code, set())
+
+        def on_line(frame: FrameType, event: str, arg: Any) -> Any:
+            ran.add(frame.f_lineno)
+            return on_line
+
+        return on_line
+
+    before = sys.gettrace()
+    sys.settrace(on_call)
+    try:
+        yield
+    finally:
+        sys.settrace(before)

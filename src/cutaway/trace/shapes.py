@@ -1,0 +1,304 @@
+# Which formula each size of an op's output is. Torch's own kernels compute the sizes; here each number is traced back:
+# to a size of an input, to a symbolic argument of the call, or, for the few ops that make new sizes (view, cat, slice,
+# pad, convolution …), to the rule of that op. Every answer is checked at the traced values, and the whole trace again
+# at other values, so a wrong guess cannot survive.
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import prod
+from typing import Any
+
+from cutaway.formula import Formula, ceil_div, const, floor_div
+from cutaway.formula.core import product
+from cutaway.trace.dim import Scope
+
+Sizes = Sequence[int]
+Dims = tuple[Formula, ...]
+
+
+class Resolver:
+    """Finds formulas for the numbers of one call."""
+
+    def __init__(self, scope: Scope, call_dims: Sequence[Any], inputs: Sequence[tuple[Sizes, Dims]]):
+        self.scope = scope
+        self.inputs = inputs
+        self.local: dict[int, Formula] = {}
+        for sizes, dims in inputs:
+            for v, f in zip(sizes, dims, strict=True):
+                if f.constant() is None:
+                    self.local.setdefault(v, f)
+        for d in call_dims:  # an argument of this very call knows best
+            self.local[int(d)] = d.formula
+
+    def find(self, value: int) -> Formula | None:
+        """The formula for this number, when it is known."""
+        if value in (-1, 0, 1):
+            return const(value)
+        return self.local.get(value) or self.scope.known.get(value)
+
+    def number(self, value: int) -> Formula:
+        """The formula for an integer argument; a number that nothing explains is the constant it is."""
+        found = self.find(value)
+        if found is None and value < 0 and (positive := self.find(-value)) is not None:
+            return -positive
+        return const(value) if found is None else found
+
+
+def infer(name: str, args: Sequence[Any], out_sizes: Sizes, inputs: Sequence[tuple[Sizes, Dims]], r: Resolver) -> Dims:
+    """A formula for each size of one output of the aten op `name` (base name, as `view`)."""
+    made = MAKERS.get(name)
+    if made is not None:
+        dims = made(args, out_sizes, inputs, r)
+        if dims is not None and _agrees(dims, out_sizes, r.scope):
+            return dims
+    positional = inputs[0] if inputs and len(inputs[0][0]) == len(out_sizes) else None
+    out = []
+    for i, v in enumerate(out_sizes):
+        if positional is not None and positional[0][i] == v:
+            out.append(positional[1][i])
+        else:
+            out.append(r.number(v))
+    return tuple(out)
+
+
+def _agrees(dims: Dims, sizes: Sizes, scope: Scope) -> bool:
+    if len(dims) != len(sizes):
+        return False
+    for f, v in zip(dims, sizes, strict=True):
+        k = f.constant()
+        if (k if k is not None else f.evaluate(scope.hints)) != v:
+            return False
+    return True
+
+
+def _view(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims | None:
+    """Sizes regroup: each run of inputs that multiplies to a run of outputs shares its product."""
+    sizes, dims = inputs[0]
+    result: list[Formula] = []
+    i = j = 0
+    while i < len(sizes) or j < len(out):
+        i0, j0 = i, j
+        a = sizes[i] if i < len(sizes) else 1
+        b = out[j] if j < len(out) else 1
+        i, j = min(i + 1, len(sizes)), min(j + 1, len(out))
+        while a != b:
+            if a < b:
+                if i >= len(sizes):
+                    return None
+                a *= sizes[i]
+                i += 1
+            else:
+                if j >= len(out):
+                    return None
+                b *= out[j]
+                j += 1
+        result.extend(_regroup(dims[i0:i], out[j0:j], r))
+    return tuple(result)
+
+
+def _regroup(group: Dims, out: Sizes, r: Resolver) -> list[Formula]:
+    whole = product(group)
+    real = [k for k, v in enumerate(out) if v != 1]
+    if len(real) == 1:
+        return [whole if k == real[0] else const(1) for k in range(len(out))]
+    found = [const(v) if whole.constant() is not None else r.find(v) for v in out]
+    if len(unknown := [k for k, f in enumerate(found) if f is None]) == 0:
+        if product(found) == whole:
+            return found
+        unknown = [max(range(len(out)), key=lambda k: out[k])] if whole.constant() is None else []
+    solved = [f if f is not None else const(v) for f, v in zip(found, out, strict=True)]
+    symbolic = whole.symbols()
+    for k in sorted(unknown, key=lambda k: -out[k]):
+        rest = product(f for n, f in enumerate(solved) if n != k)
+        quotient = _quotient(whole, rest)
+        if quotient is not None and quotient.symbols() <= symbolic:
+            solved[k] = quotient
+            r.scope.learn(out[k], quotient)
+            break
+    return solved
+
+
+def _quotient(a: Formula, b: Formula) -> Formula | None:
+    try:
+        return a / b
+    except (ValueError, ZeroDivisionError):
+        return None
+
+
+def _cat(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims | None:
+    rank = len(out)
+    parts = [(s, d) for s, d in inputs if len(s) == rank]
+    if not parts or len(parts) != len(args[0]):  # the same tensor twice, or an empty placeholder
+        parts = [(tuple(t.shape), getattr(t, "_cut_dims", None)) for t in args[0] if t.dim() == rank]
+        parts = [(s, d if d is not None else tuple(const(v) for v in s)) for s, d in parts]
+    if not parts:
+        return None
+    axis = (args[1] if len(args) > 1 and args[1] is not None else 0) % rank
+    total = parts[0][1][axis]
+    for _, d in parts[1:]:
+        total = total + d[axis]
+    r.scope.learn(out[axis], total)
+    return (*parts[0][1][:axis], total, *parts[0][1][axis + 1 :])
+
+
+def _slice(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims | None:
+    sizes, dims = inputs[0]
+    axis = (args[1] if len(args) > 1 else 0) % len(sizes)
+    start = args[2] if len(args) > 2 and args[2] is not None else 0
+    end = args[3] if len(args) > 3 and args[3] is not None else sizes[axis]
+    step = args[4] if len(args) > 4 else 1
+    size, whole = sizes[axis], dims[axis]
+    first = _bound(start, size, whole, r)
+    last = _bound(end, size, whole, r)
+    if out[axis] == 0:
+        length = const(0)
+    else:
+        length = last - first if step == 1 else ceil_div(last - first, step)
+    if length.constant() is None:
+        r.scope.learn(out[axis], length)
+    return (*dims[:axis], length, *dims[axis + 1 :])
+
+
+def _bound(at: int, size: int, whole: Formula, r: Resolver) -> Formula:
+    if at >= size:
+        return whole
+    if at < 0:
+        return whole + r.number(at) if at > -size else const(0)
+    return r.number(at)
+
+
+def _split(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims | None:
+    """Equal pieces and the remainder; pieces are told apart by their size."""
+    sizes, dims = inputs[0]
+    axis = (args[2] if len(args) > 2 else 0) % len(sizes)
+    piece = args[1]
+    known = r.find(out[axis]) if dims[axis].constant() is None else const(out[axis])
+    if known is None:
+        if isinstance(piece, int):
+            share = r.number(piece)
+            count = sizes[axis] // piece
+            exact = _quotient(dims[axis], const(count)) if sizes[axis] % piece == 0 else None
+            known = exact if exact is not None and share.constant() is not None and out[axis] == piece else None
+            known = known or (share if out[axis] == piece else dims[axis] - share * count)
+        else:
+            others = [v for v in piece if v != out[axis]]
+            known = dims[axis] - sum((r.number(v) for v in others), const(0))
+            known = known / max(1, sum(v == out[axis] for v in piece))
+    return (*dims[:axis], known, *dims[axis + 1 :])
+
+
+def _pad(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims | None:
+    sizes, dims = inputs[0]
+    result = list(dims)
+    pads = args[1]
+    for n in range(len(pads) // 2):
+        axis = len(sizes) - 1 - n
+        result[axis] = dims[axis] + r.number(pads[2 * n]) + r.number(pads[2 * n + 1])
+        r.scope.learn(out[axis], result[axis])
+    return tuple(result)
+
+
+def _repeat(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims | None:
+    dims = inputs[0][1]
+    times = args[1]
+    padded = (const(1),) * (len(times) - len(dims)) + tuple(dims)
+    return tuple(d * r.number(t) for d, t in zip(padded, times, strict=True))
+
+
+def _repeat_interleave(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims | None:
+    if len(args) < 2 or not isinstance(args[1], int):
+        return None
+    sizes, dims = inputs[0]
+    if len(args) < 3 or args[2] is None:
+        return (product(dims) * r.number(args[1]),)
+    axis = args[2] % len(sizes)
+    return (*dims[:axis], dims[axis] * r.number(args[1]), *dims[axis + 1 :])
+
+
+def _convolution(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims | None:
+    (_, x), (ksizes, k) = inputs[0], inputs[1]
+    stride, padding, dilation, transposed, output_padding, groups = args[3:9]
+    n = len(ksizes) - 2
+    spread = [tuple(v) * n if len(v) == 1 else tuple(v) for v in (stride, padding, dilation, output_padding)]
+    space = []
+    for i in range(n):
+        s, p, d, o = (r.number(v[i]) if j < 2 else v[i] for j, v in enumerate(spread))
+        reach = (k[2 + i] - 1) * d
+        size = x[-n + i]
+        space.append((size - 1) * s - p * 2 + reach + o + 1 if transposed else floor_div(size + p * 2 - reach - 1, s) + 1)
+        r.scope.learn(out[-n + i], space[-1])
+    channels = k[1] * groups if transposed else k[0]
+    return (x[0], channels, *space) if len(x) == n + 2 else (channels, *space)
+
+
+def _pool(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims | None:
+    """max_pool and avg_pool: (kernel_size, stride, padding, then dilation for max, ceil_mode)."""
+    dims = inputs[0][1]
+    kernel = args[1]
+    n = len(kernel)
+    stride = args[2] if len(args) > 2 and args[2] else kernel
+    padding = args[3] if len(args) > 3 else [0] * n
+    space = []
+    for i in range(n):
+        k, s = kernel[i], stride[i] if len(stride) > 1 else stride[0]
+        p = padding[i] if len(padding) > 1 else padding[0]
+        space.append(floor_div(dims[-n + i] + 2 * p - k, s) + 1)
+    return (*dims[:-n], *space)
+
+
+def _unfold(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims | None:
+    sizes, dims = inputs[0]
+    axis, size, step = args[1] % len(sizes), r.number(args[2]), r.number(args[3])
+    windows = floor_div(dims[axis] - size, step) + 1
+    r.scope.learn(out[axis], windows)
+    return (*dims[:axis], windows, *dims[axis + 1 :], size)
+
+
+def _arange(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims | None:
+    if not all(isinstance(a, int) for a in args[:3] if a is not None):
+        return None
+    bounds = [r.number(a) for a in args[:3] if a is not None]
+    first, last, step = (const(0), bounds[0], const(1)) if len(bounds) == 1 else (*bounds, const(1))[:3]
+    return (ceil_div(last - first, step),)
+
+
+def _same_product(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims | None:
+    return _view(args, out, inputs, r) if prod(inputs[0][0]) == prod(out) else None
+
+
+def _fft_half(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims | None:
+    sizes, dims = inputs[0]
+    axis = args[1][-1] % len(sizes)
+    if out[axis] != sizes[axis] // 2 + 1:
+        return None
+    return (*dims[:axis], floor_div(dims[axis], 2) + 1, *dims[axis + 1 :])
+
+
+def _upsample(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims | None:
+    sizes, dims = inputs[0]
+    space = []
+    for v, old, f in zip(out[2:], sizes[2:], dims[2:], strict=True):
+        known = r.find(v) if f.constant() is None else const(v)
+        space.append(known if known is not None else f * (v // old) if v % old == 0 else const(v))
+    return (*dims[:2], *space)
+
+
+MAKERS: dict[str, Callable[..., Dims | None]] = {
+    **dict.fromkeys(("view", "_unsafe_view", "_reshape_alias", "reshape", "view_copy"), _view),
+    "as_strided": _same_product,
+    "cat": _cat,
+    "slice": _slice,
+    "split": _split, "split_with_sizes": _split,
+    "constant_pad_nd": _pad, "reflection_pad1d": _pad, "reflection_pad2d": _pad, "replication_pad1d": _pad,
+    "replication_pad2d": _pad, "reflection_pad3d": _pad, "replication_pad3d": _pad,
+    "repeat": _repeat, "repeat_interleave": _repeat_interleave,
+    **dict.fromkeys(("convolution", "_convolution", "convolution_overrideable"), _convolution),
+    **dict.fromkeys(("max_pool2d_with_indices", "avg_pool1d", "avg_pool2d", "avg_pool3d", "max_pool3d_with_indices"), _pool),
+    "unfold": _unfold,
+    "arange": _arange,
+    "_fft_r2c": _fft_half,
+    **dict.fromkeys(
+        ("upsample_nearest1d", "upsample_nearest2d", "upsample_bilinear2d", "upsample_bicubic2d", "upsample_linear1d",
+         "_upsample_bilinear2d_aa", "_upsample_bicubic2d_aa", "upsample_trilinear3d"), _upsample,
+    ),
+}

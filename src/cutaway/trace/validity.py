@@ -1,0 +1,140 @@
+# When the formulas hold: the comparisons that the code made, and the check that another run at other sizes gives the same.
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+
+from cutaway.formula import Formula
+from cutaway.model import Gap
+from cutaway.trace.dim import Guard, Scope
+from cutaway.trace.inputs import InputPlan
+from cutaway.trace.record import CallEvent, ModuleRun, OpEvent
+
+# Other values are tried in this order; those that take the same branches serve for the check.
+_FACTORS = (Fraction(21, 20), Fraction(19, 20), Fraction(11, 10), Fraction(4, 5), Fraction(5, 4), Fraction(2), Fraction(1, 2))
+
+
+def conditions(scope: Scope, plan: InputPlan, values: Mapping[str, int]) -> tuple[str, ...]:
+    """The guards that say something, as text, the strictest of each kind, and the sizes that must exceed one."""
+    bounds: dict[tuple, Guard] = {}
+    for g in scope.guards:
+        if g.relation == "==" and not g.outcome or not _says_something(g):
+            continue
+        bounds.setdefault(_shape_of(g), g)
+        if _offset(g) > _offset(bounds[_shape_of(g)]):
+            bounds[_shape_of(g)] = g
+    ones = [f"{s.name} {'==' if values.get(s.name) == 1 else '>'} 1" for s in plan.symbols]
+    return (*ones, *(text(g) for g in bounds.values()))
+
+
+def text(g: Guard) -> str:
+    """`cache_len + 1 > 4096`: symbols on the left, the number on the right."""
+    constant = g.difference.terms.get((), 0)
+    left, right = g.difference - constant, -constant
+    relation = {("<", True): "<", ("<", False): ">=", ("<=", True): "<=", ("<=", False): ">", ("==", True): "==", ("==", False): "!="}[
+        (g.relation, g.outcome)
+    ]
+    if all(c < 0 for c in left.terms.values()):
+        left, right = -left, -right
+        relation = relation.translate(str.maketrans("<>", "><"))
+    return f"{str(left).replace('{', '').replace('}', '')} {relation} {right}"
+
+
+def _says_something(g: Guard) -> bool:
+    """Not what holds for all sizes above one: `seq_len > 0`, `cache_len + seq_len >= seq_len`."""
+    d = g.difference
+    constant = d.terms.get((), 0)
+    rest = [c for m, c in d.terms.items() if m]
+    if all(c > 0 for c in rest):
+        return not (constant + 2 * len(rest) > 0 and not _outcome_negative(g))
+    if all(c < 0 for c in rest):
+        return not (constant - 2 * len(rest) < 0 and _outcome_negative(g))
+    return True
+
+
+def _outcome_negative(g: Guard) -> bool:
+    return g.outcome if g.relation != "==" else False
+
+
+def _shape_of(g: Guard) -> tuple:
+    return ((g.difference - g.difference.terms.get((), 0)).key, g.relation in ("<", "<="), g.outcome)
+
+
+def _offset(g: Guard) -> Fraction:
+    sign = 1 if g.outcome else -1
+    return Fraction(g.difference.terms.get((), 0)) * sign
+
+
+def other_hints(scope: Scope, hints: Mapping[str, int], plan: InputPlan) -> dict[str, int]:
+    """Values that differ from `hints` in every symbol and take the same branches."""
+    step = {s.name: s.multiple_of for s in plan.symbols}
+    for factor in _FACTORS:
+        other = {n: _moved(v, factor, step.get(n, 1), i) for i, (n, v) in enumerate(hints.items())}
+        if all(g.holds(other) for g in scope.guards):
+            return other
+    return _one_by_one(scope, hints, step)
+
+
+def _moved(value: int, factor: Fraction, step: int, turn: int) -> int:
+    if value == 1:
+        return 1
+    moved = max(2, int(value * factor) // step * step) + step * (turn + 1)
+    return moved if moved != value else value + step
+
+
+def _one_by_one(scope: Scope, hints: Mapping[str, int], step: Mapping[str, int]) -> dict[str, int]:
+    """Where no common factor will do, move each symbol as far as the branches taken allow."""
+    other = dict(hints)
+    for n, v in hints.items():
+        for delta in (7, -7, 3, -3, 1, -1):
+            moved = {**other, n: v + delta * step.get(n, 1)}
+            if v > 1 and moved[n] > 1 and all(g.holds(moved) for g in scope.guards):
+                other = moved
+                break
+    return other
+
+
+def differences(a: ModuleRun, b: ModuleRun) -> list[Gap]:
+    """Where two runs at different sizes do not agree: there the formulas of the first cannot be trusted."""
+    found: list[Gap] = []
+    _compare(a, b, found, set())
+    return found
+
+
+def _compare(a: ModuleRun, b: ModuleRun, found: list[Gap], seen: set[tuple[int, int]]) -> None:
+    if (id(a), id(b)) in seen or len(found) > 20:
+        return
+    seen.add((id(a), id(b)))
+    if len(a.events) != len(b.events):
+        found.append(Gap(type(a.module).__name__, a.path, f"the number of ops depends on the sizes ({len(a.events)} or {len(b.events)})"))
+        return
+    for x, y in zip(a.events, b.events, strict=True):
+        if isinstance(x, CallEvent) and isinstance(y, CallEvent):
+            _compare(x.module, y.module, found, seen)
+        elif isinstance(x, OpEvent) and isinstance(y, OpEvent) and x.func is y.func:
+            _compare_op(x, y, found)
+        else:
+            found.append(Gap(_name(x), _place(x), "other sizes run another op here"))
+            return
+
+
+def _compare_op(x: OpEvent, y: OpEvent, found: list[Gap]) -> None:
+    for r, s in zip(x.outputs, y.outputs, strict=False):
+        if r.dims != s.dims:
+            found.append(Gap(_name(x), _place(x), f"a size is not understood: {_dims(r.dims)} or {_dims(s.dims)}"))
+            return
+
+
+def _dims(dims: tuple[Formula, ...]) -> str:
+    return "[" + ", ".join(str(d) for d in dims) + "]"
+
+
+def _name(e: OpEvent | CallEvent) -> str:
+    return str(e.func) if isinstance(e, OpEvent) else type(e.module.module).__name__
+
+
+def _place(e: OpEvent | CallEvent) -> str:
+    from cutaway.trace.assemble import places
+
+    found = places(e.where)
+    return str(found[-1]) if found else "?"
