@@ -1,0 +1,73 @@
+# The few words that rules are written in: sizes of tensors, dimensions named by arguments, shapes as text.
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from cutaway.formula import Formula, const
+from cutaway.formula.core import ONE, add, as_formula, product
+from cutaway.model import TensorSpec
+from cutaway.rules.api import Op
+
+
+def numel(spec: TensorSpec) -> Formula:
+    """How many elements."""
+    return product(spec.dims)
+
+
+def nbytes(spec: TensorSpec) -> Formula:
+    return numel(spec) * spec.element_bytes
+
+
+def total_numel(specs: Iterable[TensorSpec]) -> Formula:
+    return add(numel(s) for s in specs)
+
+
+def total_bytes(specs: Iterable[TensorSpec]) -> Formula:
+    return add(nbytes(s) for s in specs)
+
+
+def size(value: Any) -> Formula:
+    """A size argument, int or Formula, as a formula."""
+    return value if isinstance(value, Formula) else const(int(value))
+
+
+def whole(value: Any) -> int:
+    """A number that must be known, such as a dimension's index."""
+    return int(as_formula(value).constant()) if isinstance(value, Formula) else int(value)
+
+
+def axes(value: Any, rank: int) -> tuple[int, ...]:
+    """The dimensions that a `dim` argument names, from 0 on; all of them for None or an empty list."""
+    chosen = value if isinstance(value, (tuple, list)) else () if value is None else (value,)
+    return tuple(whole(d) % max(rank, 1) for d in chosen) if chosen else tuple(range(rank))
+
+
+def along(spec: TensorSpec, dim: Any) -> Formula:
+    """The length of the dimensions that `dim` names."""
+    return product(spec.dims[i] for i in axes(dim, len(spec.dims))) if spec.dims else ONE
+
+
+def tensors(value: Any) -> tuple[TensorSpec, ...]:
+    """The tensors in an argument, whether one, a list, or none."""
+    if isinstance(value, TensorSpec):
+        return (value,)
+    return tuple(t for v in value for t in tensors(v)) if isinstance(value, (tuple, list)) else ()
+
+
+def result(op: Op) -> TensorSpec:
+    """What an op writes first; the first tensor that it takes where it returns nothing."""
+    return (op.outputs or op.inputs)[0]
+
+
+def is_complex(*specs: TensorSpec) -> bool:
+    return any(s.dtype.startswith("complex") for s in specs)
+
+
+def text(spec: TensorSpec) -> str:
+    """`[batch_size, seq_len, 64]`."""
+    return dims_text(spec.dims)
+
+
+def dims_text(dims: Iterable[Any]) -> str:
+    return f"[{', '.join(str(d) for d in dims)}]".replace("{", "").replace("}", "")
