@@ -13,7 +13,7 @@ _PUBLIC = {
     "CutawayError": "cutaway.errors:CutawayError",
 }
 
-__all__ = ["__version__", *_PUBLIC]  # noqa: PLE0604
+__all__ = ["__version__", *_PUBLIC]
 
 
 def __getattr__(name: str):

@@ -2,15 +2,15 @@
 # lines (what was asked, where, what was known, what to try) and never a traceback.
 """What cutaway raises when it cannot answer.
 
-    CutawayError            exit code 2, printed as a few lines
-    ├── UnknownTarget       a name that nothing answers to; carries the nearest names
-    ├── BadConfig           a config.json that no model can be built from
-    ├── BadValue            an option or argument with a value that makes no sense
-    ├── NeedsExtra          an optional package is missing: pip install "cutaway[torch]"
-    ├── NeedsTrust          code outside installed packages, without --trust-code
-    ├── ForwardRaised       the user's module raised, in its constructor or in forward
-    ├── OutputError         the answer could not be written
-    └── Offline             the network was needed and is not there
+CutawayError            exit code 2, printed as a few lines
+├── UnknownTarget       a name that nothing answers to; carries the nearest names
+├── BadConfig           a config.json that no model can be built from
+├── BadValue            an option or argument with a value that makes no sense
+├── NeedsExtra          an optional package is missing: pip install "cutaway[torch]"
+├── NeedsTrust          code outside installed packages, without --trust-code
+├── ForwardRaised       the user's module raised, in its constructor or in forward
+├── OutputError         the answer could not be written
+└── Offline             the network was needed and is not there
 """
 
 import difflib
@@ -30,8 +30,15 @@ class CutawayError(Exception):
 
     exit_code = 2
 
-    def __init__(self, what: str, *, asked: str | None = None, where: str | None = None,
-                 known: str | None = None, try_: str | None = None):
+    def __init__(
+        self,
+        what: str,
+        *,
+        asked: str | None = None,
+        where: str | None = None,
+        known: str | None = None,
+        try_: str | None = None,
+    ):
         super().__init__(what)
         self.what, self.asked, self.where, self.known, self.try_ = what, asked, where, known, try_
 
@@ -46,16 +53,29 @@ class CutawayError(Exception):
 
     def to_dict(self) -> dict:
         """The same, for programs."""
-        return {"error": type(self).__name__, "what": self.what, "asked": self.asked,
-                "where": self.where, "known": self.known, "try": self.try_}
+        return {
+            "error": type(self).__name__,
+            "what": self.what,
+            "asked": self.asked,
+            "where": self.where,
+            "known": self.known,
+            "try": self.try_,
+        }
 
 
 class UnknownTarget(CutawayError):
     """A name that nothing answers to."""
 
     @classmethod
-    def among(cls, name: str, names: Iterable[str], *, what: str = "unknown name", where: str | None = None,
-              try_: str | None = None) -> "UnknownTarget":
+    def among(
+        cls,
+        name: str,
+        names: Iterable[str],
+        *,
+        what: str = "unknown name",
+        where: str | None = None,
+        try_: str | None = None,
+    ) -> "UnknownTarget":
         """The error for `name` with the nearest of `names` in it."""
         close = nearest(name, names)
         known = f"nearest: {', '.join(close)}" if close else None
@@ -76,8 +96,11 @@ class NeedsExtra(CutawayError):
     @classmethod
     def named(cls, extra: str, package: str, *, asked: str | None = None) -> "NeedsExtra":
         """The error for a missing `package` that the extra `extra` brings."""
-        return cls(f"this needs {package}, which is not installed", asked=asked,
-                   try_=f'pip install "cutaway[{extra}]"')
+        return cls(
+            f"this needs {package}, which is not installed",
+            asked=asked,
+            try_=f'pip install "cutaway[{extra}]"',
+        )
 
 
 class NeedsTrust(CutawayError):
@@ -88,8 +111,9 @@ class ForwardRaised(CutawayError):
     """The module's own code raised."""
 
     @classmethod
-    def caused_by(cls, error: BaseException, what: str, *, asked: str | None = None,
-                  try_: str | None = None) -> "ForwardRaised":
+    def caused_by(
+        cls, error: BaseException, what: str, *, asked: str | None = None, try_: str | None = None
+    ) -> "ForwardRaised":
         """The error that shows the last line of `error` and the place it came from."""
         return cls(what, asked=asked, where=raised_at(error), known=last_line(error), try_=try_)
 
@@ -105,8 +129,8 @@ class Offline(CutawayError):
 def nearest(name: str, names: Iterable[str], count: int = 5) -> list[str]:
     """The `count` names most like `name`, best first, whatever their case.
 
-    >>> nearest("lama", ["llama", "gemma", "opt"])
-    ['llama', 'gemma']
+    >>> nearest("Lama", ["llama", "gemma", "opt"])
+    ['llama']
     """
     by_fold = {n.casefold(): n for n in sorted(names)}
     close = difflib.get_close_matches(name.casefold(), by_fold, n=count, cutoff=0.5)
@@ -132,7 +156,7 @@ def _short(filename: str) -> str:
     """A path people recognise: from the package on, or relative to here."""
     parts = Path(filename).parts
     if "site-packages" in parts:
-        return str(Path(*parts[len(parts) - parts[::-1].index("site-packages"):]))
+        return str(Path(*parts[len(parts) - parts[::-1].index("site-packages") :]))
     try:
         return str(Path(filename).relative_to(Path.cwd()))
     except ValueError:

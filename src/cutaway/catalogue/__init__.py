@@ -40,10 +40,19 @@ class Entry:
 
     def to_dict(self) -> dict:
         """Everything but the config, for `cutaway models --json`."""
-        return {"id": self.id, "class_name": self.class_name, "model_type": self.model_type,
-                "parameters": self.parameters, "published": self.published, "aliases": list(self.aliases),
-                "needs_remote_code": self.needs_remote_code, "needs": list(self.needs),
-                "verbatim": self.verbatim, "provenance": self.provenance, "notes": self.notes}
+        return {
+            "id": self.id,
+            "class_name": self.class_name,
+            "model_type": self.model_type,
+            "parameters": self.parameters,
+            "published": self.published,
+            "aliases": list(self.aliases),
+            "needs_remote_code": self.needs_remote_code,
+            "needs": list(self.needs),
+            "verbatim": self.verbatim,
+            "provenance": self.provenance,
+            "notes": self.notes,
+        }
 
 
 @lru_cache(maxsize=1)
@@ -70,10 +79,17 @@ def find(name: str) -> Entry:
         if len(found) == 1:
             return found[0]
         if found:
-            raise UnknownTarget("that name fits several models", asked=name, try_="one of: " + ", ".join(
-                entry.id for entry in found))
-    raise UnknownTarget("no such model in the catalogue", asked=name, known=_known(wanted),
-                        try_="`cutaway models` lists them; a config.json or its folder works too")
+            raise UnknownTarget(
+                "that name fits several models",
+                asked=name,
+                try_="one of: " + ", ".join(entry.id for entry in found),
+            )
+    raise UnknownTarget(
+        "no such model in the catalogue",
+        asked=name,
+        known=_known(wanted),
+        try_="`cutaway models` lists them; a config.json or its folder works too",
+    )
 
 
 def names() -> list[str]:
@@ -91,10 +107,19 @@ def _known(wanted: str) -> str | None:
 
 
 def _entry(row: dict, aliases: tuple[str, ...]) -> Entry:
-    return Entry(id=row["id"], config=row["config"], class_name=row["class"], parameters=row.get("parameters"),
-                 published=row.get("published", ""), needs_remote_code=row.get("remote_code", False),
-                 needs=tuple(row.get("needs", ())), verbatim=row.get("verbatim", False),
-                 provenance=row["provenance"], notes=row.get("notes", ""), aliases=aliases)
+    return Entry(
+        id=row["id"],
+        config=row["config"],
+        class_name=row["class"],
+        parameters=row.get("parameters"),
+        published=row.get("published", ""),
+        needs_remote_code=row.get("remote_code", False),
+        needs=tuple(row.get("needs", ())),
+        verbatim=row.get("verbatim", False),
+        provenance=row["provenance"],
+        notes=row.get("notes", ""),
+        aliases=aliases,
+    )
 
 
 @lru_cache(maxsize=1)
@@ -114,8 +139,10 @@ def _unique_aliases(ids: list[str]) -> dict[str, tuple[str, ...]]:
     for i in ids:
         for form in _short_forms(i):
             meant[form].add(i)
-    return {i: tuple(sorted(form for form in _short_forms(i)
-                            if meant[form] == {i} and taken.get(form, i) == i)) for i in ids}
+    return {
+        i: tuple(sorted(form for form in _short_forms(i) if meant[form] == {i} and taken.get(form, i) == i))
+        for i in ids
+    }
 
 
 _SUFFIXES = re.compile(r"-(instruct|chat|it|hf|base|pt|bf16|v\d+(\.\d+)?|\d{4}|\d{2}-\d{4})$")

@@ -11,7 +11,17 @@ from cutaway.errors import BadValue, ForwardRaised, nearest
 
 # Names that a class gives to its position among its equals; any position will do.
 _INDEX_NAMES = {"layer_idx", "layer_id", "layer_index", "idx", "i", "layer_number", "layer_num"}
-_CONFIG_NAMES = {"config", "cfg", "args", "params", "conf", "hparams", "model_args", "model_config", "options"}
+_CONFIG_NAMES = {
+    "config",
+    "cfg",
+    "args",
+    "params",
+    "conf",
+    "hparams",
+    "model_args",
+    "model_config",
+    "options",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +36,9 @@ def constructor_arguments(cls: type, given: dict) -> Arguments:
     """Arguments for `cls(...)`: those given, config objects made from them, defaults for the rest."""
     parameters = _parameters(cls)
     hints = _hints(cls)
-    configs = {p.name: kind for p in parameters if p.name not in given and (kind := _config_kind(p, hints, cls))}
+    configs = {
+        p.name: kind for p in parameters if p.name not in given and (kind := _config_kind(p, hints, cls))
+    }
     rest = _left_over(cls, given, parameters, configs)
     named, missing = {}, []
     for p in parameters:
@@ -81,15 +93,23 @@ def _alternatives(hint: object) -> tuple:
 def _is_config(kind: object) -> bool:
     if not isinstance(kind, type):
         return False
-    return dataclasses.is_dataclass(kind) or any(base.__name__ in ("PreTrainedConfig", "PretrainedConfig")
-                                                 for base in kind.__mro__)
+    return dataclasses.is_dataclass(kind) or any(
+        base.__name__ in ("PreTrainedConfig", "PretrainedConfig") for base in kind.__mro__
+    )
 
 
 def _config_beside(cls: type) -> type | None:
     """The config class in the same module whose name is most like the class's."""
     module = sys.modules.get(cls.__module__)
-    kinds = {name: kind for name, kind in vars(module).items() if _is_config(kind)
-             and kind.__name__ not in ("PreTrainedConfig", "PretrainedConfig")} if module else {}
+    kinds = (
+        {
+            name: kind
+            for name, kind in vars(module).items()
+            if _is_config(kind) and kind.__name__ not in ("PreTrainedConfig", "PretrainedConfig")
+        }
+        if module
+        else {}
+    )
     if len(kinds) <= 1:
         return next(iter(kinds.values()), None)
     like = nearest(f"{cls.__name__}Config", kinds, 1) or [n for n in kinds if n.endswith(("Config", "Args"))]
@@ -104,8 +124,11 @@ def _left_over(cls: type, given: dict, parameters: list, configs: dict) -> dict:
     for name in rest:
         if name not in known and not (takes_any and not configs):
             close = nearest(name, known)
-            raise BadValue(f"{cls.__name__} takes no such argument", asked=name,
-                           known=f"nearest: {', '.join(close)}" if close else "it takes: " + ", ".join(sorted(known)))
+            raise BadValue(
+                f"{cls.__name__} takes no such argument",
+                asked=name,
+                known=f"nearest: {', '.join(close)}" if close else "it takes: " + ", ".join(sorted(known)),
+            )
     return rest
 
 
@@ -122,8 +145,14 @@ def _make_config(kind: type, values: dict) -> object:
     fields = _fields(kind)
     chosen = {name: value for name, value in values.items() if name in fields}
     if dataclasses.is_dataclass(kind) and not hasattr(kind, "model_type"):
-        missing = [f.name for f in dataclasses.fields(kind) if f.init and f.name not in chosen
-                   and f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING]
+        missing = [
+            f.name
+            for f in dataclasses.fields(kind)
+            if f.init
+            and f.name not in chosen
+            and f.default is dataclasses.MISSING
+            and f.default_factory is dataclasses.MISSING
+        ]
         if missing:
             raise _missing(kind, missing)
     try:
@@ -137,9 +166,11 @@ def _make_config(kind: type, values: dict) -> object:
 
 def _missing(cls: type, names: list[str]) -> BadValue:
     plural = "s" if len(names) > 1 else ""
-    return BadValue(f"{cls.__name__} needs the argument{plural} {', '.join(names)}",
-                    asked=f"{cls.__module__}.{cls.__qualname__}",
-                    try_=" ".join(f"--arg {name}={_example(name)}" for name in names))
+    return BadValue(
+        f"{cls.__name__} needs the argument{plural} {', '.join(names)}",
+        asked=f"{cls.__module__}.{cls.__qualname__}",
+        try_=" ".join(f"--arg {name}={_example(name)}" for name in names),
+    )
 
 
 def _example(name: str) -> int:

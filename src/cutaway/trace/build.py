@@ -4,6 +4,7 @@
 
 import contextlib
 import importlib
+import re
 import sys
 from collections.abc import Iterator
 
@@ -65,7 +66,9 @@ def model_class(config) -> type:
         found = getattr(auto, mapping, {}).get(type(config), None)
         if found is not None:
             return found[0] if isinstance(found, tuple) else found
-    raise BadConfig(f"Transformers has no model for model_type {config.model_type!r}", known=type(config).__name__)
+    raise BadConfig(
+        f"Transformers has no model for model_type {config.model_type!r}", known=type(config).__name__
+    )
 
 
 def build_model(config_or_class, dtype: str = "bfloat16", attn: str = "eager", args: dict | None = None):
@@ -79,6 +82,7 @@ def build_model(config_or_class, dtype: str = "bfloat16", attn: str = "eager", a
     kind = model_class(config)
     with _building(kind.__name__):
         model = kind._from_config(config, dtype=torch_dtype(dtype), attn_implementation=attn)
+        _keep_float32(model)
     return model.eval()
 
 
@@ -107,6 +111,18 @@ def torch_dtype(name: str):
     return getattr(_torch(), known)
 
 
+def _keep_float32(model) -> None:
+    """What Transformers keeps in float32 when it loads 16-bit weights, such as routing biases."""
+    names = getattr(model, "_keep_in_fp32_modules_strict", None)
+    if not names:
+        return
+    kept = re.compile(r"(^|\.)(" + "|".join(re.escape(name) for name in sorted(names)) + r")($|\.)")
+    for path, module in model.named_modules():
+        for name, tensor in [*module._parameters.items(), *module._buffers.items()]:
+            if tensor is not None and tensor.is_floating_point() and kept.search(f"{path}.{name}"):
+                tensor.data = tensor.data.float()
+
+
 def _config_class(config: dict, where: str) -> type:
     auto = importlib.import_module("transformers.models.auto.configuration_auto")
     model_type = config["model_type"]
@@ -115,11 +131,17 @@ def _config_class(config: dict, where: str) -> type:
     except KeyError:
         pass
     if "auto_map" in config or _in_catalogue_with_code(config):
-        raise NeedsTrust(f"model_type {model_type!r} is not part of Transformers: its code is kept with the weights",
-                         where=where, try_="fetch the modelling file, then file.py:Class with --trust-code")
+        raise NeedsTrust(
+            f"model_type {model_type!r} is not part of Transformers: its code is kept with the weights",
+            where=where,
+            try_="fetch the modelling file, then file.py:Class with --trust-code",
+        )
     close = nearest(model_type, auto.CONFIG_MAPPING_NAMES)
-    raise BadConfig(f"unknown model_type {model_type!r}", where=where,
-                    known=f"nearest: {', '.join(close)}" if close else None)
+    raise BadConfig(
+        f"unknown model_type {model_type!r}",
+        where=where,
+        known=f"nearest: {', '.join(close)}" if close else None,
+    )
 
 
 def _in_catalogue_with_code(config: dict) -> bool:
@@ -140,8 +162,12 @@ def _check_names(unknown: list[str], config: dict, where: str) -> None:
     for name in unknown:
         if name not in known:
             close = nearest(name, [n for n in known if not n.startswith("_")])
-            raise BadValue("the config has no such field", asked=name, where=where,
-                           known=f"nearest: {', '.join(close)}" if close else None)
+            raise BadValue(
+                "the config has no such field",
+                asked=name,
+                where=where,
+                known=f"nearest: {', '.join(close)}" if close else None,
+            )
 
 
 @contextlib.contextmanager
@@ -153,8 +179,9 @@ def _building(name: str) -> Iterator[None]:
     except CutawayError:
         raise
     except ImportError as error:
-        raise NeedsExtra(f"building {name} needs a package that is not installed", asked=name,
-                         known=_reason(error)) from error
+        raise NeedsExtra(
+            f"building {name} needs a package that is not installed", asked=name, known=_reason(error)
+        ) from error
     except Exception as error:
         raise ForwardRaised.caused_by(error, f"the constructor of {name} raised", asked=name) from error
 
@@ -163,8 +190,11 @@ def _building(name: str) -> Iterator[None]:
 def _no_initialisers() -> Iterator[None]:
     """`torch.nn.init.*_` return their tensor untouched while building."""
     init = importlib.import_module("torch.nn.init")
-    originals = {name: f for name, f in vars(init).items() if name.endswith("_") and callable(f)
-                 and not name.startswith("_")}
+    originals = {
+        name: f
+        for name, f in vars(init).items()
+        if name.endswith("_") and callable(f) and not name.startswith("_")
+    }
     for name in originals:
         setattr(init, name, _untouched)
     try:

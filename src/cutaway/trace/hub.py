@@ -32,8 +32,11 @@ def _cached(model_id: str) -> Path | None:
     try:
         from huggingface_hub import try_to_load_from_cache
     except ImportError:
-        raise NeedsExtra(f"{model_id} is not in the catalogue, and asking the hub needs huggingface_hub",
-                         asked=model_id, try_='pip install "cutaway[hf]"') from None
+        raise NeedsExtra(
+            f"{model_id} is not in the catalogue, and asking the hub needs huggingface_hub",
+            asked=model_id,
+            try_='pip install "cutaway[hf]"',
+        ) from None
     try:
         found = try_to_load_from_cache(model_id, "config.json")
     except ValueError as error:
@@ -70,16 +73,28 @@ def _explained(error: Exception, model_id: str, unknown: CutawayError) -> Cutawa
     from huggingface_hub import errors as hub
 
     if isinstance(error, hub.GatedRepoError):
-        return UnknownTarget("that model asks for a licence to be accepted", asked=model_id, known=unknown.known,
-                             try_="accept it on huggingface.co, then `hf auth login`")
+        return UnknownTarget(
+            "that model asks for a licence to be accepted",
+            asked=model_id,
+            known=unknown.known,
+            try_="accept it on huggingface.co, then `hf auth login`",
+        )
     if isinstance(error, hub.RepositoryNotFoundError):
-        return UnknownTarget("no such model in the catalogue or on the hub", asked=model_id, known=unknown.known,
-                             try_=unknown.try_)
+        return UnknownTarget(
+            "no such model in the catalogue or on the hub",
+            asked=model_id,
+            known=unknown.known,
+            try_=unknown.try_,
+        )
     if isinstance(error, hub.EntryNotFoundError) and not isinstance(error, hub.LocalEntryNotFoundError):
         return UnknownTarget("that model has no config.json", asked=model_id, known=unknown.known)
     return _offline(model_id, unknown)
 
 
 def _offline(model_id: str, unknown: CutawayError) -> Offline:
-    return Offline("not in the catalogue, and the hub cannot be reached", asked=model_id, known=unknown.known,
-                   try_="give its config.json or the folder that holds it, or go online once; it is then kept")
+    return Offline(
+        "not in the catalogue, and the hub cannot be reached",
+        asked=model_id,
+        known=unknown.known,
+        try_="give its config.json or the folder that holds it, or go online once; it is then kept",
+    )

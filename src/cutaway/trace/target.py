@@ -68,8 +68,9 @@ def load_class(target: Target) -> type:
         raise BadValue(f"a {target.kind} target is no class", asked=target.text)
     module_name, found = _import_class(target)
     if not isinstance(found, type):
-        raise UnknownTarget("that is no class", asked=target.text, where=module_name,
-                            known=f"it is a {type(found).__name__}")
+        raise UnknownTarget(
+            "that is no class", asked=target.text, where=module_name, known=f"it is a {type(found).__name__}"
+        )
     return found
 
 
@@ -126,8 +127,12 @@ def _folder(path: Path) -> dict:
 
 def _file(text: str, path: Path) -> dict:
     if path.suffix == ".py":
-        raise UnknownTarget("a Python file needs the class in it", asked=text, known=_classes_known(path),
-                            try_=f"{text}:ClassName")
+        raise UnknownTarget(
+            "a Python file needs the class in it",
+            asked=text,
+            known=_classes_known(path),
+            try_=f"{text}:ClassName",
+        )
     name = path.resolve().parent.name if path.name == "config.json" else path.stem
     return {"kind": "model", "name": name, "path": path, "config": read_config(path)}
 
@@ -137,8 +142,13 @@ def _file_class(text: str, path: Path, class_name: str) -> dict:
         raise _no_file(text, path)
     classes = _classes_in(path)
     if class_name not in classes:
-        raise UnknownTarget.among(class_name, classes, what=f"no class {class_name!r} in that file",
-                                  where=str(path), try_=_classes_known(path))
+        raise UnknownTarget.among(
+            class_name,
+            classes,
+            what=f"no class {class_name!r} in that file",
+            where=str(path),
+            try_=_classes_known(path),
+        )
     return {"kind": "file_class", "name": f"{path.name}:{class_name}", "path": path, "class_name": class_name}
 
 
@@ -148,8 +158,12 @@ def _qualified(text: str) -> dict:
     if importlib.util.find_spec(top) is None:
         if top in ("torch", "transformers"):
             raise NeedsExtra.named("torch", top, asked=text)
-        raise UnknownTarget.among(top, _installed_packages(), what="no package of that name is installed",
-                                  try_="a model of `cutaway models`, a config.json, or file.py:Class")
+        raise UnknownTarget.among(
+            top,
+            _installed_packages(),
+            what="no package of that name is installed",
+            try_="a model of `cutaway models`, a config.json, or file.py:Class",
+        )
     return {"kind": "class", "class_name": text}
 
 
@@ -157,14 +171,21 @@ def _import_class(target: Target) -> tuple[str, object]:
     """(module, object) for a dotted name, importing the longest prefix that is a module."""
     parts = target.class_name.split(".")
     if not target.trust_code and not is_installed(parts[0]):
-        raise NeedsTrust("that code is not in an installed package and would run", asked=target.text,
-                         try_="read it, then add --trust-code")
+        raise NeedsTrust(
+            "that code is not in an installed package and would run",
+            asked=target.text,
+            try_="read it, then add --trust-code",
+        )
     module, rest = _import_longest(parts, target.text)
     found = module
     for name in rest:
         if not hasattr(found, name):
-            raise UnknownTarget.among(name, _names_in(module), what=f"no {name!r} in {module.__name__}",
-                                      where=getattr(module, "__file__", None))
+            raise UnknownTarget.among(
+                name,
+                _names_in(module),
+                what=f"no {name!r} in {module.__name__}",
+                where=getattr(module, "__file__", None),
+            )
         found = getattr(found, name)
     return module.__name__, found
 
@@ -176,8 +197,11 @@ def _import_longest(parts: list[str], asked: str):
             return importlib.import_module(name), parts[end:]
         except ModuleNotFoundError as error:
             if error.name is None or not (name == error.name or name.startswith(error.name + ".")):
-                raise NeedsExtra(f"importing {name} needs {error.name}, which is not installed", asked=asked,
-                                 try_=f"pip install {error.name}") from error
+                raise NeedsExtra(
+                    f"importing {name} needs {error.name}, which is not installed",
+                    asked=asked,
+                    try_=f"pip install {error.name}",
+                ) from error
         except Exception as error:
             raise ForwardRaised.caused_by(error, f"importing {name} failed", asked=asked) from error
     raise UnknownTarget("no such module", asked=asked)
@@ -196,15 +220,21 @@ def is_installed(package: str) -> bool:
 
 def in_installed_place(path: Path) -> bool:
     """Whether `path` lies in site-packages or the standard library."""
-    roots = {Path(sysconfig.get_path(key)).resolve() for key in ("stdlib", "platstdlib", "purelib", "platlib")}
+    roots = {
+        Path(sysconfig.get_path(key)).resolve() for key in ("stdlib", "platstdlib", "purelib", "platlib")
+    }
     return any(path.resolve().is_relative_to(root) for root in roots)
 
 
 def _class_of_file(target: Target) -> type:
     path = target.path.resolve()
     if not target.trust_code and not in_installed_place(path):
-        raise NeedsTrust("that file's code would run", asked=target.text, where=str(target.path),
-                         try_="read it, then add --trust-code")
+        raise NeedsTrust(
+            "that file's code would run",
+            asked=target.text,
+            where=str(target.path),
+            try_="read it, then add --trust-code",
+        )
     name = f"cutaway_target_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     module = importlib.util.module_from_spec(spec)
@@ -213,8 +243,11 @@ def _class_of_file(target: Target) -> type:
     try:
         spec.loader.exec_module(module)
     except ModuleNotFoundError as error:
-        raise NeedsExtra(f"{path.name} imports {error.name}, which is not installed", asked=target.text,
-                         try_=f"pip install {error.name}") from error
+        raise NeedsExtra(
+            f"{path.name} imports {error.name}, which is not installed",
+            asked=target.text,
+            try_=f"pip install {error.name}",
+        ) from error
     except Exception as error:
         raise ForwardRaised.caused_by(error, f"importing {path.name} failed", asked=target.text) from error
     finally:
@@ -228,8 +261,9 @@ def _classes_in(path: Path) -> list[str]:
         tree = ast.parse(path.read_bytes())
     except (SyntaxError, ValueError) as error:
         line = getattr(error, "lineno", None)
-        raise BadConfig("that file is not Python", where=f"{path}:{line}" if line else str(path),
-                        known=str(error)) from error
+        raise BadConfig(
+            "that file is not Python", where=f"{path}:{line}" if line else str(path), known=str(error)
+        ) from error
     return [node.name for node in tree.body if isinstance(node, ast.ClassDef)]
 
 

@@ -1,0 +1,44 @@
+# The doors of this repository. Each sets up what it needs; a second run finds it done.
+SHELL := bash
+PYTHON ?= $(shell command -v python3.12 >/dev/null 2>&1 && python3.12 -c "" >/dev/null 2>&1 && echo python3.12 || echo python3)
+VENV ?= .venv
+BIN := $(VENV)/bin
+# The marker lies in the environment and carries the hash of what it was made from.
+READY := $(VENV)/.cutaway-ready
+TARGETS ?=
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help setup demo test test-quick lint bench wheel-check clean
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY) ## create .venv with everything pinned (about two minutes the first time)
+
+$(READY): pyproject.toml constraints.txt scripts/setup.sh
+	@PYTHON="$(PYTHON)" VENV="$(VENV)" scripts/setup.sh
+	@touch $@
+
+demo: setup ## analyse a real model: its tree, then what each line costs
+	@scripts/demo.sh $(BIN)
+
+test: setup ## everything that must hold: unit tests, doctests, the built wheel
+	$(BIN)/python -m pytest -q -n 2 --doctest-modules tests src
+	$(BIN)/python scripts/wheel_check.py
+
+test-quick: setup ## unit tests only
+	$(BIN)/python -m pytest -q -n 2 tests $(TARGETS)
+
+lint: setup ## ruff
+	$(BIN)/ruff check src tests bench scripts
+
+bench: setup ## parameter counts of the whole catalogue
+	$(BIN)/python bench/params.py
+
+wheel-check: setup ## build the wheel and use it, without torch and with it
+	$(BIN)/python scripts/wheel_check.py
+
+clean: ## remove caches and builds; keeps .venv
+	rm -rf dist build demo .pytest_cache .ruff_cache .hypothesis
+	find src tests bench scripts -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,157 @@
+# Models are built from their configs alone, to the last parameter; classes from whatever says how.
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("transformers")
+
+from cutaway import catalogue  # noqa: E402
+from cutaway.errors import BadConfig, BadValue, ForwardRaised, NeedsTrust  # noqa: E402
+from cutaway.trace.build import build, build_class, build_model, load_config, model_class, torch_dtype  # noqa: E402
+from cutaway.trace.target import resolve  # noqa: E402
+
+LLAMA = {"model_type": "llama", "hidden_size": 64, "num_attention_heads": 4, "num_key_value_heads": 2,
+         "num_hidden_layers": 2, "intermediate_size": 128, "vocab_size": 256}  # fmt: skip
+
+
+def count(module):
+    return sum(p.numel() for p in module.parameters())
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "llama-3.1-405b",
+        "gpt2",
+        "deepseek-v3",
+        "whisper-tiny",
+        "t5-small",
+        "mamba2-2.7b",
+        "gemma-2-27b",
+        "zamba-7b",
+    ],
+)
+def test_parameters_are_the_published_ones(name):
+    entry = catalogue.find(name)
+    assert count(build_model(load_config(entry.config))) == entry.parameters
+
+
+def test_a_model_is_on_the_meta_device_in_its_dtype_and_in_eval_mode():
+    model = build_model(LLAMA, dtype="fp16")
+    assert {p.device.type for p in model.parameters()} == {"meta"}
+    assert {p.dtype for p in model.parameters()} == {torch.float16}
+    assert not model.training
+    assert model.config._attn_implementation == "eager"
+
+
+def test_building_leaves_initialisers_and_default_dtype_as_they_were():
+    before = torch.nn.init.normal_, torch.get_default_dtype()
+    build_model(LLAMA)
+    build_class(torch.nn.Linear, {"in_features": 2, "out_features": 3}, "bf16")
+    assert (torch.nn.init.normal_, torch.get_default_dtype()) == before
+    assert torch.nn.Linear(2, 3).weight.abs().sum() > 0
+
+
+def test_routing_biases_stay_in_float32():
+    model = build_model(load_config(resolve("deepseek-v3")))
+    kept = {n.rpartition(".")[2] for n, b in model.named_buffers() if b.dtype == torch.float32}
+    assert "e_score_correction_bias" in kept
+
+
+def test_the_class_is_the_one_named_else_the_causal_one():
+    assert model_class(load_config(LLAMA)).__name__ == "LlamaForCausalLM"
+    named = load_config(LLAMA | {"architectures": ["LlamaForSequenceClassification"]})
+    assert model_class(named).__name__ == "LlamaForSequenceClassification"
+    assert model_class(load_config(LLAMA | {"architectures": ["Nonsense"]})).__name__ == "LlamaForCausalLM"
+    assert model_class(load_config({"model_type": "vit"})).__name__ == "ViTModel"
+
+
+@pytest.mark.parametrize(
+    ("config", "kind", "said"),
+    [
+        ({"model_type": "lama"}, BadConfig, "llama"),
+        (LLAMA | {"num_attention_heads": 5, "num_key_value_heads": 5}, BadConfig, "num"),
+        ({"model_type": "baichuan"}, NeedsTrust, "not part of Transformers"),
+        ({"model_type": "mine", "auto_map": {"AutoConfig": "x.Y"}}, NeedsTrust, "--trust-code"),
+    ],
+)
+def test_a_config_that_gives_no_model_says_why(config, kind, said):
+    with pytest.raises(kind) as raised:
+        load_config(config)
+    assert said in raised.value.render()
+
+
+def test_arguments_change_a_models_config():
+    target = resolve("gpt2", args={"n_layer": 2})
+    assert load_config(target).n_layer == 2
+    with pytest.raises(BadValue, match="no such field"):
+        load_config(resolve("gpt2", args={"n_layers_": 2}))
+
+
+NANO = """
+from dataclasses import dataclass
+import torch, torch.nn as nn
+
+@dataclass
+class TrainConfig:
+    steps: int = 10
+
+@dataclass
+class GPTConfig:
+    n_embd: int = 32
+    vocab_size: int = 100
+
+class GPT(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        self.wte = nn.Embedding(config.vocab_size, config.n_embd)
+        self.lm_head = nn.Linear(config.n_embd, config.vocab_size, bias=False)
+        self.wte.weight = self.lm_head.weight
+        torch.nn.init.normal_(self.wte.weight, std=0.02)
+        print("number of parameters: many")
+
+class Block(nn.Module):
+    def __init__(self, layer_idx: int, width: int, config: GPTConfig):
+        super().__init__()
+        self.fc = nn.Linear(width, config.n_embd)
+
+class Broken(nn.Module):
+    def __init__(self):
+        super().__init__()
+        raise ValueError("bad head_dim")
+"""
+
+
+@pytest.fixture
+def nano(tmp_path):
+    path = tmp_path / "nano.py"
+    path.write_text(NANO)
+    return lambda name, **args: build(resolve(f"{path}:{name}", trust_code=True, args=args))
+
+
+def test_a_class_finds_its_config_beside_it_and_prints_nothing(nano, capsys):
+    assert count(nano("GPT")) == 32 * 100
+    assert count(nano("GPT", n_embd=8)) == 8 * 100
+    assert capsys.readouterr().out == ""
+
+
+def test_what_a_constructor_misses_or_refuses_is_said(nano):
+    with pytest.raises(BadValue) as raised:
+        nano("Block")
+    assert "--arg width=768" in raised.value.try_
+    with pytest.raises(BadValue, match="takes no such argument"):
+        nano("GPT", n_embed=8)
+    with pytest.raises(ForwardRaised) as raised:
+        nano("Broken")
+    assert "ValueError: bad head_dim" in raised.value.known
+    assert "nano.py:" in raised.value.where
+
+
+def test_a_transformers_part_is_built_from_its_annotation():
+    mlp = build(resolve("transformers.models.llama.modeling_llama.LlamaMLP", args={"hidden_size": 64}))
+    assert mlp.gate_proj.in_features == 64
+
+
+def test_an_unknown_dtype_lists_the_known():
+    with pytest.raises(BadValue) as raised:
+        torch_dtype("bf61")
+    assert "bf16" in raised.value.known
