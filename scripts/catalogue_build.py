@@ -14,11 +14,12 @@ TARGET = Path(__file__).parents[1] / "src" / "cutaway" / "catalogue" / "models.j
 NOISE = {
     "_name_or_path", "auto_map", "begin_suppress_tokens", "suppress_tokens", "early_stopping",
     "finetuning_task", "forced_bos_token_id", "forced_eos_token_id", "gradient_checkpointing",
-    "id2label", "label2id", "inference_runner", "init_device", "init_method", "init_std", "initializer_factor", "initializer_range",
-    "length_penalty", "max_batch_size", "max_length", "no_repeat_ngram_size", "num_beams", "output_past",
-    "prefix", "runner_max_sequence_length", "summary_activation", "summary_first_dropout",
-    "summary_proj_to_labels", "summary_type", "summary_use_proj", "task_specific_params", "tokenizer_class",
-    "transformers.js_config", "transformers_version", "validate_runner_input",
+    "id2label", "label2id", "inference_runner", "init_device", "init_method", "init_std",
+    "initializer_factor", "initializer_range", "length_penalty", "max_batch_size", "max_length",
+    "no_repeat_ngram_size", "num_beams", "output_past", "prefix", "runner_max_sequence_length",
+    "summary_activation", "summary_first_dropout", "summary_proj_to_labels", "summary_type",
+    "summary_use_proj", "task_specific_params", "tokenizer_class", "transformers.js_config",
+    "transformers_version", "validate_runner_input",
 }  # fmt: skip
 
 

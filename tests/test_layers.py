@@ -8,10 +8,11 @@ ROOT = Path(cutaway.__file__).parent
 RANK = {
     "errors": 0, "model": 0,
     "formula": 1, "catalogue": 1,
-    "trace": 2, "rules": 2, "read": 2, "hardware": 2, "store": 2,
+    "trace": 2, "rules": 2, "read": 2, "hardware": 2,
     "facts": 3, "predict": 3,
     "report": 4,
-    "explore": 5, "agent": 5, "cli": 5,
+    "store": 5,
+    "explore": 6, "agent": 6, "cli": 6,
 }  # fmt: skip
 
 
