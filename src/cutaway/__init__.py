@@ -10,6 +10,8 @@ _PUBLIC = {
     "find_model": "cutaway.catalogue:find",
     "models": "cutaway.catalogue:entries",
     "inspect": "cutaway.trace.inspect:inspect",
+    "cost": "cutaway.costing:cost",
+    "CostResult": "cutaway.report.result:CostResult",
     "CutawayError": "cutaway.errors:CutawayError",
 }
 

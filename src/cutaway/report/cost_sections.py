@@ -1,0 +1,151 @@
+# Source beside figures: each distinct module's lines, every one with its formula, its helpers under it.
+# Modules of one line that differ in shape only (Linear, mostly) share a section, so that a model fits on
+# a few pages.
+"""The per-module part of the text."""
+
+from __future__ import annotations
+
+from cutaway.model import Analysis, Cost, Module
+from cutaway.report.cost_lines import LineRow, idle_lines, line_rows
+from cutaway.report.cost_tree import shown_modules
+from cutaway.report.paper import Paper
+from cutaway.report.shown import Shown
+from cutaway.report.source_text import Sources
+from cutaway.report.units import bar, percent, si
+from cutaway.report.words import short_class
+
+BAR, MARGIN = 8, 7
+
+
+class Sections:
+    """What every section needs: where to write, and how this analysis is shown."""
+
+    def __init__(self, paper: Paper, analysis: Analysis, shown: Shown, all_lines: bool):
+        self.paper, self.analysis, self.shown, self.all_lines = paper, analysis, shown, all_lines
+        self.sources = Sources(analysis)
+
+    def write(self, depth: int | None) -> None:
+        """One section per distinct module, the dearest first."""
+        for group in _grouped(self._dearest_first(shown_modules(self.analysis, depth))):
+            if len(group) > 1:
+                self._write_shapes(group)
+            else:
+                self._write_module(group[0])
+
+    def _dearest_first(self, modules: list[Module]) -> list[Module]:
+        at = self.shown.at
+        return sorted(modules, key=lambda m: -(m.total.flops * m.repeat).evaluate(at)) if at else modules
+
+    def _write_module(self, m: Module) -> None:
+        self.paper.rule(short_class(m), m.path + _times(m))
+        self.paper.wrapped(f"{m.source} {m.signature}", 0, "dim")
+        self.paper.wrapped(_shapes(m), 0, "dim")
+        if m.repeat > 1:
+            self.paper.line(
+                (
+                    f"each of {m.repeat} calls"
+                    + ("; shares are of the whole pass" * bool(self.shown.values)),
+                    "dim",
+                )
+            )
+        self._write_cost(m, m.total, m.fused, 0)
+        idle = idle_lines(m) if self.all_lines else []
+        for row in line_rows(self.analysis, m):
+            before = [x for x in idle if x[0] == row.path and x[1] < row.line]
+            self._write_idle(before)
+            idle = [x for x in idle if x not in before]
+            self._write_row(m, row)
+        self._write_idle(idle)
+
+    def _write_shapes(self, group: list[Module]) -> None:
+        """Modules that are one line each: the line once, then every shape with its cost."""
+        first = group[0]
+        row = line_rows(self.analysis, first)[0]
+        self.paper.rule(short_class(first), f"{len(group)} shapes")
+        self.paper.wrapped(f"{first.source} {first.signature}", 0, "dim")
+        self._write_source(row)
+        for m in group:
+            self.paper.wrapped(f"{m.path or 'the target'}{_times(m)}", MARGIN, "bold")
+            self.paper.wrapped(_shapes(m), MARGIN + 2, "dim")
+            self._write_cost(m, m.total, m.fused, MARGIN + 2)
+
+    def _write_row(self, m: Module, row: LineRow) -> None:
+        self._write_source(row)
+        self._write_cost(m, row.cost, row.fused, MARGIN)
+        for helper in row.helpers:
+            self._write_helper(m, helper, MARGIN + 2)
+
+    def _write_source(self, row: LineRow) -> None:
+        text = self.sources.statement(row.path, row.line)
+        self.paper.wrapped(_cut(text, self.paper.width - MARGIN), MARGIN, head=(f"{row.line:>5}", "bold"))
+        self._write_done(row, MARGIN)
+
+    def _write_helper(self, m: Module, row: LineRow, indent: int) -> None:
+        place = f"{row.function}:{row.line}" if row.path == m.source.path else f"{row.path}:{row.line}"
+        text = self.sources.statement(row.path, row.line)
+        self.paper.wrapped(f"{place}  {_cut(text, self.paper.width - indent)}", indent)
+        self._write_done(row, indent)
+        self._write_cost(m, row.cost, row.fused, indent)
+        for helper in row.helpers:
+            self._write_helper(m, helper, indent + 2)
+
+    def _write_done(self, row: LineRow, indent: int) -> None:
+        if done := ", ".join([*row.calls, *row.operations]):
+            self.paper.wrapped(done, indent, "cyan")
+
+    def _write_cost(self, m: Module, eager: Cost, fused: Cost, indent: int) -> None:
+        moved = self.shown.moved(eager, fused)
+        if self.shown.values and (eager.flops or moved):
+            self._write_numbers(m, eager, fused, indent)
+        for label, formula in (("FLOPs", eager.flops), ("bytes", moved)):
+            if formula:
+                style = "dim" if self.shown.values else ""
+                self.paper.formula(self.shown.formula(formula), indent + 7, style, " " * indent + label)
+
+    def _write_numbers(self, m: Module, eager: Cost, fused: Cost, indent: int) -> None:
+        at, a = self.shown.values, self.analysis
+        flops, whole = eager.flops.evaluate(at), a.total.flops.evaluate(at)
+        moved, all_moved = (
+            self.shown.moved(eager, fused).evaluate(at),
+            self.shown.moved(a.total, a.fused).evaluate(at),
+        )
+        self.paper.line(
+            " " * indent,
+            (bar(flops * m.repeat, whole, BAR), "cyan"),
+            f" {si(flops, 'FLOP'):>11}",
+            (f" {percent(flops * m.repeat, whole):>7}", "bold"),
+            f"  {si(moved, 'B'):>9}",
+            (f" {percent(moved * m.repeat, all_moved):>7}", "bold"),
+        )
+
+    def _write_idle(self, rows: list[tuple[str, int, str, str]]) -> None:
+        for path, line, status, why in rows:
+            text = _cut(self.sources.statement(path, line), self.paper.width - MARGIN)
+            self.paper.wrapped(text, MARGIN, "dim", (f"{line:>5}", "dim"))
+            reason = status.replace("_", " ") + (f": {why}" if why else "")
+            self.paper.wrapped(reason, MARGIN + 2, "dim italic")
+
+
+def _grouped(modules: list[Module]) -> list[list[Module]]:
+    """Modules of one kernel line and no calls, together by source; the others alone."""
+    groups: dict[object, list[Module]] = {}
+    for m in modules:
+        simple = len({s.line for s in m.steps}) == 1 and all(
+            s.stack[1:] == () and hasattr(s, "op") for s in m.steps
+        )
+        groups.setdefault((m.class_name, m.source) if simple else id(m), []).append(m)
+    return list(groups.values())
+
+
+def _times(m: Module) -> str:
+    return f" × {m.repeat}" if m.repeat > 1 else ""
+
+
+def _shapes(m: Module) -> str:
+    takes, gives = (", ".join(map(str, specs)) or "nothing" for specs in (m.inputs, m.outputs))
+    return f"{takes} → {gives}"
+
+
+def _cut(text: str, width: int) -> str:
+    """A statement on at most two lines; a long call keeps its beginning."""
+    return text if len(text) <= 2 * width - 4 else text[: 2 * width - 10].rpartition(" ")[0] + " …"

@@ -1,0 +1,67 @@
+# Numbers appear beside formulas only when every symbol has one. Bytes per element follow from the dtype,
+# so their defaults count as given; a batch or a length never does.
+"""Which numbers an analysis can show: what was set, what the dtype says, what is missing."""
+
+from collections.abc import Mapping
+from fractions import Fraction
+
+from cutaway.errors import BadValue, nearest
+from cutaway.formula import Formula
+from cutaway.model import Analysis
+
+LARGEST = 10**15  # no batch, length or width is larger; a number beyond it is a slip
+
+
+def known(analysis: Analysis) -> dict[str, int]:
+    """What was set, and the bytes per element that the dtype decides."""
+    by_dtype = {s.name: s.default for s in analysis.symbols if s.unit == "bytes" and s.default is not None}
+    return {s.name: v for s in analysis.symbols if (v := analysis.values.get(s.name, by_dtype.get(s.name)))}
+
+
+def missing(analysis: Analysis) -> list[str]:
+    """The symbols without a value, in their usual order."""
+    have = known(analysis)
+    return [s.name for s in analysis.symbols if s.name not in have]
+
+
+def complete(analysis: Analysis) -> dict[str, int] | None:
+    """A value for every symbol, or None when something was set but not all, or nothing at all."""
+    return known(analysis) if not missing(analysis) else None
+
+
+def shown_at(analysis: Analysis) -> dict[str, int] | None:
+    """What shares are computed at: the values, and the symbols' defaults for the rest."""
+    values = {s.name: s.default for s in analysis.symbols} | known(analysis)
+    return None if None in values.values() else values
+
+
+def number(formula: Formula, values: Mapping[str, int]) -> int | float:
+    """The value as JSON can hold it."""
+    value = formula.evaluate(values)
+    return float(value) if isinstance(value, Fraction) else value
+
+
+def check_names(values: Mapping[str, int], analysis: Analysis) -> None:
+    """Raise `BadValue` for a name that this analysis has no symbol for."""
+    names = [s.name for s in analysis.symbols]
+    for name in values:
+        if name not in names:
+            close = nearest(name, names)
+            raise BadValue(
+                "no such symbol in these formulas",
+                asked=name,
+                where=f"--set {name}={values[name]}",
+                known=("nearest: " + ", ".join(close) if close else "symbols: " + ", ".join(names)),
+                try_="--symbols all makes the architecture's own sizes symbols too",
+            )
+
+
+def check_value(name: str, text: str | int) -> int:
+    """The whole positive number in `text`; raises `BadValue` on anything else."""
+    try:
+        value = int(text)
+    except ValueError:
+        raise BadValue("not a whole number", asked=f"{name}={text}", try_=f"--set {name}=1") from None
+    if not 0 < value <= LARGEST:
+        raise BadValue("out of range", asked=f"{name}={text}", known=f"sizes lie between 1 and {LARGEST}")
+    return value
