@@ -92,11 +92,17 @@ class Rule:
     counted: str
     not_counted: str
     source: str  # paper, kernel file, or definition
-    known_to_flop_counter: bool = False  # torch's FlopCounterMode counts it too, so matmul_flops must be equal
+    known_to_flop_counter: bool = (
+        False  # torch's FlopCounterMode counts it too, so matmul_flops must be equal
+    )
 
     @cached_property
     def name(self) -> str:
         return self.names[0]
+
+
+class CannotPrice(Exception):
+    """Raised by a rule for arguments that leave no formula; the op is then one without a price."""
 
 
 TABLE: dict[str, Rule] = {}
@@ -110,22 +116,32 @@ def rule(*names: str, kind: str, source: str, known_to_flop_counter: bool = Fals
 
     def put(count: Callable[[Op], Count]) -> Callable[[Op], Count]:
         formula, counted, not_counted = read_docstring(count)
-        register(Rule(
-            tuple(n if "." in n else f"aten.{n}" for n in names), kind, count, formula, counted, not_counted, source,
-            known_to_flop_counter,
-        ))
+        register(
+            Rule(
+                tuple(n if "." in n else f"aten.{n}" for n in names),
+                kind,
+                count,
+                formula,
+                counted,
+                not_counted,
+                source,
+                known_to_flop_counter,
+            )
+        )
         return count
 
     return put
 
 
 def register(new: Rule) -> None:
-    """Put a rule in the table; BadValue when one of its names has a rule already, or it does not say what it is."""
+    """Put a rule in the table; BadValue when a name of it is taken or it does not say what it is."""
     if new.kind not in KINDS:
         raise BadValue(f"rule {new.name}: no such kind {new.kind!r}", known=", ".join(KINDS))
     if not (new.formula and new.counted and new.source):
-        raise BadValue(f"rule {new.name} lacks its formula, what it counts, or its source",
-                       try_="a docstring: formula, 'Counted: …', 'Not counted: …'")
+        raise BadValue(
+            f"rule {new.name} lacks its formula, what it counts, or its source",
+            try_="a docstring: formula, 'Counted: …', 'Not counted: …'",
+        )
     for name in new.names:
         if name in TABLE or new.names.count(name) > 1:
             raise BadValue(f"{name} has a rule already", known=f"in the rule {TABLE.get(name, new).name}")

@@ -12,15 +12,23 @@ from cutaway.rules.shapes import numel, result, text
 Dims = tuple[Formula, ...]
 
 
-@rule("convolution", "_convolution", "convolution_overrideable", kind="conv", known_to_flop_counter=True,
-      source=f"{FLOP_COUNTER} conv_flop_count")
+@rule(
+    "convolution",
+    "_convolution",
+    "convolution_overrideable",
+    kind="conv",
+    known_to_flop_counter=True,
+    source=f"{FLOP_COUNTER} conv_flop_count",
+)
 def convolution(op: Op) -> Count:
     """fma = B * prod(places) * C_out * C_in / groups * prod(kernel)
 
     Counted: every filter tap at every output place (every input place when transposed), and the bias add.
     Not counted: that taps over padding multiply by zero; they are counted as executed.
     """
-    return _convolution(op, op.args[0], op.args[1], op.arg(2, "bias"), transposed=bool(op.arg(6, "transposed")))
+    return _convolution(
+        op, op.args[0], op.args[1], op.arg(2, "bias"), transposed=bool(op.arg(6, "transposed"))
+    )
 
 
 @rule("cudnn_convolution", kind="conv", source=f"{FLOP_COUNTER} conv_flop_count")
@@ -34,9 +42,22 @@ def cudnn_convolution(op: Op) -> Count:
     return _convolution(op, op.args[0], op.args[1], None, transposed=False)
 
 
-@rule("conv1d", "conv2d", "conv3d", "mkldnn_convolution", "_conv_depthwise2d", "conv_depthwise3d", "miopen_convolution",
-      "slow_conv3d", "slow_conv_dilated2d", "slow_conv_dilated3d", "thnn_conv2d", "_slow_conv2d_forward", kind="conv",
-      source="definition of convolution")
+@rule(
+    "conv1d",
+    "conv2d",
+    "conv3d",
+    "mkldnn_convolution",
+    "_conv_depthwise2d",
+    "conv_depthwise3d",
+    "miopen_convolution",
+    "slow_conv3d",
+    "slow_conv_dilated2d",
+    "slow_conv_dilated3d",
+    "thnn_conv2d",
+    "_slow_conv2d_forward",
+    kind="conv",
+    source="definition of convolution",
+)
 def direct_convolution(op: Op) -> Count:
     """fma = B * prod(places) * C_out * C_in / groups * prod(kernel)
 
@@ -47,7 +68,12 @@ def direct_convolution(op: Op) -> Count:
     return _convolution(op, op.args[0], op.args[1], bias, transposed=False)
 
 
-@rule("convolution_backward", kind="conv", source=f"{FLOP_COUNTER} conv_backward_flop", known_to_flop_counter=True)
+@rule(
+    "convolution_backward",
+    kind="conv",
+    source=f"{FLOP_COUNTER} conv_backward_flop",
+    known_to_flop_counter=True,
+)
 def convolution_backward(op: Op) -> Count:
     """fma = one convolution for the input's gradient, one for the weight's
 
@@ -64,12 +90,13 @@ def convolution_backward(op: Op) -> Count:
         fma = fma + conv_fma(places, taps, _swap(weight), transposed=False)
     return Count(
         f"gradients of the convolution {text(op.args[1])} * {text(op.args[2])}",
-        fma=fma, reduction=product(grad) if mask[2] else ZERO,
+        fma=fma,
+        reduction=product(grad) if mask[2] else ZERO,
     )
 
 
 def conv_fma(x: Dims, weight: Dims, out: Dims, transposed: bool) -> Formula:
-    """[B, C_in, *places] * [C_out, C_in / groups, *kernel]; places of the input when transposed, else of the output."""
+    """[B, C_in, *places] * [C_out, C_in / groups, *kernel], places of the output, or input if transposed."""
     return x[0] * product((x if transposed else out)[2:]) * product(weight)
 
 
@@ -81,7 +108,8 @@ def _convolution(op: Op, x: TensorSpec, weight: TensorSpec, bias: object, transp
     name = "transposed convolution" if transposed else "convolution"
     return Count(
         f"{text(x)} {name} with {text(weight)}",
-        fma=fma, elementwise=(ZERO if bias is None else numel(out)) + complex_extra(fma, x),
+        fma=fma,
+        elementwise=(ZERO if bias is None else numel(out)) + complex_extra(fma, x),
     )
 
 

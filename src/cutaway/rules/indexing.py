@@ -6,7 +6,7 @@ from __future__ import annotations
 from cutaway.formula import Formula
 from cutaway.formula.core import ZERO, product
 from cutaway.rules.api import Count, Op, rule
-from cutaway.rules.shapes import along, numel, result, tensors, text, total_bytes
+from cutaway.rules.shapes import across, numel, result, tensors, text, total_bytes
 
 KERNEL = "aten/src/ATen/native/TensorAdvancedIndexing.cpp"
 
@@ -20,8 +20,18 @@ def embedding(op: Op) -> Count:
     return _gathered(op, f"{text(op.args[1])} rows of a table {text(op.args[0])}")
 
 
-@rule("index_select", "gather", "index", "_unsafe_index", "take", "take_along_dim", "masked_select",
-      "_unsafe_masked_index", kind="gather", source=KERNEL)
+@rule(
+    "index_select",
+    "gather",
+    "index",
+    "_unsafe_index",
+    "take",
+    "take_along_dim",
+    "masked_select",
+    "_unsafe_masked_index",
+    kind="gather",
+    source=KERNEL,
+)
 def gather(op: Op) -> Count:
     """0
 
@@ -30,8 +40,36 @@ def gather(op: Op) -> Count:
     return _gathered(op, f"{text(result(op))} picked from {text(op.args[0])}")
 
 
-@rule("index_put", "_index_put_impl", "_unsafe_index_put", "_unsafe_masked_index_put_accumulate", kind="scatter",
-      source=KERNEL)
+@rule(
+    "_embedding_bag",
+    "_embedding_bag_forward_only",
+    "embedding_bag",
+    kind="gather",
+    source="aten/src/ATen/native/EmbeddingBag.cpp",
+)
+def embedding_bag(op: Op) -> Count:
+    """reduction = indices * D
+
+    Counted: the rows that the indices name, taken into the sum (or maximum) of their bag.
+    Not counted: the division of a mean; weights of samples.
+    """
+    table, indices = op.args[0], op.args[1]
+    rows = numel(indices) * table.dims[-1]
+    return Count(
+        f"{text(indices)} rows of a table {text(table)} summed in bags",
+        reduction=rows,
+        read_touched=rows * table.element_bytes + total_bytes(op.inputs[1:]),
+    )
+
+
+@rule(
+    "index_put",
+    "_index_put_impl",
+    "_unsafe_index_put",
+    "_unsafe_masked_index_put_accumulate",
+    kind="scatter",
+    source=KERNEL,
+)
 def index_put(op: Op) -> Count:
     """elementwise = elements written, when accumulating; else 0
 
@@ -49,7 +87,7 @@ def index_rows(op: Op) -> Count:
     Counted: one addition (or product, maximum) per element written, one multiplication where alpha is not 1.
     """
     x, dim, index = op.args[0], op.args[1], op.args[2]
-    written = numel(x) / along(x, dim) * numel(index) if x.dims else numel(x)
+    written = across(x, dim) * numel(index)
     adds = (op.base in ("index_add", "index_reduce")) + (op.kwargs.get("alpha", 1) != 1)
     return _scattered(op, written, adds, f"rows of {text(x)} written by {text(index)} indices")
 
@@ -98,8 +136,12 @@ def _scattered(op: Op, written: Formula, adds: int, analysis: str) -> Count:
         return Count(analysis, elementwise=elementwise)
     sources = total_bytes(t for t in tensors((op.args[1:], tuple(op.kwargs.values()))) if t is not into)
     touched = written * into.element_bytes
-    return Count(analysis, elementwise=elementwise, write_touched=touched,
-                 read_touched=sources + (touched if adds else ZERO))
+    return Count(
+        analysis,
+        elementwise=elementwise,
+        write_touched=touched,
+        read_touched=sources + (touched if adds else ZERO),
+    )
 
 
 def _places(op: Op) -> Formula:
@@ -108,10 +150,7 @@ def _places(op: Op) -> Formula:
     given = [i for i in indices if i is not None]
     if not given or any(i.dtype in ("bool", "uint8") for i in given):
         return numel(values)
-    rest = numel(x)
-    for dim, index in enumerate(indices):
-        if index is not None:
-            rest = rest / x.dims[dim]
+    rest = product(d for i, d in enumerate(x.dims) if i >= len(indices) or indices[i] is None)
     return rest * _broadcast_numel([i.dims for i in given])
 
 

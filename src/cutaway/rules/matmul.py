@@ -66,7 +66,8 @@ def matrix_product(op: Op, a: TensorSpec, b: TensorSpec, elementwise: Formula = 
     fma = numel(a) * b.dims[-1]  # [..., M, K] x N
     return Count(
         f"{text(a)} x {text(b)} matrix product" + (" with a bias" if elementwise else ""),
-        fma=fma, elementwise=elementwise + complex_extra(fma, a, b),
+        fma=fma,
+        elementwise=elementwise + complex_extra(fma, a, b),
     )
 
 

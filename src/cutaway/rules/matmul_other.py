@@ -25,8 +25,15 @@ def plain(op: Op) -> Count:
     return Count(f"{text(a)} x {text(b)} matrix product", fma=fma, elementwise=complex_extra(fma, a, b))
 
 
-@rule("linear", "mkldnn_linear", "_mkldnn_linear", "mkldnn._linear_pointwise", "mkl._mkl_linear", kind="matmul",
-      source=DEFINITION)
+@rule(
+    "linear",
+    "mkldnn_linear",
+    "_mkldnn_linear",
+    "mkldnn._linear_pointwise",
+    "mkl._mkl_linear",
+    kind="matmul",
+    source=DEFINITION,
+)
 def linear(op: Op) -> Count:
     """fma = rows * K * N, elementwise = rows * N with a bias
 
@@ -36,8 +43,11 @@ def linear(op: Op) -> Count:
     bias = any(len(t.dims) == 1 for t in op.inputs[2:])
     fma = numel(x) * weight.dims[0]  # [..., K] x N
     extra = numel(result(op)) * int(bias)
-    return Count(f"{text(x)} x {text(weight)} transposed matrix product" + (" with a bias" if bias else ""),
-                 fma=fma, elementwise=extra)
+    return Count(
+        f"{text(x)} x {text(weight)} transposed matrix product" + (" with a bias" if bias else ""),
+        fma=fma,
+        elementwise=extra,
+    )
 
 
 @rule("dot", "vdot", "mv", kind="matmul", source=DEFINITION)
@@ -90,8 +100,13 @@ def addmm_fused(op: Op) -> Count:
     return matrix_product(op, op.args[1], op.args[2], epilogue(op) + relu)
 
 
-@rule("_grouped_mm", "_scaled_grouped_mm", "transformers.grouped_mm_fallback", kind="matmul",
-      source="aten/src/ATen/native/GroupedMMUtils.h")
+@rule(
+    "_grouped_mm",
+    "_scaled_grouped_mm",
+    "transformers.grouped_mm_fallback",
+    kind="matmul",
+    source="aten/src/ATen/native/GroupedMMUtils.h",
+)
 def grouped_mm(op: Op) -> Count:
     """fma = T * K * N
 
@@ -106,10 +121,20 @@ def grouped_mm(op: Op) -> Count:
     return Count(f"{text(a)} x {text(b)} grouped matrix product", fma=fma)
 
 
-@rule("_weight_int4pack_mm", "_weight_int4pack_mm_for_cpu", "_weight_int8pack_mm", "_weight_int4pack_mm_with_scales_and_zeros",
-      "_dyn_quant_matmul_4bit", "quantized.linear_dynamic", "quantized.linear",
-      "quantized.linear_relu_dynamic", "onednn.qlinear_pointwise", "_wrapped_quantized_linear_prepacked",
-      kind="matmul", source=DEFINITION)
+@rule(
+    "_weight_int4pack_mm",
+    "_weight_int4pack_mm_for_cpu",
+    "_weight_int8pack_mm",
+    "_weight_int4pack_mm_with_scales_and_zeros",
+    "_dyn_quant_matmul_4bit",
+    "quantized.linear_dynamic",
+    "quantized.linear",
+    "quantized.linear_relu_dynamic",
+    "onednn.qlinear_pointwise",
+    "_wrapped_quantized_linear_prepacked",
+    kind="matmul",
+    source=DEFINITION,
+)
 def packed_weight(op: Op) -> Count:
     """fma = rows * K * N
 
@@ -135,4 +160,6 @@ def trilinear(op: Op) -> Count:
 
 def _by_vector(a: TensorSpec, b: TensorSpec) -> Count:
     fma = numel(a)  # [M, K] x 1
-    return Count(f"{text(a)} x {text(b)} matrix-vector product", fma=fma, elementwise=complex_extra(fma, a, b))
+    return Count(
+        f"{text(a)} x {text(b)} matrix-vector product", fma=fma, elementwise=complex_extra(fma, a, b)
+    )

@@ -8,7 +8,12 @@ from cutaway.rules.api import Count, Op, rule
 from cutaway.rules.shapes import numel, size, text
 
 
-@rule("native_layer_norm", "layer_norm", kind="norm", source="aten/src/ATen/native/layer_norm.cpp; arXiv:1607.06450")
+@rule(
+    "native_layer_norm",
+    "layer_norm",
+    kind="norm",
+    source="aten/src/ATen/native/layer_norm.cpp; arXiv:1607.06450",
+)
 def layer_norm(op: Op) -> Count:
     """per element: reduction 2, elementwise 3 + affine; per row: elementwise 3, transcendental 1
 
@@ -16,19 +21,27 @@ def layer_norm(op: Op) -> Count:
     where there are any. Per row: two divisions, add eps, rsqrt.
     """
     x, normalized = op.args[0], op.args[1]
-    n = numel(x)
-    rows = n / product(size(d) for d in normalized)
-    return centred(f"layer norm of {text(x)}", n, rows, affine=_present(op, (2, "weight"), (3, "bias")))
+    rows = product(x.dims[: -len(normalized)])
+    return centred(
+        f"layer norm of {text(x)}", numel(x), rows, affine=_present(op, (2, "weight"), (3, "bias"))
+    )
 
 
-@rule("native_group_norm", "group_norm", kind="norm", source="aten/src/ATen/native/group_norm.cpp; arXiv:1803.08494")
+@rule(
+    "native_group_norm",
+    "group_norm",
+    kind="norm",
+    source="aten/src/ATen/native/group_norm.cpp; arXiv:1803.08494",
+)
 def group_norm(op: Op) -> Count:
     """per element: reduction 2, elementwise 3 + affine; per group: elementwise 3, transcendental 1
 
     Counted: as layer norm, a row being one group of channels of one sample.
     """
     x = op.args[0]
-    native = op.base == "native_group_norm"  # (x, weight, bias, N, C, HxW, groups, eps); group_norm(x, groups, w, b)
+    native = (
+        op.base == "native_group_norm"
+    )  # (x, weight, bias, N, C, HxW, groups, eps); group_norm(x, groups, w, b)
     groups = size(op.args[6] if native else op.args[1])
     affine = _present(op, (1 if native else 2, "weight"), (2 if native else 3, "bias"))
     return centred(f"group norm of {text(x)}", numel(x), x.dims[0] * groups, affine)
@@ -43,16 +56,27 @@ def rms_norm(op: Op) -> Count:
     """
     x, normalized = op.args[0], op.args[1]
     n = numel(x)
-    rows = n / product(size(d) for d in normalized)
+    rows = product(x.dims[: -len(normalized)])
     return Count(
-        f"RMS norm of {text(x)}", elementwise=n * (2 + _present(op, (2, "weight"))) + rows * 2,
-        transcendental=rows, reduction=n,
+        f"RMS norm of {text(x)}",
+        elementwise=n * (2 + _present(op, (2, "weight"))) + rows * 2,
+        transcendental=rows,
+        reduction=n,
     )
 
 
-@rule("native_batch_norm", "_native_batch_norm_legit", "_native_batch_norm_legit_functional", "cudnn_batch_norm",
-      "batch_norm", "_batch_norm_with_update", "miopen_batch_norm", "instance_norm", kind="norm",
-      source="aten/src/ATen/native/Normalization.cpp; arXiv:1502.03167")
+@rule(
+    "native_batch_norm",
+    "_native_batch_norm_legit",
+    "_native_batch_norm_legit_functional",
+    "cudnn_batch_norm",
+    "batch_norm",
+    "_batch_norm_with_update",
+    "miopen_batch_norm",
+    "instance_norm",
+    kind="norm",
+    source="aten/src/ATen/native/Normalization.cpp; arXiv:1502.03167",
+)
 def batch_norm_training(op: Op) -> Count:
     """eval: elementwise (2 + affine) * N + C, transcendental C; training: layer norm with C rows + 6 * C
 
@@ -78,8 +102,14 @@ def batch_norm_eval(op: Op) -> Count:
     return _by_given_statistics(op, _present(op, (1, "weight"), (2, "bias")))
 
 
-@rule("native_layer_norm_backward", "native_group_norm_backward", "native_batch_norm_backward",
-      "_fused_rms_norm_backward", kind="norm", source="definition, the gradient of (x - mean) * rstd * weight + bias")
+@rule(
+    "native_layer_norm_backward",
+    "native_group_norm_backward",
+    "native_batch_norm_backward",
+    "_fused_rms_norm_backward",
+    kind="norm",
+    source="definition, the gradient of (x - mean) * rstd * weight + bias",
+)
 def norm_backward(op: Op) -> Count:
     """elementwise = 9 * N, reduction = 4 * N
 
@@ -94,7 +124,8 @@ def centred(analysis: str, n: Formula, rows: Formula, affine: int) -> Count:
     """Mean and variance over `rows` rows of `n` elements in all, then normalised."""
     return Count(
         analysis,
-        elementwise=n * (3 + affine) + rows * 3,  # subtract, square, times rstd; per row divide twice, add eps
+        elementwise=n * (3 + affine)
+        + rows * 3,  # subtract, square, times rstd; per row divide twice, add eps
         transcendental=rows,  # rsqrt
         reduction=n * 2,  # sum, sum of squares
     )
@@ -105,13 +136,18 @@ def _by_given_statistics(op: Op, affine: int) -> Count:
     channels = x.dims[1]
     return Count(
         f"batch norm of {text(x)} by running statistics",
-        elementwise=numel(x) * (2 + affine) + channels, transcendental=channels,
+        elementwise=numel(x) * (2 + affine) + channels,
+        transcendental=channels,
     )
 
 
 def _with_running(count: Count, extra: Formula) -> Count:
-    return Count(count.analysis, elementwise=count.elementwise + extra, transcendental=count.transcendental,
-                 reduction=count.reduction)
+    return Count(
+        count.analysis,
+        elementwise=count.elementwise + extra,
+        transcendental=count.transcendental,
+        reduction=count.reduction,
+    )
 
 
 def _trains(op: Op) -> bool:

@@ -10,7 +10,7 @@ from cutaway.formula.core import ZERO
 from cutaway.model import TensorSpec
 from cutaway.rules.api import Count, Op, Rule, register, rule
 from cutaway.rules.pointwise_table import COMPLEX, PLAIN
-from cutaway.rules.shapes import is_complex, numel, result, text, total_numel
+from cutaway.rules.shapes import is_complex, numel, result, text
 
 
 @rule("add", "sub", "rsub", "subtract", kind="elementwise", source="definition")
@@ -31,7 +31,7 @@ def power(op: Op) -> Count:
     other exponent one transcendental; exponents 0 and 1 are copies.
     """
     exponent = op.args[1]
-    if isinstance(exponent, TensorSpec) or isinstance(op.args[0], (int, float)):
+    if isinstance(exponent, TensorSpec) or not isinstance(op.args[0], TensorSpec):
         return per_element(op, 0, 1, "power")
     elementwise, transcendental = POWERS.get(_number(exponent), (0, 1))
     return per_element(op, elementwise, transcendental, f"to the power {exponent}")
@@ -84,11 +84,12 @@ def logit(op: Op) -> Count:
 def per_element(op: Op, elementwise: int, transcendental: int, what: str) -> Count:
     """So many operations for each element of the output; complex numbers by their own table."""
     out = result(op)
-    n = total_numel(op.outputs) if len(op.outputs) > 1 and op.base.startswith("_foreach") else numel(out)
+    n = numel(out)
     if is_complex(*op.inputs, *op.outputs):
         elementwise, transcendental, what = _complex(op, elementwise, transcendental, what)
     return Count(
-        f"{op.base} over {text(out)}: {what}", elementwise=_times(n, elementwise),
+        f"{op.base} over {text(out)}: {what}",
+        elementwise=_times(n, elementwise),
         transcendental=_times(n, transcendental),
     )
 
@@ -121,14 +122,23 @@ def _plain(elementwise: int, transcendental: int, what: str) -> Callable[[Op], C
 
 
 def _formula(elementwise: int, transcendental: int) -> str:
-    parts = [f"{name} = {f'{n} * ' if n > 1 else ''}N"
-             for name, n in (("elementwise", elementwise), ("transcendental", transcendental)) if n]
+    parts = [
+        f"{name} = {f'{n} * ' if n > 1 else ''}N"
+        for name, n in (("elementwise", elementwise), ("transcendental", transcendental))
+        if n
+    ]
     return ", ".join(parts) or "0"
 
 
 for _names, _e, _t, _what, _source in PLAIN:
-    register(Rule(
-        tuple(f"aten.{n}" for n in _names.split()), "elementwise", _plain(_e, _t, _what), _formula(_e, _t),
-        f"per output element: {_what}." if _e or _t else "bytes alone.",
-        "nothing." if _e or _t else f"{_what}: no arithmetic.", _source,
-    ))
+    register(
+        Rule(
+            tuple(f"aten.{n}" for n in _names.split()),
+            "elementwise",
+            _plain(_e, _t, _what),
+            _formula(_e, _t),
+            f"per output element: {_what}." if _e or _t else "bytes alone.",
+            "nothing." if _e or _t else f"{_what}: no arithmetic.",
+            _source,
+        )
+    )

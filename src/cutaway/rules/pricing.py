@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 from cutaway.formula import Formula
 from cutaway.model import Convention, Cost
-from cutaway.rules.api import Count, Op, Rule
+from cutaway.rules.api import CannotPrice, Count, Op, Rule
 from cutaway.rules.registry import lookup
 from cutaway.rules.traffic import eager_bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """What one op costs, and by which rule. `cost` is eager; `touched_*` is what a fused execution must move."""
+    """What one op costs, and by which rule. `cost` is eager; `touched_*` is what fusion leaves."""
 
     cost: Cost
     rule: Rule
@@ -32,11 +32,16 @@ def price_in_full(op: Op, convention: Convention) -> Price | None:
     found = lookup(op.name)
     if found is None:
         return None
-    count = found.count(op)
+    try:
+        count = found.count(op)
+    except CannotPrice:
+        return None
     read, write = eager_bytes(op)
     matmul_flops = count.fma * convention.fma
     return Price(
-        Cost(matmul_flops + other_flops(count, convention), matmul_flops, read, write), found, count.analysis,
+        Cost(matmul_flops + other_flops(count, convention), matmul_flops, read, write),
+        found,
+        count.analysis,
         read if count.read_touched is None else count.read_touched,
         write if count.write_touched is None else count.write_touched,
     )

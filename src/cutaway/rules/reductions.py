@@ -9,19 +9,29 @@ from cutaway.rules.shapes import numel, result, text, total_numel
 KERNEL = "aten/src/ATen/native/ReduceOps.cpp"
 
 
-@rule("sum", "nansum", "prod", "max", "min", "amax", "amin", "argmax", "argmin", "trace", "sum_to_size",
-      kind="reduction", source=KERNEL)
+@rule(
+    "sum",
+    "nansum",
+    "prod",
+    "max",
+    "min",
+    "amax",
+    "amin",
+    "argmax",
+    "argmin",
+    "trace",
+    "segment_reduce",
+    "col2im",
+    kind="reduction",
+    source=KERNEL,
+)
 def one_pass(op: Op) -> Count:
     """reduction = N
 
-    Counted: one addition, multiplication or maximum per element taken in; for max and min of two tensors one
-    per element.
+    Counted: one addition, multiplication or maximum per element taken in.
     Not counted: keeping the index.
     """
     x = op.args[0]
-    if op.base in ("max", "min") and len(op.inputs) == 2 and op.name.endswith("other"):
-        n = numel(result(op))
-        return Count(f"the {op.base} of two, element by element, over {text(result(op))}", elementwise=n)
     return Count(f"{op.base} over {text(x)} into {text(result(op))}", reduction=numel(x))
 
 
@@ -34,7 +44,7 @@ def aminmax(op: Op) -> Count:
     return Count(f"min and max over {text(op.args[0])}", reduction=numel(op.args[0]) * 2)
 
 
-@rule("any", "all", "count_nonzero", "_is_all_true", "_is_any_true", kind="reduction", source=KERNEL)
+@rule("any", "all", "count_nonzero", "histc", "_is_all_true", "_is_any_true", kind="reduction", source=KERNEL)
 def logical(op: Op) -> Count:
     """0
 
@@ -72,7 +82,10 @@ def std(op: Op) -> Count:
     """
     x, m = op.args[0], numel(result(op))
     return Count(
-        f"{op.base} over {text(x)}", reduction=numel(x) * 2, elementwise=numel(x) * 2 + m * 2, transcendental=m
+        f"{op.base} over {text(x)}",
+        reduction=numel(x) * 2,
+        elementwise=numel(x) * 2 + m * 2,
+        transcendental=m,
     )
 
 
@@ -100,7 +113,9 @@ def vector_norm(op: Op) -> Count:
         return Count(f"count of non-zeros of {text(op.inputs[0])}")
     plain, root = p in (1, float("inf"), float("-inf")), p == 2
     return Count(
-        f"norm of order {p} over {text(op.inputs[0])}", reduction=n, elementwise=n,
+        f"norm of order {p} over {text(op.inputs[0])}",
+        reduction=n,
+        elementwise=n,
         transcendental=ZERO if plain else m if root else n + m,
     )
 
@@ -112,4 +127,6 @@ def dist(op: Op) -> Count:
     Counted: subtract, square, sum, and the root, as for p = 2.
     """
     n = numel(op.args[0])
-    return Count(f"distance of {text(op.args[0])}", reduction=n, elementwise=n * 2, transcendental=numel(result(op)))
+    return Count(
+        f"distance of {text(op.args[0])}", reduction=n, elementwise=n * 2, transcendental=numel(result(op))
+    )

@@ -11,14 +11,15 @@ from cutaway.errors import CutawayError, last_line
 from cutaway.rules.api import TABLE, Rule, base_name
 
 FAMILIES = (
-    "matmul", "matmul_other", "conv", "attention", "pointwise", "softmax", "norms", "reductions", "scans", "indexing", "copies",
-    "sorting",
+    "matmul", "matmul_other", "conv", "attention", "encoder_layer", "recurrent",
+    "pointwise", "softmax", "norms", "reductions", "losses", "distances", "scans", "pools", "resample",
+    "fft", "linalg", "indexing", "copies", "sorting", "foreach", "quantized", "training",
 )
 GROUP = "cutaway.rules"
 
 
 def lookup(name: str) -> Rule | None:
-    """The rule for an executed op: its overload's own, else its base name's, else that of the op it does in place.
+    """The rule for an op: its overload's own, else its base name's, else that of the op it does in place.
 
     >>> lookup("aten.mul_.Tensor").name
     'aten.mul'
@@ -44,6 +45,8 @@ def load() -> None:
 
 def _candidates(name: str) -> tuple[str, ...]:
     plain, base = name.replace("::", "."), base_name(name)
+    if "." not in plain:  # higher-order operators have no namespace
+        return (f"aten.{plain}",)
     in_place = base.endswith("_") and not base.endswith("__")
     return (plain, base, base[:-1]) if in_place else (plain, base)
 
@@ -58,5 +61,6 @@ def _load_plugin(entry: EntryPoint) -> None:
         package = entry.dist.name if entry.dist else "an unknown package"
         raise CutawayError(
             f"rules of the plugin {entry.name!r} could not be loaded", asked=entry.value,
-            where=f"entry point {GROUP} of {package}", known=last_line(error), try_=f"pip uninstall {package}",
+            where=f"entry point {GROUP} of {package}", known=last_line(error),
+            try_=f"pip uninstall {package}",
         ) from error

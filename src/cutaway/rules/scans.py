@@ -25,4 +25,6 @@ def logcumsumexp(op: Op) -> Count:
     Not counted: the extra steps of a parallel scan.
     """
     n = numel(op.args[0])
-    return Count(f"logcumsumexp along {text(op.args[0])}", elementwise=n * 3, transcendental=n * 2, reduction=n)
+    return Count(
+        f"logcumsumexp along {text(op.args[0])}", elementwise=n * 3, transcendental=n * 2, reduction=n
+    )

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from cutaway.formula import Formula, const
-from cutaway.formula.core import ONE, add, as_formula, product
+from cutaway.formula.core import add, as_formula, product
 from cutaway.model import TensorSpec
 from cutaway.rules.api import Op
 
@@ -43,9 +43,10 @@ def axes(value: Any, rank: int) -> tuple[int, ...]:
     return tuple(whole(d) % max(rank, 1) for d in chosen) if chosen else tuple(range(rank))
 
 
-def along(spec: TensorSpec, dim: Any) -> Formula:
-    """The length of the dimensions that `dim` names."""
-    return product(spec.dims[i] for i in axes(dim, len(spec.dims))) if spec.dims else ONE
+def across(spec: TensorSpec, dim: Any) -> Formula:
+    """How many rows there are along `dim`: the product of the other dimensions."""
+    skipped = axes(dim, len(spec.dims))
+    return product(d for i, d in enumerate(spec.dims) if i not in skipped)
 
 
 def tensors(value: Any) -> tuple[TensorSpec, ...]:

@@ -2,11 +2,18 @@
 from __future__ import annotations
 
 from cutaway.rules.api import Count, Op, rule
-from cutaway.rules.shapes import along, numel, text
+from cutaway.rules.shapes import across, numel, text
 
 
-@rule("_softmax", "softmax", "_safe_softmax", "_masked_softmax", "special_softmax", kind="softmax",
-      source="aten/src/ATen/native/SoftMax.cpp")
+@rule(
+    "_softmax",
+    "softmax",
+    "_safe_softmax",
+    "_masked_softmax",
+    "special_softmax",
+    kind="softmax",
+    source="aten/src/ATen/native/SoftMax.cpp",
+)
 def softmax(op: Op) -> Count:
     """elementwise = 2 * N, transcendental = N, reduction = 2 * N
 
@@ -25,7 +32,7 @@ def log_softmax(op: Op) -> Count:
     """
     x = op.args[0]
     n = numel(x)
-    rows = n / along(x, op.args[1])
+    rows = across(x, op.args[1])
     return Count(f"log-softmax over {text(x)}", elementwise=n * 2, transcendental=n + rows, reduction=n * 2)
 
 

@@ -7,9 +7,26 @@ from cutaway.rules.shapes import text
 KERNEL = "aten/src/ATen/native/Sorting.cpp"
 
 
-@rule("sort", "argsort", "msort", "topk", "kthvalue", "median", "nanmedian", "mode", "unique_dim", "_unique", "_unique2",
-      "unique_consecutive", "unique_dim_consecutive", "searchsorted", "bucketize", "_convert_indices_from_coo_to_csr",
-      kind="sort", source=KERNEL)
+@rule(
+    "sort",
+    "argsort",
+    "msort",
+    "topk",
+    "kthvalue",
+    "median",
+    "nanmedian",
+    "mode",
+    "unique_dim",
+    "_unique",
+    "_unique2",
+    "unique_consecutive",
+    "unique_dim_consecutive",
+    "searchsorted",
+    "bucketize",
+    "_convert_indices_from_coo_to_csr",
+    kind="sort",
+    source=KERNEL,
+)
 def sort(op: Op) -> Count:
     """0
 

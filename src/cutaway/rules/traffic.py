@@ -17,9 +17,9 @@ def names(text: str) -> frozenset[str]:
 # computed.
 UNTOUCHED = names(
     "empty empty_like empty_strided empty_permuted new_empty new_empty_strided _empty_affine_quantized "
-    "_unsafe_view unsafe_split unsafe_split_with_sizes unsafe_chunk resize_ resize_as_ set_ as_strided_ squeeze_ "
-    "unsqueeze_ t_ transpose_ swapaxes_ swapdims_ detach_ lift_fresh _reshape_alias "
-    "sym_size sym_numel sym_stride sym_storage_offset promote_types _assert_tensor_metadata _assert_scalar "
+    "_unsafe_view unsafe_split unsafe_split_with_sizes unsafe_chunk resize_ resize_as_ set_ as_strided_ "
+    "squeeze_ unsqueeze_ t_ transpose_ swapaxes_ swapdims_ detach_ lift_fresh _reshape_alias sym_size "
+    "sym_numel sym_stride sym_storage_offset promote_types _assert_tensor_metadata _assert_scalar "
     "_has_same_storage_numel _linalg_check_errors sym_constrain_range sym_constrain_range_for_size"
 )
 
@@ -43,7 +43,15 @@ def eager_bytes(op: Op) -> tuple[Formula, Formula]:
     if bare in UNTOUCHED:
         return ZERO, ZERO
     unread = _unread(op, bare)
-    return total_bytes(s for s in op.inputs if not any(_same(s, u) for u in unread)), total_bytes(op.outputs)
+    read = [s for s in op.inputs if not any(_same(s, u) for u in unread)]
+    return total_bytes(read), total_bytes(_written(op, bare))
+
+
+def _written(op: Op, bare: str) -> tuple[TensorSpec, ...]:
+    """The outputs; for lists that are written in place and not returned, the list."""
+    if op.outputs or not bare.startswith(("_foreach_", "_fused_")):
+        return op.outputs
+    return tensors(op.args[:1]) if bare.startswith("_foreach_") else tensors((op.args[0], op.args[2:5]))
 
 
 def _unread(op: Op, bare: str) -> tuple[TensorSpec, ...]:
