@@ -1,6 +1,5 @@
 # The doors of this repository. Each sets up what it needs; a second run finds it done.
 SHELL := bash
-PYTHON ?= $(shell command -v python3.12 >/dev/null 2>&1 && python3.12 -c "" >/dev/null 2>&1 && echo python3.12 || echo python3)
 VENV ?= .venv
 BIN := $(VENV)/bin
 # The marker lies in the environment and carries the hash of what it was made from.
@@ -14,10 +13,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(READY) ## create .venv with everything pinned (about two minutes the first time)
+setup: $(READY) ## create .venv with everything pinned (two or three minutes the first time)
 
 $(READY): pyproject.toml constraints.txt scripts/setup.sh
-	@PYTHON="$(PYTHON)" VENV="$(VENV)" scripts/setup.sh
+	@VENV="$(VENV)" scripts/setup.sh
 	@touch $@
 
 demo: setup ## analyse a real model: its tree, then what each line costs

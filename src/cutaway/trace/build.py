@@ -58,7 +58,10 @@ def model_class(config) -> type:
     """The class for `config`: the one it names if Transformers has it, else the usual one for its type."""
     transformers = _transformers()
     for name in getattr(config, "architectures", None) or ():
-        found = getattr(transformers, name, None)
+        try:
+            found = getattr(transformers, name, None)
+        except ImportError as error:
+            raise _needs_package(name, config.model_type, error) from error
         if isinstance(found, type):
             return found
     auto = importlib.import_module("transformers.models.auto.modeling_auto")
@@ -130,6 +133,8 @@ def _config_class(config: dict, where: str) -> type:
         return auto.CONFIG_MAPPING[model_type]
     except KeyError:
         pass
+    except ImportError as error:
+        raise _needs_package(model_type, where, error) from error
     if "auto_map" in config or _in_catalogue_with_code(config):
         raise NeedsTrust(
             f"model_type {model_type!r} is not part of Transformers: its code is kept with the weights",
@@ -141,6 +146,19 @@ def _config_class(config: dict, where: str) -> type:
         f"unknown model_type {model_type!r}",
         where=where,
         known=f"nearest: {', '.join(close)}" if close else None,
+    )
+
+
+def _needs_package(name: str, where: str | None, error: ImportError) -> NeedsExtra:
+    """For models that need more than Transformers, such as timm for some image towers."""
+    packages = dict.fromkeys(re.findall(r"`pip install ([\w.-]+)`", str(error)))
+    while isinstance(error.__cause__, Exception):
+        error = error.__cause__
+    return NeedsExtra(
+        f"{name} needs a package that is not installed",
+        where=where,
+        known=_reason(error),
+        try_=f"pip install {' '.join(packages)}" if packages else None,
     )
 
 
@@ -179,9 +197,7 @@ def _building(name: str) -> Iterator[None]:
     except CutawayError:
         raise
     except ImportError as error:
-        raise NeedsExtra(
-            f"building {name} needs a package that is not installed", asked=name, known=_reason(error)
-        ) from error
+        raise _needs_package(name, None, error) from error
     except Exception as error:
         raise ForwardRaised.caused_by(error, f"the constructor of {name} raised", asked=name) from error
 
