@@ -46,7 +46,9 @@ def list_jobs(maps: str, only: str | None) -> list[tuple[str, str]]:
     jobs = []
     for name in all_maps() if maps == "all" else [maps]:
         for model_type, class_name in auto_map(name).items():
-            if (maps != "all" or str(class_name) not in seen) and (only is None or only in (model_type, class_name)):
+            if (maps != "all" or str(class_name) not in seen) and (
+                only is None or only in (model_type, class_name)
+            ):
                 seen.add(str(class_name))
                 jobs.append((name, model_type))
     return jobs

@@ -85,7 +85,8 @@ def shrink(config: PreTrainedConfig, overrides: dict[str, Any]) -> PreTrainedCon
     overrides = {**CONFIG_OVERRIDES.get(config.model_type, {}), **overrides}
     names = {f.name for f in fields(config)}
     current = {n: read(config, n) for n in sorted(names) if not n.startswith("_")}
-    small = {n: v for n, old in current.items() if (v := small_value(n, old, current)) != old}
+    numbers = {n: v for n, v in current.items() if type(v) is int}
+    small = {n: v for n, old in numbers.items() if (v := small_value(n, old, current)) != old}
     small |= small_layers(current)
     parts = {n: v for n, v in current.items() if isinstance(v, PreTrainedConfig)}
     small |= {n: shrink(v, overrides.get(n, {})) for n, v in parts.items()}
@@ -103,8 +104,6 @@ def read(config: PreTrainedConfig, name: str) -> Any:
 
 
 def small_value(name: str, old: Any, current: dict[str, Any]) -> Any:
-    if isinstance(old, bool) or not isinstance(old, int):
-        return old
     if re.search(TOKEN_ID, name):
         return old if old < VOCAB - 20 else VOCAB - 20 + _rank(name, current)
     if re.search(KV_HEADS, name):

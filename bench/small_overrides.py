@@ -6,13 +6,18 @@ from typing import Any
 
 # Values for the constructor of the default config, before shrinking (by the auto map's key or `model_type`):
 # defaults that are no valid model, or lists that are derived only when the config is made.
-FIELD_VALUES: dict[str, dict[str, Any]] = {}
+FIELD_VALUES: dict[str, dict[str, Any]] = {
+    "gemma4_assistant": {"text_config": {"model_type": "gemma4_text", "hidden_size_per_layer_input": 0}},
+    "gemma4_unified_assistant": {
+        "text_config": {"model_type": "gemma4_unified_text", "hidden_size_per_layer_input": 0}
+    },
+}
 
 # Values set after shrinking (by `model_type`, wherever the config occurs). A dict value for a sub-config applies inside it.
 CONFIG_OVERRIDES: dict[str, dict[str, Any]] = {
     # heads * head size of the state-space mixer must be expand * hidden_size
-    "bamba": {"mamba_n_heads": 8},
-    "granitemoehybrid": {"mamba_n_heads": 8},
+    "bamba": {"mamba_n_heads": 8, "attn_layer_indices": [2]},
+    "granitemoehybrid": {"mamba_n_heads": 8, "layer_types": ["linear_attention", "full_attention"] * 2},
     "mamba2": {"num_heads": 8},
     # the list of layers is written in run-length form
     "gpt_neo": {"attention_types": [[["global", "local"], 2]]},
@@ -32,16 +37,20 @@ CONFIG_OVERRIDES: dict[str, dict[str, Any]] = {
     "nemotron": {"head_dim": 16, "num_key_value_heads": 2},
     "lfm2_moe": {"layer_types": ["conv", "conv", "full_attention", "conv"]},
     # the rotary part of a latent head is called head_dim
-    "longcat_flash": {"head_dim": 8},
+    "longcat_flash": {"head_dim": 8, "qk_head_dim": None},
     # the decoder's cache is made for `encoder_layers` layers
     "blenderbot": {"encoder_layers": 4, "decoder_layers": 4},
     "xmod": {"default_language": "en_XX"},
     # head sizes are rounded up to a multiple of 64
     "xlstm": {"num_heads": 2, "hidden_size": 256},
     # read from the released files, with no default
-    "dbrx": {"attn_config": {"rope_theta": 1e4}},
+    "dbrx": {"attn_config": {"rope_theta": 1e4, "clip_qkv": 8.0}},
     # shared weights need two hybrid layers
-    "zamba": {"layers_block_type": ["linear_attention", "hybrid"] * 2, "num_hidden_layers": 4},
+    "zamba": {
+        "layers_block_type": ["linear_attention", "hybrid"] * 2,
+        "num_hidden_layers": 4,
+        "attention_hidden_size": 128,
+    },
     # the last layers reuse the cache of the last one of their kind before them
     "gemma3n_text": {
         "num_hidden_layers": 4,

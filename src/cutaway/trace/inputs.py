@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from cutaway.trace.inputs_fill import fill_tensor
-from cutaway.trace.inputs_modalities import main_specs
+from cutaway.trace.inputs_modalities import candidates
 from cutaway.trace.inputs_probe import accepts, learn_state
 from cutaway.trace.inputs_symbols import symbols_of
 from cutaway.trace.inputs_types import InputError, InputPlan, InputSpec, NoDecodePhase, Symbol, evaluate
@@ -47,10 +47,13 @@ def make_inputs(
 
 
 def _prefill_plan(model: torch.nn.Module) -> InputPlan:
+    """The first candidate that forward accepts; a single candidate is taken without running it."""
     parameters = inspect.signature(model.forward).parameters
-    specs = main_specs(model, parameters)
     extra = tuple((n, True) for n in ("use_cache",) if n in parameters)
-    return InputPlan("prefill", specs, symbols_of(specs), None, extra)
+    plans = [
+        InputPlan("prefill", specs, symbols_of(specs), None, extra) for specs in candidates(model, parameters)
+    ]
+    return plans[0] if len(plans) == 1 else _first_accepted(model, plans)
 
 
 def _decode_plan(model: torch.nn.Module, prefill: InputPlan) -> InputPlan:
@@ -58,16 +61,25 @@ def _decode_plan(model: torch.nn.Module, prefill: InputPlan) -> InputPlan:
     state = learn_state(model, prefill, lambda plan, sizes: make_inputs(model, plan, sizes, *_kind(model)))
     kinds = ", ".join(sorted({type(v).__name__ for v in state.arguments.values()}))
     plans = [
-        InputPlan("decode", specs, symbols_of(specs, "cache_len"), kinds, prefill.extra, state)
+        InputPlan(
+            "decode", specs, symbols_of(specs, "cache_len", *state.symbols()), kinds, prefill.extra, state
+        )
         for specs in _decode_specs(prefill)
     ]
-    return next((p for p in plans if accepts(model, make_inputs(model, p, _low(p), *_kind(model)))), plans[0])
+    return _first_accepted(model, plans)
 
 
 def _decode_specs(prefill: InputPlan) -> list[tuple[InputSpec, ...]]:
-    """The new token alone, or (older models cut it off themselves) the whole sequence with it at the end."""
-    forms = ("1", "cache_len + 1")
-    return [tuple(_with_tokens(s, int(f) if f.isdigit() else f) for s in prefill.specs) for f in forms]
+    """The new token alone; with all other arguments; the whole sequence (older models cut it themselves)."""
+    new = [s for s in prefill.specs if "seq_len" in s.shape]
+    forms = [(new, 1), (prefill.specs, 1), (prefill.specs, "cache_len + 1")]
+    return [tuple(_with_tokens(s, tokens) for s in specs) for specs, tokens in forms]
+
+
+def _first_accepted(model: torch.nn.Module, plans: list[InputPlan]) -> InputPlan:
+    """The first plan that runs at its lowest sizes; the first of all if none does, for its error to be seen."""
+    made = ((p, lambda p=p: make_inputs(model, p, _low(p), *_kind(model))) for p in plans)
+    return next((p for p, make in made if accepts(model, make)), plans[0])
 
 
 def _with_tokens(spec: InputSpec, tokens: int | str) -> InputSpec:

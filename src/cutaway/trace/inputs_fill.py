@@ -80,10 +80,16 @@ def _random(model, spec, shape, kind) -> torch.Tensor:
     return torch.randn(shape, dtype=torch.float32).to(kind)
 
 
+def _boxes(model, spec, shape, kind) -> torch.Tensor:
+    """Left, top, right, bottom: positive width and height, inside the usual 0..1000."""
+    return torch.tensor([10, 10, 20, 20], dtype=kind).expand(shape).contiguous()
+
+
 FILLS: dict[str, Callable] = {
     "tokens": _tokens,
     "arange": _arange,
     "random": _random,
+    "boxes": _boxes,
     "ones": lambda model, spec, shape, kind: torch.ones(shape, dtype=kind),
     "zeros": lambda model, spec, shape, kind: torch.zeros(shape, dtype=kind),
 }

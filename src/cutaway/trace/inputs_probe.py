@@ -25,7 +25,9 @@ NOT_STATE = ("logits", "labels", "attention_mask", "hidden_states", "inputs_embe
 FILLED_IN_PLACE = ("past_key_values", "cache_params", "cache")
 
 
-def learn_state(model: torch.nn.Module, plan: InputPlan, make: Callable[..., dict[str, Any]]) -> StateTemplate:
+def learn_state(
+    model: torch.nn.Module, plan: InputPlan, make: Callable[..., dict[str, Any]]
+) -> StateTemplate:
     """The state after a prefill, as a function of the plan's symbols with `cache_len` for `seq_len`."""
     points = [_probe(model, plan, make, _sizes(plan, step)) for step in (0, 1)]
     longest = long_probe(points[-1][1])
@@ -34,11 +36,11 @@ def learn_state(model: torch.nn.Module, plan: InputPlan, make: Callable[..., dic
     return fit_state([(_as_cache(sizes), state) for sizes, state in points])
 
 
-def accepts(model: torch.nn.Module, kwargs: dict[str, Any]) -> bool:
-    """Whether forward runs on these arguments."""
+def accepts(model: torch.nn.Module, make: Callable[[], dict[str, Any]]) -> bool:
+    """Whether forward runs on the arguments that `make` gives."""
     try:
         with torch.no_grad(), ReadsAnswered():
-            model(**kwargs)
+            model(**make())
     except Exception:
         return False
     return True
@@ -57,9 +59,15 @@ def state_after(model: torch.nn.Module, kwargs: dict[str, Any]) -> dict[str, Any
 
 
 def returned_state(model: torch.nn.Module, outputs: Any) -> dict[str, Any]:
+    from transformers.modeling_outputs import BaseModelOutput
+
     accepted = inspect.signature(model.forward).parameters
-    items = outputs.items() if isinstance(outputs, Mapping) else ()
-    return {n: v for n, v in items if n in accepted and n not in NOT_STATE and v is not None}
+    items = dict(outputs) if isinstance(outputs, Mapping) else {}
+    state = {n: v for n, v in items.items() if n in accepted and n not in NOT_STATE and v is not None}
+    encoded = items.get("encoder_last_hidden_state")
+    if state and encoded is not None and "encoder_outputs" in accepted:
+        state["encoder_outputs"] = BaseModelOutput(last_hidden_state=encoded)
+    return state
 
 
 def _empty_caches(model: torch.nn.Module) -> dict[str, Any]:
@@ -85,7 +93,9 @@ def _as_cache(sizes: dict[str, int]) -> dict[str, int]:
     return {renamed.get(n, n): v for n, v in sizes.items()}
 
 
-def _probe(model: torch.nn.Module, plan: InputPlan, make: Callable, sizes: dict[str, int]) -> tuple[dict, dict]:
+def _probe(
+    model: torch.nn.Module, plan: InputPlan, make: Callable, sizes: dict[str, int]
+) -> tuple[dict, dict]:
     with torch.no_grad(), ReadsAnswered():
         state = state_after(model, make(plan, sizes))
     if not state:

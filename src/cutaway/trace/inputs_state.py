@@ -10,6 +10,7 @@ of the wanted sizes. Only factory functions of torch are called, with the caller
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -40,6 +41,13 @@ class StateTemplate:
 
     arguments: dict[str, Any]
     rules: dict[tuple, TensorRule | NumberRule]
+
+    def symbols(self) -> set[str]:
+        """The symbols that some size of the state depends on."""
+        sizes = [
+            d for r in self.rules.values() for d in (r.shape if isinstance(r, TensorRule) else [r.expression])
+        ]
+        return {word for d in sizes for word in re.findall(r"[a-z_]\w*", str(d))}
 
     def build(
         self, sizes: dict[str, int], make: Callable[[tuple, torch.dtype], torch.Tensor]

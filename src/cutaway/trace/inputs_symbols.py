@@ -12,6 +12,12 @@ SYMBOLS = {
     for s in (
         Symbol("batch_size", "sequences processed together", "sequences", 1, 1, 3),
         Symbol("seq_len", "new tokens per sequence", "tokens", 1024, 5, 24),
+        Symbol("encoder_len", "tokens per sequence read by the encoder", "tokens", 1024, 6, 20),
+        Symbol("image_height", "height of each image", "pixels", 224, 64, 128, 32),
+        Symbol("image_width", "width of each image", "pixels", 224, 96, 160, 32),
+        Symbol("num_frames", "frames of each video", "frames", 16, 2, 4, 2),
+        Symbol("audio_len", "samples of each recording", "samples", 16000, 3200, 6400, 320),
+        Symbol("mel_frames", "spectrogram frames of each recording", "frames", 1000, 64, 128, 16),
         Symbol("cache_len", "tokens per sequence already in the cache", "tokens", 1024, 5, 40),
     )
 }

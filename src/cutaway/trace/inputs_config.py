@@ -1,0 +1,60 @@
+"""Reading a model's config by field name, wherever composite configs keep the field."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+
+def read(model: torch.nn.Module, *names: str) -> Any:
+    """The first of the fields that is set, in the config itself before its parts."""
+    for config in configs(getattr(model, "config", None)):
+        for name in names:
+            value = _get(config, name)
+            if value is not None:
+                return value
+    return None
+
+
+def fixed(model: torch.nn.Module, *names: str) -> int | None:
+    """Like `read`, for whole numbers."""
+    value = read(model, *names)
+    value = value[0] if isinstance(value, (list, tuple)) and value else value
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def configs(config: Any) -> Iterator[Any]:
+    """A config and all its sub-configs, outermost first."""
+    if config is None or not hasattr(config, "to_dict"):
+        return
+    yield config
+    for value in vars(config).values():
+        yield from configs(value)
+
+
+def is_encoder_decoder(model: torch.nn.Module) -> bool:
+    return bool(_get(getattr(model, "config", None), "is_encoder_decoder"))
+
+
+def image_sides(model: torch.nn.Module) -> tuple[int | str, int | str]:
+    """Height and width where the config fixes them (learned positions), else two symbols."""
+    size = read(model, "image_size", "img_size", "input_image_size", "crop_size")
+    if isinstance(size, dict):
+        size = (
+            size.get("height") or size.get("shortest_edge"),
+            size.get("width") or size.get("shortest_edge"),
+        )
+    if isinstance(size, (list, tuple)) and len(size) >= 2 and all(isinstance(s, int) for s in size[:2]):
+        return size[0], size[1]
+    size = size[0] if isinstance(size, (list, tuple)) and size else size
+    return (size, size) if isinstance(size, int) else ("image_height", "image_width")
+
+
+def _get(config: Any, name: str) -> Any:
+    """A field, `None` where the config lacks it or keeps one value per layer."""
+    try:
+        return getattr(config, name, None)
+    except (RuntimeError, ValueError, NotImplementedError):
+        return None
