@@ -1,5 +1,6 @@
-# The public `cutaway.cost`: from the cache if nothing has changed since, else from a trace. Torch, sympy and
-# transformers are imported only for the latter.
+# The public `cutaway.cost`: from what was kept if nothing has changed since, else from a trace. Torch,
+# sympy and transformers are imported only for the latter, and the noun only when the kept text is not the
+# answer itself.
 """`cost("llama-3.1-8b")`: what a forward pass computes and moves."""
 
 from __future__ import annotations
@@ -8,15 +9,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cutaway import store
 from cutaway.errors import BadValue
-from cutaway.model import Analysis, Convention
-from cutaway.report.cost_json import to_dict
-from cutaway.report.cost_load import from_dict, looks_saved
-from cutaway.report.result import CostResult
-from cutaway.report.values import check_names, check_value
+from cutaway.report.asked import check_value
+
+if TYPE_CHECKING:
+    from cutaway.model import Analysis
+    from cutaway.report.result import CostResult
 
 
 def cost(
@@ -38,29 +39,33 @@ def cost(
     """
     given = {name: check_value(name, value) for name, value in (values or {}).items()}
     request = store.Request(
-        target,
-        phase,
-        symbols,
-        dtype,
-        trust_code,
-        dict(args or {}),
-        dict(inputs or {}),
-        Convention(execution=execution).to_dict(),
-        given,
+        target, phase, symbols, dtype, trust_code, dict(args or {}), dict(inputs or {}), execution, given
     )
-    return answer(request, saved_text(request) if cache else saved_file(target), cache=cache)
+    return answer(request, saved_text(request, cache), cache=cache)
 
 
 def answer(request: store.Request, kept: str | None, *, cache: bool) -> CostResult:
     """The result that `kept` holds, or a fresh one, with the values asked for."""
+    from cutaway.report.cost_load import from_dict
+    from cutaway.report.result import CostResult
+    from cutaway.report.values import check_names
+
+    if kept and saved_file(request.target):
+        return CostResult(from_dict(json.loads(kept))).at(**request.values)
+
+    def derive(values: dict[str, int]) -> Analysis:
+        other = replace(request, values=values)
+        found = store.find(other) if cache else None
+        return from_dict(json.loads(found)) if found else trace(other, cache)
+
     analysis = from_dict(json.loads(kept)) if kept else trace(request, cache)
     check_names(request.values, analysis)
-    return CostResult(replace(analysis, values=request.values or analysis.values))
+    return CostResult(replace(analysis, values=request.values), derive)
 
 
-def saved_text(request: store.Request) -> str | None:
+def saved_text(request: store.Request, cache: bool = True) -> str | None:
     """The JSON of the answer, without values, if it is at hand: `target` itself, or kept from before."""
-    return saved_file(request.target) or store.find(request)
+    return saved_file(request.target) or (store.find(request) if cache else None)
 
 
 def saved_file(target: str) -> str | None:
@@ -70,14 +75,17 @@ def saved_file(target: str) -> str | None:
         return None
     try:
         text = path.read_text(encoding="utf-8")
-        return text if looks_saved(json.loads(text)) else None
+        data = json.loads(text)
     except (OSError, ValueError) as error:
         raise BadValue("that file could not be read", where=target, known=str(error)) from None
+    return text if isinstance(data, dict) and {"schema_version", "totals", "modules"} <= data.keys() else None
 
 
 def trace(request: store.Request, cache: bool) -> Analysis:
     """Derive the answer, and keep it."""
-    from cutaway.trace import analyse
+    from cutaway.model import Convention
+    from cutaway.report.cost_json import to_json
+    from cutaway.trace.analyse import analyse
 
     analysis = analyse(
         request.target,
@@ -88,20 +96,16 @@ def trace(request: store.Request, cache: bool) -> Analysis:
         trust_code=request.trust_code,
         args=request.args,
         inputs=request.inputs,
-        convention=Convention(**request.convention),
+        convention=Convention(execution=request.execution),
     )
     if cache:
         plain = replace(analysis, values={})
+        defaults = {s.name: s.default for s in plain.symbols}
         store.keep(
             request,
-            as_json(plain),
-            files=plain.source.get("files", {}),
+            to_json(plain),
+            files=plain.source["files"],
             valid_when=list(plain.valid_when),
-            defaults={s.name: s.default for s in plain.symbols},
+            defaults=defaults,
         )
     return analysis
-
-
-def as_json(analysis: Analysis) -> str:
-    """JSON as the command line writes it."""
-    return json.dumps(to_dict(analysis), indent=2, ensure_ascii=False, allow_nan=False) + "\n"

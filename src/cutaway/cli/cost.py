@@ -2,7 +2,6 @@
 # on as it is, without even reading it back.
 """Costs on the command line."""
 
-import json
 import os
 import sys
 from collections.abc import Callable
@@ -12,7 +11,7 @@ from cyclopts import Parameter
 
 from cutaway.cli.output import Output, emit, format_of
 from cutaway.errors import BadValue
-from cutaway.report.values import check_value
+from cutaway.report.asked import check_value
 from cutaway.store import Request
 
 Many = Annotated[list[str] | None, Parameter(negative="", consume_multiple=False)]
@@ -69,25 +68,18 @@ def cost(
         NAME=dim,dim for an input of forward, repeatable.
     """
     from cutaway import costing
-    from cutaway.model import Convention
 
     if depth is not None and depth < 0:
         raise BadValue("out of range", asked=f"--depth {depth}", known="levels are counted from 0")
     pairs = _pairs([part for word in set_ or () for part in word.split(",")], "--set batch_size=1")
     values = {name: check_value(name, text) for name, text in pairs.items()}
-    request = Request(
-        target,
-        phase,
-        symbols,
-        dtype,
-        trust_code,
+    constructor, shapes = (
         _pairs(arg, "--arg n_embd=768"),
         _pairs(input, "--input x=batch_size,seq_len,n_embd"),
-        Convention(execution=execution).to_dict(),
-        values,
     )
-    wanted = format_of(output, dict.fromkeys(FORMATS))
-    kept = costing.saved_file(target) if no_cache else costing.saved_text(request)
+    request = Request(target, phase, symbols, dtype, trust_code, constructor, shapes, execution, values)
+    wanted = format_of(output, FORMATS)
+    kept = costing.saved_text(request, not no_cache)
     if kept and wanted == "json" and not values and not expand:
         return emit({"json": lambda: kept}, output)
     result = costing.answer(request, kept, cache=not no_cache)
@@ -103,17 +95,14 @@ def _renderers(
         from cutaway.report.cost_text import render_text
         from cutaway.report.paper import terminal_width
 
-        return render_text(
-            analysis, width=terminal_width(), colour=_colour(output), depth=depth, all_lines=all_lines
-        )
+        width = terminal_width() if output.output is None else 100
+        return render_text(analysis, width=width, colour=_colour(output), depth=depth, all_lines=all_lines)
 
     def to_json() -> str:
-        from cutaway.report.cost_json import to_dict
+        from cutaway.report.cost_json import to_json
         from cutaway.report.expand import expand as expanded
 
-        found = to_dict(analysis)
-        found = found | {"kernels": expanded(analysis, depth)} if expand else found
-        return json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False)
+        return to_json(analysis, **({"kernels": expanded(analysis, depth)} if expand else {}))
 
     def markdown() -> str:
         from cutaway.report.cost_markdown import render_markdown

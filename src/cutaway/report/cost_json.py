@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 from cutaway.model import Analysis, Call, Cost, Kernel, Line, Module, Place, TensorSpec
 from cutaway.model.analysis import SCHEMA_VERSION
 from cutaway.report.values import complete, number
-from cutaway.report.words import call_text, operation, reference
+from cutaway.report.words import call_text, names_text, operation, reference, short_class
 
 Values = Mapping[str, int] | None
 
@@ -41,6 +42,11 @@ def to_dict(analysis: Analysis) -> dict[str, Any]:
     }
 
 
+def to_json(analysis: Analysis, **more: Any) -> str:
+    """The text of it, as files and the command line hold it; `more` replaces keys."""
+    return json.dumps(to_dict(analysis) | more, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
 def kernel_dict(k: Kernel, at: Values = None) -> dict[str, Any]:
     """A basic kernel; its cost is that of one execution."""
     return {
@@ -59,14 +65,14 @@ def kernel_dict(k: Kernel, at: Values = None) -> dict[str, Any]:
     }
 
 
-def call_dict(c: Call, callee: Module, at: Values = None) -> dict[str, Any]:
+def call_dict(c: Call, caller: Module, callee: Module, at: Values = None) -> dict[str, Any]:
     """A composite kernel; its cost is that of one call, which is the referenced module's."""
     return {
         "kernel_type": "composite",
         "repeat": c.repeat,
         "line": c.line,
-        "operation": f"{c.names[0] if c.names else 'self'}: {callee.class_name.rpartition('.')[2]}",
-        "analysis": call_text(c, callee),
+        "operation": f"{names_text(c, caller)}: {short_class(callee)}",
+        "analysis": call_text(c, caller, callee),
         "reference": reference(callee),
         "module": c.module,
         "names": list(c.names),
@@ -144,7 +150,7 @@ def _module(m: Module, a: Analysis, at: Values) -> dict[str, Any]:
         "total": cost_dict(m.total, at),
         "fused": cost_dict(m.fused, at),
         "kernels": [
-            call_dict(s, a.modules[s.module], at) if isinstance(s, Call) else kernel_dict(s, at)
+            call_dict(s, m, a.modules[s.module], at) if isinstance(s, Call) else kernel_dict(s, at)
             for s in m.steps
         ],
         "lines": [_line(line) for line in m.lines],

@@ -6,10 +6,10 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cutaway.formula.core import ZERO
-from cutaway.model import Analysis, Call, Cost, Kernel, Module, Place
+from cutaway.model import Analysis, Call, Cost, Kernel, Line, Module, Place
 from cutaway.report.words import names_text, operation, short_class
 
 NOTHING = Cost(ZERO, ZERO, ZERO, ZERO)
@@ -26,6 +26,7 @@ class LineRow:
     fused: Cost = NOTHING
     calls: list[str] = field(default_factory=list)
     operations: list[str] = field(default_factory=list)
+    views: list[str] = field(default_factory=list)
     helpers: list[LineRow] = field(default_factory=list)
 
 
@@ -34,8 +35,13 @@ def line_rows(analysis: Analysis, module: Module) -> list[LineRow]:
     starts = _statement_starts(module)
     top = LineRow("", 0)
     for step in module.steps:
-        _add(top, step, analysis, starts)
+        _add(top, step, analysis, module, starts)
     return sorted(top.helpers, key=lambda row: (row.path != module.source.path, row.path, row.line))
+
+
+def costly_rows(analysis: Analysis, module: Module) -> list[LineRow]:
+    """The same without what costs nothing, and without helpers that only pass on to one other."""
+    return _pruned(line_rows(analysis, module))
 
 
 def step_cost(step: Kernel | Call, analysis: Analysis) -> tuple[Cost, Cost]:
@@ -46,21 +52,53 @@ def step_cost(step: Kernel | Call, analysis: Analysis) -> tuple[Cost, Cost]:
     return callee.total * step.repeat, callee.fused * step.repeat
 
 
-def idle_lines(module: Module) -> list[tuple[str, int, str, str]]:
-    """(path, line, status, why) of the lines that neither compute nor call."""
-    return [
-        (x.path, x.line, x.status, x.why) for x in module.lines if x.status in ("no_tensor_op", "not_taken")
-    ]
+def idle_lines(module: Module) -> tuple[list[Line], list[Line]]:
+    """The lines that neither compute nor call: (those of the forward, those of its helpers)."""
+    idle = [line for line in module.lines if line.status in ("no_tensor_op", "not_taken")]
+    inside = range(module.source.line, module.end_line + 1)
+    own = [line for line in idle if line.path == module.source.path and line.line in inside]
+    return own, [line for line in idle if line not in own]
 
 
-def _add(top: LineRow, step: Kernel | Call, analysis: Analysis, starts: dict[str, list[int]]) -> None:
+def _add(
+    top: LineRow, step: Kernel | Call, analysis: Analysis, module: Module, starts: dict[str, list[int]]
+) -> None:
     eager, fused = step_cost(step, analysis)
     row = top
     for place in step.stack or (Place(top.path, step.line),):
         row = _child(row, place, starts)
         row.cost, row.fused = row.cost + eager, row.fused + fused
-    words = _callee(step, analysis) if isinstance(step, Call) else operation(step)
-    _append_once(row.calls if isinstance(step, Call) else row.operations, words)
+    if isinstance(step, Call):
+        _append_once(row.calls, _callee(step, analysis, module))
+    else:
+        _append_once(row.views if step.rule == "view" else row.operations, operation(step))
+
+
+def _pruned(rows: list[LineRow]) -> list[LineRow]:
+    kept = []
+    for row in rows:
+        helpers = _merged([_passed_on(h) for h in _pruned(row.helpers)])
+        if row.calls or helpers or row.cost != NOTHING:
+            kept.append(replace(row, helpers=helpers, views=[]))
+    return kept
+
+
+def _merged(rows: list[LineRow]) -> list[LineRow]:
+    """Rows of one place as one: a helper may be reached twice from one line."""
+    kept: dict[tuple[str, int], LineRow] = {}
+    for row in rows:
+        known = kept.get((row.path, row.line))
+        kept[row.path, row.line] = (
+            row
+            if known is None
+            else replace(known, cost=known.cost + row.cost, fused=known.fused + row.fused)
+        )
+    return list(kept.values())
+
+
+def _passed_on(row: LineRow) -> LineRow:
+    only = len(row.helpers) == 1 and not row.calls and not row.operations
+    return row.helpers[0] if only else row
 
 
 def _child(row: LineRow, place: Place, starts: dict[str, list[int]]) -> LineRow:
@@ -72,9 +110,9 @@ def _child(row: LineRow, place: Place, starts: dict[str, list[int]]) -> LineRow:
     return row.helpers[-1]
 
 
-def _callee(call: Call, analysis: Analysis) -> str:
+def _callee(call: Call, analysis: Analysis, caller: Module) -> str:
     times = f" × {call.repeat}" if call.repeat > 1 else ""
-    return f"{names_text(call.names)}: {short_class(analysis.modules[call.module])}{times}"
+    return f"{names_text(call, caller)}: {short_class(analysis.modules[call.module])}{times}"
 
 
 def _append_once(words: list[str], word: str) -> None:

@@ -43,11 +43,6 @@ def from_dict(data: Mapping[str, Any]) -> Analysis:
         ) from None
 
 
-def looks_saved(data: Any) -> bool:
-    """Whether some JSON is a saved result, and not a config."""
-    return isinstance(data, dict) and {"schema_version", "totals", "modules"} <= data.keys()
-
-
 def _analysis(d: Mapping[str, Any]) -> Analysis:
     totals = d["totals"]
     return Analysis(

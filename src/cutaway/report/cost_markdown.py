@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 from cutaway.formula import Formula
-from cutaway.model import Analysis, Module
-from cutaway.report.cost_lines import LineRow, idle_lines, line_rows
+from cutaway.model import Analysis, Line, Module
+from cutaway.report.cost_lines import LineRow, costly_rows, idle_lines, line_rows
 from cutaway.report.cost_tree import shown_modules, tree
 from cutaway.report.shown import Shown
 from cutaway.report.source_text import Sources
@@ -35,6 +35,7 @@ def summary(a: Analysis) -> str:
         ("assumes", "; ".join(a.assumptions)),
         ("at", shown.at_text()),
         ("missing", shown.missing_text()),
+        ("note", shown.note_text()),
     ]
     lines = [f"# {a.target}", "", *(f"- {name}: {text}" for name, text in facts if text)]
     lines += [f"- gap: {gap}" for gap in a.gaps]
@@ -109,21 +110,20 @@ def _module(a: Analysis, shown: Shown, m: Module, sources: Sources, all_lines: b
         "| line | source | does | FLOPs | bytes |",
         "| ---: | --- | --- | --- | --- |",
     ]
-    for row in line_rows(a, m):
+    for row in (line_rows if all_lines else costly_rows)(a, m):
         lines += _rows(row, shown, m, sources, 0)
     lines.append(
         f"| | | one call | {_figure(m.total.flops, 'FLOP', shown)} | "
         f"{_figure(shown.moved(m.total, m.fused), 'B', shown)} |"
     )
     if all_lines:
-        lines += [
-            "",
-            *(
-                f"- line {line} of `{path}`, {status.replace('_', ' ')}: {why}"
-                for path, line, status, why in idle_lines(m)
-            ),
-        ]
+        lines += ["", *map(_idle, [*idle_lines(m)[0], *idle_lines(m)[1]])]
     return "\n".join([*lines, ""])
+
+
+def _idle(line: Line) -> str:
+    why = f": {line.why}" if line.why else ""
+    return f"- `{line.path}:{line.line}` {_code(line.text)} {line.status.replace('_', ' ')}{why}"
 
 
 def _rows(row: LineRow, shown: Shown, m: Module, sources: Sources, level: int) -> list[str]:

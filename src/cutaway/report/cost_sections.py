@@ -5,14 +5,14 @@
 
 from __future__ import annotations
 
-from cutaway.model import Analysis, Cost, Module
-from cutaway.report.cost_lines import LineRow, idle_lines, line_rows
+from cutaway.model import Analysis, Cost, Line, Module
+from cutaway.report.cost_lines import LineRow, costly_rows, idle_lines, line_rows
 from cutaway.report.cost_tree import shown_modules
 from cutaway.report.paper import Paper
 from cutaway.report.shown import Shown
 from cutaway.report.source_text import Sources
 from cutaway.report.units import bar, percent, si
-from cutaway.report.words import short_class
+from cutaway.report.words import constructed, short_class
 
 BAR, MARGIN = 8, 7
 
@@ -38,35 +38,47 @@ class Sections:
 
     def _write_module(self, m: Module) -> None:
         self.paper.rule(short_class(m), m.path + _times(m))
-        self.paper.wrapped(f"{m.source} {m.signature}", 0, "dim")
+        self._write_origin(m)
         self.paper.wrapped(_shapes(m), 0, "dim")
         if m.repeat > 1:
-            self.paper.line(
-                (
-                    f"each of {m.repeat} calls"
-                    + ("; shares are of the whole pass" * bool(self.shown.values)),
-                    "dim",
-                )
-            )
+            shares = "; shares are of the whole pass" if self.shown.values else ""
+            self.paper.line((f"each of {m.repeat} calls{shares}", "dim"))
         self._write_cost(m, m.total, m.fused, 0)
-        idle = idle_lines(m) if self.all_lines else []
-        for row in line_rows(self.analysis, m):
-            before = [x for x in idle if x[0] == row.path and x[1] < row.line]
-            self._write_idle(before)
-            idle = [x for x in idle if x not in before]
-            self._write_row(m, row)
-        self._write_idle(idle)
+        if self.all_lines:
+            self._write_all_lines(m)
+        else:
+            for row in costly_rows(self.analysis, m):
+                self._write_row(m, row)
+
+    def _write_origin(self, m: Module) -> None:
+        arguments = constructed(m)
+        self.paper.wrapped(f"{m.source}" + (f"  {arguments}" if arguments else ""), 0, "dim")
+
+    def _write_all_lines(self, m: Module) -> None:
+        """Every line of the forward in order, then the lines of its helpers that did nothing."""
+        own, others = idle_lines(m)
+        rows = {row.line: row for row in line_rows(self.analysis, m) if row.path == m.source.path}
+        idle = {line.line: line for line in own if line.line not in rows}
+        for number in sorted(rows.keys() | idle.keys()):
+            if number in rows:
+                self._write_row(m, rows[number])
+            else:
+                self._write_idle(f"{number:>5}", MARGIN, idle[number])
+        for line in others:
+            self._write_idle(f"{' ' * MARGIN}{line.path}:{line.line}", MARGIN + 2, line)
 
     def _write_shapes(self, group: list[Module]) -> None:
         """Modules that are one line each: the line once, then every shape with its cost."""
         first = group[0]
-        row = line_rows(self.analysis, first)[0]
+        rows = line_rows if self.all_lines else costly_rows
         self.paper.rule(short_class(first), f"{len(group)} shapes")
-        self.paper.wrapped(f"{first.source} {first.signature}", 0, "dim")
-        self._write_source(row)
+        self.paper.wrapped(str(first.source), 0, "dim")
+        for row in rows(self.analysis, first):
+            self._write_source(row)
         for m in group:
-            self.paper.wrapped(f"{m.path or 'the target'}{_times(m)}", MARGIN, "bold")
-            self.paper.wrapped(_shapes(m), MARGIN + 2, "dim")
+            head = f"{m.path or 'the target'}{_times(m)}"
+            self.paper.line(" " * MARGIN, (head, "bold"))
+            self.paper.wrapped("; ".join(filter(None, (constructed(m), _shapes(m)))), MARGIN + 2, "dim")
             self._write_cost(m, m.total, m.fused, MARGIN + 2)
 
     def _write_row(self, m: Module, row: LineRow) -> None:
@@ -90,7 +102,7 @@ class Sections:
             self._write_helper(m, helper, indent + 2)
 
     def _write_done(self, row: LineRow, indent: int) -> None:
-        if done := ", ".join([*row.calls, *row.operations]):
+        if done := ", ".join([*row.calls, *row.operations, *row.views]):
             self.paper.wrapped(done, indent, "cyan")
 
     def _write_cost(self, m: Module, eager: Cost, fused: Cost, indent: int) -> None:
@@ -118,12 +130,11 @@ class Sections:
             (f" {percent(moved * m.repeat, all_moved):>7}", "bold"),
         )
 
-    def _write_idle(self, rows: list[tuple[str, int, str, str]]) -> None:
-        for path, line, status, why in rows:
-            text = _cut(self.sources.statement(path, line), self.paper.width - MARGIN)
-            self.paper.wrapped(text, MARGIN, "dim", (f"{line:>5}", "dim"))
-            reason = status.replace("_", " ") + (f": {why}" if why else "")
-            self.paper.wrapped(reason, MARGIN + 2, "dim italic")
+    def _write_idle(self, head: str, indent: int, line: Line) -> None:
+        text = self.sources.statement(line.path, line.line) or line.text
+        self.paper.wrapped(_cut(text, self.paper.width - indent), indent, "dim", (head, "dim"))
+        reason = line.status.replace("_", " ") + (f": {line.why}" if line.why else "")
+        self.paper.wrapped(f"({reason})", indent + 2, "dim italic")
 
 
 def _grouped(modules: list[Module]) -> list[list[Module]]:

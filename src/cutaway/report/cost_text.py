@@ -55,6 +55,7 @@ def _write_header(paper: Paper, a: Analysis, shown: Shown) -> None:
         ("assumes", "; ".join(a.assumptions)),
         ("at", shown.at_text()),
         ("missing", shown.missing_text()),
+        ("note", shown.note_text()),
     ]
     for label, text in rows:
         if text:
@@ -87,7 +88,9 @@ def _write_totals(paper: Paper, a: Analysis, shown: Shown) -> None:
         ("weights", a.parameters.bytes, "B", ""),
     ]
     for label, formula, unit, note in rows:
-        if formula or not label.startswith(("KV", " ")):
+        if (formula or not label.startswith(("KV", " "))) and (
+            label != "  useful" or formula != a.total.flops
+        ):
             _write_total(paper, shown, label, formula, unit, note)
 
 

@@ -51,5 +51,10 @@ def _walk(
     for i, call in enumerate(() if stop else calls):
         callee = analysis.modules[call.module]
         yield from _walk(
-            analysis, callee, names_text(call.names), times * call.repeat, (*last, i == len(calls) - 1), depth
+            analysis,
+            callee,
+            names_text(call, module),
+            times * call.repeat,
+            (*last, i == len(calls) - 1),
+            depth,
         )

@@ -7,9 +7,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from cutaway.formula import Formula
-from cutaway.formula.core import ZERO, add
-from cutaway.model import Analysis, Call, Cost, Kernel, Module
+from cutaway.formula.core import add
+from cutaway.model import Analysis, Kernel, Module
 from cutaway.report.cost_json import call_dict, kernel_dict
 from cutaway.report.values import complete
 
@@ -24,34 +23,29 @@ def expand(analysis: Analysis, depth: int | None = None) -> list[dict[str, Any]]
     at = complete(analysis)
 
     def kernels(module: Module, left: int | None) -> list[dict[str, Any]]:
-        return [one(step, left) for step in module.steps]
+        return [one(module, step, left) for step in module.steps]
 
-    def one(step: Kernel | Call, left: int | None) -> dict[str, Any]:
+    def one(caller: Module, step: Kernel | Call, left: int | None) -> dict[str, Any]:
         if isinstance(step, Kernel):
             return kernel_dict(step, at)
         callee = analysis.modules[step.module]
-        row = call_dict(step, callee, at)
+        row = call_dict(step, caller, callee, at)
         return row if left == 0 else row | {"kernels": kernels(callee, None if left is None else left - 1)}
 
     return kernels(analysis.modules[0], depth)
 
 
 def check_sums(analysis: Analysis) -> None:
-    """Raise `SumMismatch` unless every kernel, times all repeats above it, adds up to the total exactly."""
+    """Raise `SumMismatch` unless every kernel, times all repeats above it, adds up to the total exactly.
+
+    Fused traffic is no sum: modules that meet in one kernel share what passes between them.
+    """
     parts = list(_leaves(analysis, analysis.modules[0], 1))
-    for name, field, total in (("eager", "cost", analysis.total), ("fused", "fused", analysis.fused)):
-        costs = [(getattr(kernel, field), times) for kernel, times in parts]
-        for what in ("flops", "matmul_flops", "read", "write"):
-            _compare(f"{name} {what}", _sum(costs, what), getattr(total, what))
-
-
-def _sum(costs: list[tuple[Cost, int]], what: str) -> Formula:
-    return add([getattr(cost, what) * times for cost, times in costs]) if costs else ZERO
-
-
-def _compare(what: str, found: Formula, total: Formula) -> None:
-    if found != total:
-        raise SumMismatch(f"{what}: the kernels add up to {found}, the total says {total}")
+    for what in ("flops", "matmul_flops", "read", "write"):
+        found = add([getattr(kernel.cost, what) * times for kernel, times in parts])
+        total = getattr(analysis.total, what)
+        if found != total:
+            raise SumMismatch(f"{what}: the kernels add up to {found}, the total says {total}")
 
 
 def _leaves(analysis: Analysis, module: Module, times: int) -> Iterator[tuple[Kernel, int]]:

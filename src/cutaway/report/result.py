@@ -6,15 +6,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cutaway.errors import BadValue, NeedsExtra
 from cutaway.formula import Formula, compile_formulas
 from cutaway.model import Analysis
-from cutaway.report.cost_json import to_dict
+from cutaway.report.asked import check_value
+from cutaway.report.cost_json import to_dict, to_json
 from cutaway.report.cost_load import from_dict
-from cutaway.report.values import check_names, check_value, known, number
+from cutaway.report.regime import broken, met
+from cutaway.report.values import check_names, known, number
 
 TOTALS = (
     "flops",
@@ -29,11 +31,19 @@ TOTALS = (
 )
 
 
+MAX_REGIMES = 12
+
+
 @dataclass(frozen=True)
 class CostResult:
-    """What `cutaway.cost` returns. `analysis` is the value itself; everything here is a view of it."""
+    """What `cutaway.cost` returns. `analysis` is the value itself; everything here is a view of it.
+
+    `derive` makes the analysis for values on which the code takes other branches; a result that was read
+    from a file has none, and says so instead.
+    """
 
     analysis: Analysis
+    derive: Callable[[dict[str, int]], Analysis] | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def from_json(cls, text: str) -> CostResult:
@@ -41,51 +51,90 @@ class CostResult:
         return cls(from_dict(json.loads(text)))
 
     def at(self, **values: int) -> CostResult:
-        """The same with sizes set, so that it shows numbers."""
+        """The same with sizes set, so that it shows numbers; derived again where other branches are taken."""
         given = {name: check_value(name, value) for name, value in values.items()}
         check_names(given, self.analysis)
-        return CostResult(replace(self.analysis, values=dict(self.analysis.values) | given))
+        given = dict(self.analysis.values) | given
+        analysis = self._holding_at(given)
+        return CostResult(replace(analysis, values=given), self.derive)
 
     def totals(self) -> dict[str, Formula]:
         """The totals as formulas."""
         a = self.analysis
-        figures = (
-            a.total.flops,
-            a.total.matmul_flops,
-            a.useful_flops,
-            a.total.read,
-            a.total.write,
-            a.fused.read,
-            a.fused.write,
-            a.kv_cache_bytes,
-            a.parameters.bytes,
-        )
-        return dict(zip(TOTALS, figures, strict=True))
+        figures = (a.total.flops, a.total.matmul_flops, a.useful_flops, a.total.read, a.total.write)
+        rest = (a.fused.read, a.fused.write, a.kv_cache_bytes, a.parameters.bytes)
+        return dict(zip(TOTALS, figures + rest, strict=True))
 
     def evaluate(self, **values: int) -> dict[str, int | float]:
         """The totals as numbers; bytes per element follow the dtype unless given."""
-        at = known(self.at(**values).analysis)
-        self._check_given(at)
-        return {name: number(formula, at) for name, formula in self.totals().items()}
+        result = self.at(**values)
+        at = known(result.analysis)
+        result._check_given(at)
+        return {name: number(formula, at) for name, formula in result.totals().items()}
 
     def grid(self, **arrays: Any) -> dict[str, Any]:
-        """The totals over numpy arrays that broadcast, in float64: millions of shapes a second."""
+        """The totals over numpy arrays that broadcast, in float64: millions of shapes a second.
+
+        Where some of the shapes take other branches, those are derived once for each regime.
+        """
         import numpy as np
 
         check_names(dict.fromkeys(arrays, 1), self.analysis)
         given = known(self.analysis) | arrays
         self._check_given(given)
-        values = [np.asarray(given[name], dtype=np.float64) for name in given]
-        shape = np.broadcast_shapes(*(v.shape for v in values))
-        found = self._compiled(tuple(given))(*values)
-        return {name: np.broadcast_to(value, shape) for name, value in zip(TOTALS, found, strict=True)}
+        values = dict(
+            zip(given, np.broadcast_arrays(*(np.asarray(v, np.float64) for v in given.values())), strict=True)
+        )
+        return self._over(values, MAX_REGIMES)
+
+    def _over(self, values: dict[str, Any], regimes: int) -> dict[str, Any]:
+        """`grid` on arrays of one shape: here where the formulas hold, elsewhere by another regime."""
+        import numpy as np
+
+        found = compile_formulas(list(self.totals().values()), tuple(values))(*values.values())
+        shape = next(iter(values.values())).shape
+        out = {name: np.broadcast_to(v, shape) for name, v in zip(TOTALS, found, strict=True)}
+        outside = _outside(self.analysis, values)
+        if not outside.any():
+            return out
+        there = {name: v[outside] for name, v in values.items()}
+        other = self._elsewhere({name: int(v[0]) for name, v in there.items()}, regimes)._over(
+            there, regimes - 1
+        )
+        out = {name: v.copy() for name, v in out.items()}
+        for name in TOTALS:
+            out[name][outside] = other[name]
+        return out
+
+    def _elsewhere(self, values: dict[str, int], regimes: int) -> CostResult:
+        if not regimes:
+            raise BadValue(
+                "the shapes take more different branches than one grid can hold", try_="smaller grids"
+            )
+        return CostResult(self._holding_at(values), self.derive)
+
+    def _holding_at(self, values: dict[str, int]) -> Analysis:
+        """The analysis whose formulas hold at these values."""
+        merged = {s.name: s.default for s in self.analysis.symbols} | values
+        wrong = broken(self.analysis.valid_when, merged) if values else []
+        if not wrong:
+            return self.analysis
+        asked = ", ".join(f"{name}={value}" for name, value in values.items())
+        if self.derive is None:
+            raise BadValue(
+                "these formulas do not hold there",
+                asked=asked,
+                known="they need " + ", ".join(wrong),
+                try_="`cutaway cost` on the model itself, which derives them for those sizes",
+            )
+        return self.derive(values)
 
     def to_dict(self) -> dict[str, Any]:
         return to_dict(self.analysis)
 
     def to_json(self) -> str:
         """The contract; `CostResult.from_json` gives the same result back."""
-        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        return to_json(self.analysis)
 
     def to_records(self) -> list[dict[str, Any]]:
         """One row per kernel."""
@@ -135,9 +184,6 @@ class CostResult:
             "text/markdown": summary(self.analysis),
         }
 
-    def _compiled(self, names: tuple[str, ...]) -> Callable[..., list[Any]]:
-        return compile_formulas(list(self.totals().values()), names)
-
     def _check_given(self, values: Mapping[str, Any]) -> None:
         lacking = [s.name for s in self.analysis.symbols if s.name not in values]
         if lacking:
@@ -146,6 +192,18 @@ class CostResult:
                 asked=", ".join(values) or "no values",
                 known="missing: " + ", ".join(lacking),
             )
+
+
+def _outside(analysis: Analysis, values: Mapping[str, Any]) -> Any:
+    """Where the conditions are not met, as an array of bools."""
+    import numpy as np
+
+    shape = next(iter(values.values())).shape
+    outside = np.zeros(shape, bool)
+    for condition in analysis.valid_when:
+        found = met(condition, values)
+        outside |= ~np.broadcast_to(np.asarray(False if found is None else found, bool), shape)
+    return outside
 
 
 def _frame(package: str, build: Callable[[Any], Any]) -> Any:

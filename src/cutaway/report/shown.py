@@ -54,6 +54,15 @@ class Shown:
             return ""
         return f"{', '.join(missing(self._analysis))}: numbers appear once --set gives every symbol"
 
+    def note_text(self) -> str:
+        """What must be known to read the figures."""
+        if not self.fused:
+            return ""
+        return (
+            "fused bytes are those of each part by itself; the whole moves less than the sum of its parts, "
+            "since neighbours fuse"
+        )
+
     def tree_text(self) -> str:
         """What the tree's numbers are computed at, where that needs saying."""
         if self.values or not self.at:

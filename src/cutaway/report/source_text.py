@@ -8,12 +8,13 @@ from __future__ import annotations
 import hashlib
 import re
 import sys
-import tokenize
 from collections.abc import Iterable
 from io import StringIO
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from cutaway.model import Analysis
+if TYPE_CHECKING:
+    from cutaway.model import Analysis
 
 
 def find_file(path: str, roots: Iterable[str] = ()) -> Path | None:
@@ -59,6 +60,8 @@ class Sources:
 
 def _one_line(lines: list[str]) -> str:
     """The first logical line of `lines`, without comments, its physical lines joined."""
+    import tokenize
+
     parts: dict[int, list[str]] = {}
     try:
         for token in tokenize.generate_tokens(StringIO("".join(lines[:200])).readline):

@@ -8,8 +8,7 @@ from fractions import Fraction
 from cutaway.errors import BadValue, nearest
 from cutaway.formula import Formula
 from cutaway.model import Analysis
-
-LARGEST = 10**15  # no batch, length or width is larger; a number beyond it is a slip
+from cutaway.report.regime import broken
 
 
 def known(analysis: Analysis) -> dict[str, int]:
@@ -30,9 +29,15 @@ def complete(analysis: Analysis) -> dict[str, int] | None:
 
 
 def shown_at(analysis: Analysis) -> dict[str, int] | None:
-    """What shares are computed at: the values, and the symbols' defaults for the rest."""
-    values = {s.name: s.default for s in analysis.symbols} | known(analysis)
-    return None if None in values.values() else values
+    """What shares are computed at: the values, and defaults for the rest where the formulas hold."""
+    defaults = {s.name: s.default for s in analysis.symbols}
+    if None in (defaults | known(analysis)).values():
+        return None
+    twos = {name: max(2, value) if name not in known(analysis) else value for name, value in defaults.items()}
+    for tried in (defaults, twos):
+        if not broken(analysis.valid_when, tried | known(analysis)):
+            return tried | known(analysis)
+    return None
 
 
 def number(formula: Formula, values: Mapping[str, int]) -> int | float:
@@ -54,14 +59,3 @@ def check_names(values: Mapping[str, int], analysis: Analysis) -> None:
                 known=("nearest: " + ", ".join(close) if close else "symbols: " + ", ".join(names)),
                 try_="--symbols all makes the architecture's own sizes symbols too",
             )
-
-
-def check_value(name: str, text: str | int) -> int:
-    """The whole positive number in `text`; raises `BadValue` on anything else."""
-    try:
-        value = int(text)
-    except ValueError:
-        raise BadValue("not a whole number", asked=f"{name}={text}", try_=f"--set {name}=1") from None
-    if not 0 < value <= LARGEST:
-        raise BadValue("out of range", asked=f"{name}={text}", known=f"sizes lie between 1 and {LARGEST}")
-    return value

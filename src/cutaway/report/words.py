@@ -72,22 +72,27 @@ def short_class(module: Module) -> str:
 
 
 def reference(module: Module) -> str:
-    """`${{fully.qualified.Class}}(bfloat16[{batch_size}, {seq_len}, 4096])`."""
-    specs = (f"{t.dtype}[{', '.join(map(str, t.dims))}]" for t in module.inputs)
-    return f"${{{{{module.class_name}}}}}({', '.join(specs)})"
+    """`${{torch.nn.modules.linear.Linear}}(in_features=4096, …)`; the inputs where nothing else is known."""
+    specs = ", ".join(f"{t.dtype}[{', '.join(map(str, t.dims))}]" for t in module.inputs)
+    return f"${{{{{module.class_name}}}}}({constructed(module) or specs})"
 
 
-def call_text(call: Call, callee: Module) -> str:
+def constructed(module: Module) -> str:
+    """The arguments in `Linear(in_features=4096, out_features=1024, bias=False)`."""
+    name, _, arguments = module.signature.partition("(")
+    return arguments.removesuffix(")") if name == short_class(module) else ""
+
+
+def call_text(call: Call, caller: Module, callee: Module) -> str:
     """One sentence on a call."""
     takes, gives = (", ".join(map(str, specs)) or "nothing" for specs in (call.inputs, call.outputs))
-    return f"calls {short_class(callee)} on {names_text(call.names)}: {takes} -> {gives}"
+    return f"calls {short_class(callee)} as {names_text(call, caller)}: {takes} -> {gives}"
 
 
-def names_text(names: tuple[str, ...]) -> str:
-    """`layers.0 … layers.31`, or the one or two names there are."""
-    if len(names) > 2:
-        return f"{names[0]} … {names[-1]}"
-    return ", ".join(names) or "itself"
+def names_text(call: Call, caller: Module) -> str:
+    """`layers.0 … layers.31`, or the one or two names there are, below the caller."""
+    names = [name.removeprefix(f"{caller.path}.") for name in call.names]
+    return f"{names[0]} … {names[-1]}" if len(names) > 2 else ", ".join(names) or "itself"
 
 
 def plain(formula: object) -> str:

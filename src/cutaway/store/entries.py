@@ -7,17 +7,18 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
+from cutaway.report.regime import broken
 from cutaway.report.source_text import find_file
-from cutaway.store.folder import read, write
-from cutaway.store.request import Request
+from cutaway.store.folder import names, read, write
+from cutaway.store.request import Request, digest
 
 
 def find(request: Request) -> str | None:
     """The kept JSON, made without values, whose formulas hold for the values asked for; else None."""
-    names = [_name(request)] + ([_name(request, exact=True)] if request.values else [])
-    for name in names:
+    key = request.key()
+    for name in [_name(key), *(names(f"{_name(key, '*')}") if request.values else ())]:
         entry = read(name)
-        if entry and _same_files(entry[0].get("files", {}), request) and _answers(entry[0], request, name):
+        if entry and _same_files(entry[0].get("files", {}), request) and _answers(entry[0], request.values):
             return entry[1]
     return None
 
@@ -34,35 +35,20 @@ def keep(
     hashes = {path: _hash_of(path, request) for path in files}
     if not hashes or any(h is None or not h.startswith(files[path]) for path, h in hashes.items()):
         return
-    header = {"files": hashes, "valid_when": valid_when, "defaults": dict(defaults)}
-    usual = holds(valid_when, defaults)
-    write(_name(request, exact=bool(request.values) and not usual), header, text)
+    header = {"files": hashes, "valid_when": valid_when, "defaults": dict(defaults), "values": request.values}
+    regime = digest(sorted(valid_when))[:32] if request.values else ""
+    write(_name(request.key(), regime), header, text)
 
 
-def holds(valid_when: list[str], values: Mapping[str, int | None]) -> bool:
-    """Whether all conditions are surely met; one that cannot be evaluated is not."""
-    return all(_met(condition, values) for condition in valid_when)
-
-
-def _met(condition: str, values: Mapping[str, int | None]) -> bool:
-    from cutaway.errors import BadValue
-    from cutaway.formula.condition import holds as is_met
-
-    try:
-        return is_met(condition, values)
-    except (BadValue, KeyError, TypeError, ValueError, ZeroDivisionError):
-        return False
-
-
-def _answers(header: dict, request: Request, name: str) -> bool:
-    if not request.values or name == _name(request, exact=True):
+def _answers(header: dict, values: Mapping[str, int]) -> bool:
+    """An answer to a question without values answers it again; with values, their conditions decide."""
+    if values == header.get("values"):
         return True
-    return holds(header.get("valid_when", []), header.get("defaults", {}) | request.values)
+    return not broken(header.get("valid_when", ["unknown"]), header.get("defaults", {}) | values)
 
 
-def _name(request: Request, exact: bool = False) -> str:
-    key = request.key()
-    return f"cost/{key[:2]}/{key[2:]}{'-' + request.values_key()[:32] if exact else ''}.entry"
+def _name(key: str, regime: str = "") -> str:
+    return f"cost/{key[:2]}/{key[2:]}{f'-{regime}' if regime else ''}.entry"
 
 
 def _same_files(files: Mapping[str, str], request: Request) -> bool:

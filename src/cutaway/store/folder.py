@@ -39,6 +39,11 @@ def read(name: str) -> tuple[dict, str] | None:
     return (header, body.decode("utf-8")) if whole else None
 
 
+def names(pattern: str) -> list[str]:
+    """The entries whose name fits, in order."""
+    return sorted(str(path.relative_to(location())) for path in location().glob(pattern))
+
+
 def write(name: str, header: dict, text: str) -> bool:
     """Put an entry in place at once; False, with one warning for the process, when that cannot be done."""
     body = text.encode("utf-8")

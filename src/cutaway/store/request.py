@@ -27,7 +27,7 @@ class Request:
     trust_code: bool = False
     args: dict = field(default_factory=dict)
     inputs: dict = field(default_factory=dict)
-    convention: dict = field(default_factory=dict)
+    execution: str = "eager"
     values: dict = field(default_factory=dict)
 
     def key(self) -> str:
@@ -41,11 +41,7 @@ class Request:
             "python": sys.version_info[:2],
             "packages": {name: version_of(name) for name in PACKAGES},
         }
-        return _hash(known)
-
-    def values_key(self) -> str:
-        """The same for the same values."""
-        return _hash(self.values)
+        return digest(known)
 
     def folders(self) -> list[str]:
         """Where, besides sys.path, files of the target may lie."""
@@ -107,7 +103,7 @@ def _own_state() -> str:
         folders[:] = sorted(f for f in folders if f != "__pycache__")
         stats = ((name, os.stat(os.path.join(folder, name))) for name in sorted(files))  # noqa: PTH116, PTH118
         found += [(os.path.relpath(folder, base), name, s.st_size, s.st_mtime_ns) for name, s in stats]
-    return _hash(found)
+    return digest(found)
 
 
 def _digest(path: Path) -> str | None:
@@ -117,5 +113,6 @@ def _digest(path: Path) -> str | None:
         return None
 
 
-def _hash(value: object) -> str:
+def digest(value: object) -> str:
+    """One text for equal JSON values."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode("utf-8")).hexdigest()

@@ -1,0 +1,17 @@
+# What people type after --set, checked before anything heavy is imported.
+"""Values as given."""
+
+from cutaway.errors import BadValue
+
+LARGEST = 10**15  # no batch, length or width is larger; a number beyond it is a slip
+
+
+def check_value(name: str, text: str | int) -> int:
+    """The whole positive number in `text`; raises `BadValue` on anything else."""
+    try:
+        value = int(text)
+    except ValueError:
+        raise BadValue("not a whole number", asked=f"{name}={text}", try_=f"--set {name}=1") from None
+    if not 0 < value <= LARGEST:
+        raise BadValue("out of range", asked=f"{name}={text}", known=f"sizes lie between 1 and {LARGEST}")
+    return value
