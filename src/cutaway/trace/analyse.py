@@ -109,7 +109,7 @@ def tag_state(recorder: Recorder, value: Any, seen: set[int] | None = None) -> N
 
 def first_hints(plan: InputPlan, values: Mapping[str, int]) -> dict[str, int]:
     """Values for the symbols: those asked for, else unusual ones in the usual range, so that a size is not mistaken."""
-    usual = {"batch_size": 29, "seq_len": 1009, "cache_len": 1511, "encoder_len": 499}
+    usual = {"batch_size": 37, "seq_len": 1009, "cache_len": 1511, "encoder_len": 499}
     hints = {}
     for s in plan.symbols:
         if s.name in values:

@@ -37,9 +37,13 @@ class Group:
 def fused_cost(root: Sequence[Step], outputs: Sequence[TensorSpec], modules: Sequence[Module], flat: Sequence[Sequence[Step]]) -> Cost:
     """Cost in fused execution of a module's unfolded `root` steps; `flat` holds those of `modules`."""
     if _size(root, flat) > LIMIT:
-        own = [s for s in root if isinstance(s, Kernel)]
-        parts = [modules[s.module].fused for s in root if isinstance(s, Call)]
-        return _sum([fused_cost(own, outputs, modules, flat) if own else None, *parts])
+        parts = [modules[s.module].fused * s.repeat for s in root if isinstance(s, Call)]
+        return _sum([_together([s for s in root if isinstance(s, Kernel)], outputs, modules, flat), *parts])
+    return _together(root, outputs, modules, flat)
+
+
+def _together(root: Sequence[Step], outputs: Sequence[TensorSpec], modules: Sequence[Module], flat: Sequence[Sequence[Step]]) -> Cost:
+    """All kernels of `root` and below in one data flow."""
     flows: list[Flow] = []
     names: dict[int, int] = {}  # a view's tensor -> the tensor that holds its memory
     _inline(root, flat, modules, {}, flows, names, [1 << 20])
@@ -83,7 +87,7 @@ def _inline(
             _inline(flat[s.module], flat, modules, inner, flows, names, fresh)
         elif s.rule == "view":
             for out in s.outputs:
-                if s.inputs:
+                if s.inputs and name(out.uid) != name(s.inputs[0].uid):
                     names[name(out.uid)] = name(s.inputs[0].uid)
         else:
             found = lookup(s.rule) if s.rule else None

@@ -108,8 +108,9 @@ def _candidates(last: tuple[dict[str, int], int], constants: dict) -> list[str]:
     """Windows first (they look like plain growth while short), then growth, multiples, periods."""
     sizes, value = last
     names = list(sizes)
-    windows = [f"min({n}, {w - 1})" for n in names for w in constants["windows"]]
-    windows += [f"min({n}, {w})" for n in names for w in constants["windows"]]
+    lengths = [n for n in names if n.endswith("_len")]  # a window cuts tokens, never the batch
+    windows = [f"min({n}, {w - 1})" for n in lengths for w in constants["windows"]]
+    windows += [f"min({n}, {w})" for n in lengths for w in constants["windows"]]
     linear = [f"{n} * {value // sizes[n]}" for n in names if value > sizes[n] and value % sizes[n] == 0]
     shifted = [
         f"{n} + {value - sizes[n]}" if value > sizes[n] else f"{n} - {sizes[n] - value}" for n in names

@@ -146,7 +146,7 @@ class OpMode(TorchDispatchMode):
         if info.asks:
             out = _answer_from_shadow(recorder, info, shadow, tensors)
         else:
-            if (device := kwargs.get("device")) is not None and device.type != "meta":
+            if (device := kwargs.get("device")) is not None and device.type != "meta" and not recorder.mute:
                 kwargs = {**kwargs, "device": _META}  # a host tensor in a traced forward is symbolic like the others
             out = func(*args, **kwargs)
         self._note(func, info, args, kwargs, tensors, out, shadow)

@@ -31,13 +31,13 @@ def run(
         recorder = Recorder(symbols, outer)
         _tag_state(module, recorder)
         paths = {id(m): name for name, m in module.named_modules()}
-        with torch.no_grad(), torch.device("meta"), OpMode(recorder), ShapeMode(recorder):
+        with torch.no_grad(), OpMode(recorder), ShapeMode(recorder):
             recorder.mute += 1
             args, kwargs = make_inputs(symbols)
             recorder.mute -= 1
             if arrange is not None:
                 arrange(recorder, kwargs)
-            with _hooked(recorder, Memo() if memo else None, paths), _lines_of(recorder, lines):
+            with torch.device("meta"), _hooked(recorder, Memo() if memo else None, paths), _lines_of(recorder, lines):
                 out = module(*args, **kwargs)
     return outer.events[-1].module, symbols, out
 
@@ -99,13 +99,14 @@ def _enter(
     recorder: Recorder, memo: Memo | None, paths: dict[int, str], original: Any,
     module: torch.nn.Module, args: tuple, kwargs: dict, frame: FrameType, tracer: Any,
 ) -> Any:
-    where = recorder.where(frame)
+    with torch._C.DisableTorchFunction():  # our own questions about shapes are not the model's
+        where = recorder.where(frame)
+        ins = _refs(recorder, (args, kwargs))
+        key = memo.key(module, args, kwargs) if memo is not None else None
+        entry = memo.found.get(key) if memo is not None and key is not None else None
+        out = replay(entry, module, args, kwargs, recorder) if entry is not None else None
     path = paths.get(id(module), "")
-    ins = _refs(recorder, (args, kwargs))
-    key = memo.key(module, args, kwargs) if memo is not None else None
-    entry = memo.found.get(key) if memo is not None and key is not None else None
     if entry is not None:
-        out = replay(entry, module, args, kwargs, recorder)
         record = entry[0]
     else:
         record = ModuleRun(module, path, inputs=ins)
@@ -116,10 +117,13 @@ def _enter(
         finally:
             sys.settrace(None)
             recorder.modules.pop()
-        record.outputs = _refs(recorder, out)
         if memo is not None and key is not None:
             memo.found[key] = (record, (args, kwargs), out)
-    recorder.modules[-1].events.append(CallEvent(record, path, ins, _refs(recorder, out), where))
+    with torch._C.DisableTorchFunction():
+        outs = _refs(recorder, out)
+    if entry is None:
+        record.outputs = outs
+    recorder.modules[-1].events.append(CallEvent(record, path, ins, outs, where))
     return out
 
 

@@ -12,6 +12,8 @@ from cutaway.formula import Formula, ceil_div, const, floor_div
 from cutaway.formula.core import product
 from cutaway.trace.dim import Scope
 
+TELLING = 32  # a smaller number says nothing about where it comes from
+
 Sizes = Sequence[int]
 Dims = tuple[Formula, ...]
 
@@ -25,7 +27,7 @@ class Resolver:
         self.local: dict[int, Formula] = {}
         for sizes, dims in inputs:
             for v, f in zip(sizes, dims, strict=True):
-                if f.constant() is None:
+                if v >= TELLING and f.constant() is None:
                     self.local.setdefault(v, f)
         for d in call_dims:  # an argument of this very call knows best
             self.local[int(d)] = d.formula
@@ -34,7 +36,7 @@ class Resolver:
         """The formula for this number, when it is known."""
         if value in (-1, 0, 1):
             return const(value)
-        return self.local.get(value) or self.scope.known.get(value)
+        return self.local.get(value) or (self.scope.known.get(value) if value >= TELLING else None)
 
     def number(self, value: int) -> Formula:
         """The formula for an integer argument; a number that nothing explains is the constant it is."""
@@ -51,14 +53,15 @@ def infer(name: str, args: Sequence[Any], out_sizes: Sizes, inputs: Sequence[tup
         dims = made(args, out_sizes, inputs, r)
         if dims is not None and _agrees(dims, out_sizes, r.scope):
             return dims
-    positional = inputs[0] if inputs and len(inputs[0][0]) == len(out_sizes) else None
-    out = []
-    for i, v in enumerate(out_sizes):
-        if positional is not None and positional[0][i] == v:
-            out.append(positional[1][i])
-        else:
-            out.append(r.number(v))
-    return tuple(out)
+    return tuple(_aligned(inputs, len(out_sizes) - i, v) or r.number(v) for i, v in enumerate(out_sizes))
+
+
+def _aligned(inputs: Sequence[tuple[Sizes, Dims]], from_right: int, value: int) -> Formula | None:
+    """The size at the same place, counted from the right as in broadcasting, of the first input that has it."""
+    for sizes, dims in inputs:
+        if len(sizes) >= from_right and sizes[-from_right] == value:
+            return dims[-from_right]
+    return None
 
 
 def _agrees(dims: Dims, sizes: Sizes, scope: Scope) -> bool:
@@ -74,6 +77,7 @@ def _agrees(dims: Dims, sizes: Sizes, scope: Scope) -> bool:
 def _view(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims | None:
     """Sizes regroup: each run of inputs that multiplies to a run of outputs shares its product."""
     sizes, dims = inputs[0]
+    asked = args[1] if len(args) > 1 and isinstance(args[1], (list, tuple)) and len(args[1]) == len(out) else out
     result: list[Formula] = []
     i = j = 0
     while i < len(sizes) or j < len(out):
@@ -92,30 +96,36 @@ def _view(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims | N
                     return None
                 b *= out[j]
                 j += 1
-        result.extend(_regroup(dims[i0:i], out[j0:j], r))
+        result.extend(_regroup(product(dims[i0:i]), out[j0:j], asked[j0:j], r))
     return tuple(result)
 
 
-def _regroup(group: Dims, out: Sizes, r: Resolver) -> list[Formula]:
-    whole = product(group)
+def _regroup(whole: Formula, out: Sizes, asked: Sizes, r: Resolver) -> list[Formula]:
+    """Formulas for sizes that multiply to `whole`: at most one of them is not known by itself."""
+    if whole.constant() is not None:
+        return [const(v) for v in out]
     real = [k for k, v in enumerate(out) if v != 1]
     if len(real) == 1:
         return [whole if k == real[0] else const(1) for k in range(len(out))]
-    found = [const(v) if whole.constant() is not None else r.find(v) for v in out]
-    if len(unknown := [k for k, f in enumerate(found) if f is None]) == 0:
-        if product(found) == whole:
-            return found
-        unknown = [max(range(len(out)), key=lambda k: out[k])] if whole.constant() is None else []
-    solved = [f if f is not None else const(v) for f, v in zip(found, out, strict=True)]
-    symbolic = whole.symbols()
-    for k in sorted(unknown, key=lambda k: -out[k]):
-        rest = product(f for n, f in enumerate(solved) if n != k)
-        quotient = _quotient(whole, rest)
-        if quotient is not None and quotient.symbols() <= symbolic:
-            solved[k] = quotient
-            r.scope.learn(out[k], quotient)
-            break
-    return solved
+    found = [None if q == -1 else r.find(v) for v, q in zip(out, asked, strict=True)]
+    filled = [const(v) if f is None else f for f, v in zip(found, out, strict=True)]
+    if product(filled) == whole:
+        return filled
+    open_places = [k for k, q in enumerate(asked) if q == -1] or [k for k, f in enumerate(found) if f is None] or real
+    choices = []
+    for k in open_places:
+        quotient = _quotient(whole, product(f for n, f in enumerate(filled) if n != k))
+        if quotient is not None and _whole_numbers(quotient):
+            choices.append((max(abs(c) for c in quotient.terms.values()), k, quotient))
+    if choices:  # the simplest: a constant that the code wrote is not part of the size
+        _, k, quotient = min(choices, key=lambda c: c[:2])
+        filled[k] = quotient
+        r.scope.learn(out[k], quotient)
+    return filled
+
+
+def _whole_numbers(f: Formula) -> bool:
+    return all(isinstance(c, int) and all(e > 0 for _, e in m) for m, c in f.terms.items())
 
 
 def _quotient(a: Formula, b: Formula) -> Formula | None:
@@ -123,6 +133,61 @@ def _quotient(a: Formula, b: Formula) -> Formula | None:
         return a / b
     except (ValueError, ZeroDivisionError):
         return None
+
+
+def _transpose(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims | None:
+    dims = list(inputs[0][1])
+    a, b = args[1], args[2]
+    dims[a], dims[b] = dims[b], dims[a]
+    return tuple(dims)
+
+
+def _permute(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims | None:
+    return tuple(inputs[0][1][i] for i in args[1])
+
+
+def _unsqueeze(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims | None:
+    at = args[1] % len(out)
+    return (*inputs[0][1][:at], const(1), *inputs[0][1][at:])
+
+
+def _squeeze(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims | None:
+    sizes, dims = inputs[0]
+    at = args[1] if len(args) > 1 else range(len(sizes))
+    gone = {a % len(sizes) for a in ((at,) if isinstance(at, int) else at)} if sizes else set()
+    return tuple(d for i, (v, d) in enumerate(zip(sizes, dims, strict=True)) if not (i in gone and v == 1))
+
+
+def _select(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims | None:
+    dims = inputs[0][1]
+    at = args[1] % len(dims)
+    return (*dims[:at], *dims[at + 1 :])
+
+
+def _reduce(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims | None:
+    """sum, mean, amax …: the reduced dimensions go, or stay as 1."""
+    sizes, dims = inputs[0]
+    at = args[1] if len(args) > 1 else None
+    if isinstance(at, (float, str)) or len(out) == 0:
+        return None
+    gone = {a % len(sizes) for a in ((at,) if isinstance(at, int) else at or range(len(sizes)))}
+    if len(out) == len(sizes):
+        return tuple(const(1) if i in gone else d for i, d in enumerate(dims))
+    return tuple(d for i, d in enumerate(dims) if i not in gone)
+
+
+def _expand(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims | None:
+    sizes, dims = inputs[0]
+    ahead = len(out) - len(sizes)
+    return tuple(
+        dims[i - ahead] if i >= ahead and sizes[i - ahead] == v else r.number(v) for i, v in enumerate(out)
+    )
+
+
+def _mm(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims | None:
+    """[M, K] x [K, N] and [B, M, K] x [B, K, N]; the factors are the last two tensors."""
+    a, b = inputs[-2 if len(inputs) > 1 else 0][1], inputs[-1][1]
+    return (*a[:-1], b[-1]) if len(a) == len(b) == len(out) else None
 
 
 def _cat(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims | None:
@@ -286,6 +351,9 @@ def _upsample(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims
 MAKERS: dict[str, Callable[..., Dims | None]] = {
     **dict.fromkeys(("view", "_unsafe_view", "_reshape_alias", "reshape", "view_copy"), _view),
     "as_strided": _same_product,
+    "transpose": _transpose, "permute": _permute, "t": lambda a, o, i, r: tuple(reversed(i[0][1])),
+    "unsqueeze": _unsqueeze, "squeeze": _squeeze, "select": _select, "expand": _expand, "mm": _mm, "bmm": _mm,
+    **dict.fromkeys(("sum", "mean", "amax", "amin", "max", "min", "argmax", "argmin", "any", "all", "logsumexp", "var", "std", "prod"), _reduce),
     "cat": _cat,
     "slice": _slice,
     "split": _split, "split_with_sizes": _split,

@@ -1,0 +1,198 @@
+"""Every model class of the installed Transformers, traced symbolically and held against concrete runs.
+
+For each class, on a small config of its own, in prefill and (where it has one) decode: trace with and without the
+memo, compare; then run the same forward on real CPU tensors at random shapes under torch's FlopCounterMode and
+compare `matmul_flops` to the last unit. One row a class and phase; the counts stand at the end.
+
+    python bench/coverage.py --map CausalLM        the causal language models
+    python bench/coverage.py --map others          all other auto maps
+    python bench/coverage.py --only llama,gemma2   some types
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import signal
+import sys
+import time
+import traceback
+import zlib
+from collections import Counter
+from multiprocessing import get_context
+from pathlib import Path
+
+SHAPES = 5
+SECONDS = 240
+
+
+def main() -> int:
+    args = _arguments()
+    from runs_on_cpu import list_jobs
+
+    wanted = set(args.only.split(",")) if args.only else None
+    maps = "all" if args.map == "others" else args.map
+    jobs = [
+        (head, kind, args.shapes) for head, kind in list_jobs(maps, None)
+        if (wanted is None or kind in wanted) and not (args.map == "others" and head == "CausalLM")
+    ]
+    rows = []
+    with get_context("spawn").Pool(args.processes, maxtasksperchild=8) as pool:
+        for found in pool.imap_unordered(job, jobs):
+            for row in found:
+                rows.append(row)
+                print(f"{row['map']:<28} {row['type']:<28} {row['phase']:<8} {row['status']:<10} {row['why'][:400]}", flush=True)
+    if args.output:
+        Path(args.output).write_text(json.dumps(sorted(rows, key=lambda r: (r["map"], r["type"], r["phase"])), indent=1) + "\n")
+    return summary(rows)
+
+
+def summary(rows: list[dict]) -> int:
+    for phase in ("prefill", "decode"):
+        some = [r for r in rows if r["phase"] == phase]
+        count = Counter(r["status"] for r in some)
+        runnable = len(some) - count["cannot run"] - count["no phase"]
+        print(f"{phase}: {count['exact']} of {runnable} exact ({dict(count)})")
+    for name in ("gaps", "unexplained", "pinned"):
+        print(f"{name}: {sum(r.get(name, 0) for r in rows)}")
+    return 0 if all(r["status"] in ("exact", "cannot run", "no phase") for r in rows) else 1
+
+
+def job(what: tuple[str, str, int]) -> list[dict]:
+    head, kind, shapes = what
+    import warnings
+
+    import torch
+
+    torch.set_num_threads(1)
+    warnings.simplefilter("ignore")
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    rows = []
+    for phase in ("prefill", "decode"):
+        row = {"map": head, "type": kind, "phase": phase, "status": "", "why": ""}
+        started = time.time()
+        signal.signal(signal.SIGALRM, _too_slow)
+        signal.alarm(SECONDS)
+        try:
+            row |= check(head, kind, phase, shapes)
+        except Exception as error:
+            frame = traceback.extract_tb(error.__traceback__)[-1]
+            row |= {"status": "FAILS", "why": f"{type(error).__name__}: {_said(error)} ({Path(frame.filename).name}:{frame.lineno})"}
+        finally:
+            signal.alarm(0)
+        row["seconds"] = round(time.time() - started, 2)
+        rows.append(row)
+    return rows
+
+
+def check(head: str, kind: str, phase: str, shapes: int) -> dict:
+    import torch
+    from small_configs import small_model
+
+    from cutaway.formula import holds
+    from cutaway.trace.analyse import analyse_module
+    from cutaway.trace.inputs import NoDecodePhase, make_inputs, plan_inputs
+
+    seed = zlib.crc32(f"{head}/{kind}/{phase}".encode())
+    torch.manual_seed(seed)
+    config, cls = small_model(kind, head)
+    try:
+        real = build(config, cls, "cpu")
+        plan = plan_inputs(real, phase)
+    except NoDecodePhase as error:
+        return {"status": "no phase", "why": str(error)}
+    except Exception as error:
+        return {"status": "cannot run", "why": f"building or planning: {type(error).__name__}: {_said(error)}"}
+    rng = random.Random(seed)
+    points, refused = [], ""
+    for _ in range(shapes):
+        sizes = {s.name: rng.randrange(s.low, s.high + 1) // s.multiple_of * s.multiple_of for s in plan.symbols}
+        try:
+            points.append((sizes, counted(real, make_inputs(real, plan, sizes, "cpu", torch.bfloat16))))
+        except Exception as error:
+            refused = f"{type(error).__name__}: {_said(error)}"
+    if not points:
+        return {"status": "cannot run", "why": refused}
+    meta = build(config, cls, "meta")
+    plan = plan_inputs(meta, phase)
+    found = analyse_module(meta, plan, name=kind, values={})
+    plain = analyse_module(build(config, cls, "meta"), plan, name=kind, values={}, memo=False, check=False)
+    problems = list(map(str, found.gaps))
+    if plain.total != found.total or [m.total for m in plain.modules] != [m.total for m in found.modules]:
+        problems.append(f"memo changes the result ({found.total.flops - plain.total.flops} FLOPs)")
+    pinned = [s.name for s in plan.symbols if s.name not in found.total.read.symbols()]
+    regimes = {}
+    for sizes, truth in points:
+        use = found
+        if not all(holds(c, {**sizes}) for c in found.valid_when):
+            key = tuple(c for c in found.valid_when if not holds(c, sizes))
+            use = regimes.setdefault((key, tuple(sizes.items())), analyse_module(meta, plan, name=kind, values=sizes))
+        got = use.total.matmul_flops.evaluate(sizes)
+        if got != truth:
+            problems.append(f"matmul_flops {got} is not {truth} at {sizes}")
+    unexplained = sum(1 for m in found.modules for line in m.lines if line.status == "not_taken" and line.why.startswith("an exception"))
+    status = "exact" if not problems else "differs"
+    return {
+        "status": status, "why": "; ".join(problems[:2]) or f"{found.total.matmul_flops}", "gaps": len(found.gaps), "pinned": len(pinned),
+        "unexplained": unexplained, "regimes": len(regimes),
+    }
+
+
+def counted(model, kwargs) -> int:
+    """matmul FLOPs of one real forward, by torch's own counter (with the grouped product that it does not know)."""
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    mapping = {torch.ops.aten._grouped_mm: _grouped}
+    with torch.no_grad(), FlopCounterMode(display=False, custom_mapping=mapping) as counter:
+        model(**kwargs)
+    return counter.get_total_flops()
+
+
+def _grouped(a_shape, b_shape, *args, out_shape=None, **kwargs) -> int:
+    """[T, K] x [E, K, N]: each row meets one expert."""
+    return 2 * a_shape[0] * a_shape[1] * b_shape[-1]
+
+
+def build(config, cls, device: str):
+    import copy
+
+    import torch
+
+    from cutaway.trace.build import _no_initialisers
+
+    with torch.device(device), _no_initialisers():
+        model = cls._from_config(copy.deepcopy(config), dtype=torch.bfloat16, attn_implementation="eager")
+    if device == "cpu":
+        with torch.no_grad():
+            for p in model.parameters():
+                if p.is_floating_point():
+                    p.normal_(std=0.02) if p.dim() > 1 else p.fill_(0.5)
+    return model.eval()
+
+
+def _said(error: Exception) -> str:
+    details = error.render() if hasattr(error, "render") else str(error)
+    return " ".join(details.split())[:400]
+
+
+def _too_slow(*_) -> None:
+    raise TimeoutError(f"longer than {SECONDS} s")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--map", default="CausalLM", help="CausalLM, others, all, or one auto map's name")
+    parser.add_argument("--only", help="comma-separated model types")
+    parser.add_argument("--shapes", type=int, default=SHAPES)
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("-o", "--output", help="write the rows as JSON")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).parent))
+    sys.exit(main())
