@@ -23,7 +23,8 @@ demo: setup ## analyse a real model: its tree, then what each line costs
 	@scripts/demo.sh $(BIN)
 
 test: setup ## everything that must hold: unit tests, doctests, the built wheel
-	$(BIN)/python -m pytest -q -n 2 --doctest-modules tests src
+	$(BIN)/python -m pytest -q -n 2 tests
+	$(BIN)/python -m pytest -q --doctest-modules src
 	$(BIN)/python scripts/wheel_check.py
 
 test-quick: setup ## unit tests only

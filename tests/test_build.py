@@ -69,7 +69,7 @@ def test_the_class_is_the_one_named_else_the_causal_one():
     ("config", "kind", "said"),
     [
         ({"model_type": "lama"}, BadConfig, "llama"),
-        (LLAMA | {"num_attention_heads": 5, "num_key_value_heads": 5}, BadConfig, "num"),
+        (LLAMA | {"num_attention_heads": 5, "num_key_value_heads": 5}, BadConfig, "num_attention_heads 5"),
         ({"model_type": "baichuan"}, NeedsTrust, "not part of Transformers"),
         ({"model_type": "mine", "auto_map": {"AutoConfig": "x.Y"}}, NeedsTrust, "--trust-code"),
     ],

@@ -97,8 +97,24 @@ def test_a_reader_that_leaves_early_is_no_error():
     assert done.stderr == ""
 
 
-def test_inspect_without_torch_gives_the_catalogues_totals():
-    blocked = {**os.environ, "PYTHONPATH": str(Path(__file__).parent / "without_torch")}
+# Python imports a module of this name when it starts; here it hides the heavy packages.
+WITHOUT_TORCH = """
+import sys
+from importlib.machinery import PathFinder
+
+class Without(PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        hidden = name.partition(".")[0] in ("torch", "transformers")
+        return None if hidden else PathFinder.find_spec(name, path, target)
+
+sys.meta_path[:] = [Without if finder is PathFinder else finder for finder in sys.meta_path]
+"""
+
+
+def test_inspect_without_torch_gives_the_catalogues_totals(tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(WITHOUT_TORCH)
+    blocked = {**os.environ, "PYTHONPATH": str(tmp_path)}
     done = cutaway("inspect", "llama-3.1-8b", "--json", env=blocked)
     assert json.loads(done.stdout)["parameters"]["total"] == 8030261248
     assert 'pip install "cutaway[torch]"' in done.stderr

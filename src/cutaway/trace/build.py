@@ -6,11 +6,12 @@ import contextlib
 import importlib
 import re
 import sys
+import warnings
 from collections.abc import Iterator
 
 from cutaway.errors import BadConfig, BadValue, CutawayError, ForwardRaised, NeedsExtra, NeedsTrust, nearest
 from cutaway.trace.arguments import constructor_arguments
-from cutaway.trace.config import check_config, check_heads
+from cutaway.trace.config import check_config, check_heads, check_heads_of_dict
 from cutaway.trace.target import Target, load_class
 
 __all__ = ["build", "build_class", "build_model", "load_config", "model_class", "torch_dtype"]
@@ -47,6 +48,7 @@ def load_config(target: "Target | dict"):
         with _quiet():
             loaded = kind.from_dict({**config, **args})
     except Exception as error:
+        check_heads_of_dict({**config, **args}, where)
         raise BadConfig("Transformers refuses this config", where=where, known=_reason(error)) from error
     check_heads(loaded, where)
     for name in getattr(loaded, "sub_configs", {}):
@@ -62,7 +64,7 @@ def model_class(config) -> type:
             found = getattr(transformers, name, None)
         except ImportError as error:
             raise _needs_package(name, config.model_type, error) from error
-        if isinstance(found, type):
+        if isinstance(found, type) and hasattr(found, "_from_config"):
             return found
     auto = importlib.import_module("transformers.models.auto.modeling_auto")
     for mapping in _MAPPINGS:
@@ -232,7 +234,8 @@ def _quiet() -> Iterator[None]:
     if logging:
         logging.set_verbosity_error()
     try:
-        with contextlib.redirect_stdout(sys.stderr):
+        with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             yield
     finally:
         if logging:

@@ -4,6 +4,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 from cutaway.errors import BadConfig
 
@@ -121,6 +122,14 @@ def check_heads(config: object, where: str) -> None:
             known="the config gives no head_dim",
             try_="correct one of them, or add head_dim",
         )
+
+
+def check_heads_of_dict(config: dict, where: str) -> None:
+    """The same for a config dict that could not be loaded, and for the configs nested in it."""
+    check_heads(SimpleNamespace(**config), where)
+    for name, value in config.items():
+        if isinstance(value, dict) and name.endswith("_config"):
+            check_heads_of_dict(value, f"{where}: {name}")
 
 
 def _check_size(name: str, value: object, where: str) -> None:
