@@ -1,5 +1,5 @@
-# `cutaway ops`: the table of rules, so that anyone can look up what an operation is taken to cost, and why. Needs
-# neither torch nor a network.
+# `cutaway ops`: the table of rules, so that anyone can look up what an operation is taken to cost, and why.
+# Needs neither torch nor a network.
 """The rules on the command line."""
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ def ops(
     Parameters
     ----------
     filter
-        Only rules with this in the name of an op, in any case; "aten.silu_.default" finds the rule that prices it.
+        Only rules with this in the name of an op, in any case; a full name such as aten.silu_.default finds
+        the rule that prices it.
     kind
         Only rules of this kind, such as matmul or softmax.
     """
@@ -34,7 +35,9 @@ def ops(
         {
             "text": lambda: _text(found),
             "md": lambda: _markdown(found),
-            "json": lambda: to_json({"schema_version": 1, "kinds": KINDS, "rules": [_record(r) for r in found]}),
+            "json": lambda: to_json(
+                {"schema_version": 1, "kinds": KINDS, "rules": [_record(r) for r in found]}
+            ),
         },
         output,
     )
@@ -44,9 +47,10 @@ def _matching(filter: str, kind: str | None) -> list[Rule]:
     if kind is not None and kind not in KINDS:
         raise UnknownTarget.among(kind, KINDS, what="no such kind of rule", try_="cutaway ops --format json")
     needle = filter.casefold()
-    found = [r for r in all_rules() if kind in (None, r.kind) and any(needle in n.casefold() for n in r.names)]
+    of_kind = [r for r in all_rules() if kind in (None, r.kind)]
+    found = [r for r in of_kind if any(needle in n.casefold() for n in r.names)]
     exact = lookup(filter) if filter and not found else None
-    if exact is not None and kind in (None, exact.kind):
+    if exact in of_kind:
         found = [exact]
     if not found:
         names = [n.removeprefix("aten.") for r in all_rules() for n in r.names]
@@ -82,11 +86,13 @@ def _block(r: Rule) -> str:
 
 
 def _summary(found: list[Rule]) -> str:
-    return f"{len(found)} rules for {sum(len(r.names) for r in found)} ops; N elements in, M elements out"
+    count = sum(len(r.names) for r in found)
+    return f"rules: {len(found)}, ops: {count}. N elements in, M elements out."
 
 
 def _markdown(found: list[Rule]) -> str:
-    lines = ["| ops | kind | cost | counted | not counted | source |", "| --- | --- | --- | --- | --- | --- |"]
+    head = ("ops", "kind", "cost", "counted", "not counted", "source")
+    lines = [f"| {' | '.join(head)} |", "| --- " * len(head) + "|"]
     for r in found:
         names = ", ".join(f"`{n.removeprefix('aten.')}`" for n in r.names)
         cells = (names, r.kind, f"`{r.formula}`", r.counted, r.not_counted, r.source)

@@ -162,7 +162,7 @@ def _packed(
     q: TensorSpec, k: TensorSpec, v: TensorSpec, sequences: Formula, max_q: Formula, max_k: Formula
 ) -> Count:
         # over D: scores, gradients of queries and keys; over Dv: gradients of scores and values
-    """Sequences laid end to end: [tokens, H, D] or [1, tokens, H, D], each sequence taken at the greatest length."""
+    """Sequences laid end to end, [tokens, H, D] or [1, tokens, H, D], each at the greatest length."""
     dims = _each_sequence(q, k, v, sequences, max_q, max_k)
     return _count(*dims, None, f"{text(q)} attends to {text(k)}, each sequence to itself")
 

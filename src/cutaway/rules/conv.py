@@ -51,6 +51,10 @@ def cudnn_convolution(op: Op) -> Count:
     "conv_depthwise3d",
     "miopen_convolution",
     "slow_conv3d",
+    "slow_conv3d_forward",
+    "cudnn_convolution_relu",
+    "miopen_convolution_relu",
+    "miopen_depthwise_convolution",
     "slow_conv_dilated2d",
     "slow_conv_dilated3d",
     "thnn_conv2d",
@@ -66,6 +70,26 @@ def direct_convolution(op: Op) -> Count:
     """
     bias = next((t for t in op.inputs[2:] if len(t.dims) == 1), None)
     return _convolution(op, op.args[0], op.args[1], bias, transposed=False)
+
+
+@rule(
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
+    "cudnn_convolution_transpose",
+    "miopen_convolution_transpose",
+    "slow_conv_transpose2d",
+    "slow_conv_transpose3d",
+    kind="conv",
+    source="definition of transposed convolution",
+)
+def direct_transposed_convolution(op: Op) -> Count:
+    """fma = B * prod(places) * C_in * C_out / groups * prod(kernel)
+
+    Counted: every filter tap at every input place, and the bias add where there is a bias.
+    """
+    bias = next((t for t in op.inputs[2:] if len(t.dims) == 1), None)
+    return _convolution(op, op.args[0], op.args[1], bias, transposed=True)
 
 
 @rule(

@@ -9,8 +9,10 @@ from cutaway.rules.shapes import result, text
 
 # (kind, names, what is done, source)
 MOVES: tuple[tuple[str, str, str, str], ...] = (
-    ("copy", "clone contiguous copy copy_ lift_fresh_copy", "copied", "aten/src/ATen/native/Copy.cpp"),
-    ("copy", "cat stack concat concatenate hstack vstack dstack block_diag",
+    ("copy", "clone contiguous copy copy_ lift lift_fresh_copy _lazy_clone _pin_memory _foreach_clone "
+             "int_repr",
+     "copied", "aten/src/ATen/native/Copy.cpp"),
+    ("copy", "cat stack concat concatenate hstack vstack dstack block_diag _stack _chunk_cat",
      "put together", "aten/src/ATen/native/TensorShape.cpp"),
     ("copy", "repeat tile flip fliplr flipud roll rot90 repeat_interleave channel_shuffle "
              "native_channel_shuffle pixel_shuffle pixel_unshuffle diag_embed tril triu",
@@ -23,7 +25,7 @@ MOVES: tuple[tuple[str, str, str, str], ...] = (
     ("copy", "view_copy reshape_copy expand_copy permute_copy transpose_copy t_copy squeeze_copy "
              "unsqueeze_copy select_copy slice_copy split_copy split_with_sizes_copy unbind_copy "
              "unfold_copy diagonal_copy as_strided_copy alias_copy detach_copy narrow_copy "
-             "view_as_real_copy view_as_complex_copy _reshape_copy",
+             "view_as_real_copy view_as_complex_copy _reshape_copy _conj_copy _neg_view_copy",
      "copied, not viewed", "torchgen's view_copy variants"),
     ("copy", "im2col unfold_backward max_unpool2d max_unpool3d _pack_padded_sequence _pad_packed_sequence "
              "quantized.linear_prepack",
@@ -51,8 +53,10 @@ MOVES: tuple[tuple[str, str, str, str], ...] = (
     ("data", "nonzero nonzero_static argwhere _local_scalar_dense item bincount histogram is_nonzero",
      "read for its values", "aten/src/ATen/native"),
     ("check", "_assert_async _functional_assert_async _assert_scalar _assert_tensor_metadata sym_size "
-              "sym_numel sym_stride sym_storage_offset promote_types _has_same_storage_numel "
-              "_linalg_check_errors sym_constrain_range sym_constrain_range_for_size",
+              "sym_numel sym_stride sym_storage_offset promote_types is_pinned is_same_size is_set_to "
+              "_fused_sdp_choice _functional_assert_scalar q_scale q_zero_point qscheme "
+              "_has_same_storage_numel _linalg_check_errors sym_constrain_range "
+              "sym_constrain_range_for_size",
      "checked", "aten/src/ATen/native"),
 )
 

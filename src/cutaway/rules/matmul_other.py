@@ -11,12 +11,12 @@ from cutaway.rules.shapes import numel, result, text, whole
 DEFINITION = "definition of the product"
 
 
-@rule("_int_mm", "_sparse_mm", "linalg_matmul", "matmul", kind="matmul", source=DEFINITION)
+@rule("_int_mm", "_sparse_mm", "_scaled_mm_v2", "linalg_matmul", "matmul", kind="matmul", source=DEFINITION)
 def plain(op: Op) -> Count:
     """fma = M * K * N per batch
 
     Counted: every multiply-add of [..., M, K] x [..., K, N]; a vector is a matrix of one row or column.
-    Not counted: that a sparse operand holds zeros.
+    Not counted: that a sparse operand holds zeros; scales and bias of the 8-bit form.
     """
     a, b = op.args[0], op.args[1]
     if len(b.dims) == 1:
@@ -102,7 +102,7 @@ def addmm_fused(op: Op) -> Count:
 
 @rule(
     "_grouped_mm",
-    "_scaled_grouped_mm",
+    "_scaled_grouped_mm", "_scaled_grouped_mm_v2",
     "transformers.grouped_mm_fallback",
     kind="matmul",
     source="aten/src/ATen/native/GroupedMMUtils.h",

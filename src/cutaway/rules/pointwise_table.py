@@ -18,7 +18,10 @@ PLAIN: tuple[tuple[str, int, int, str, str], ...] = (
     ("exp exp2 expm1 log log2 log10 log1p sqrt rsqrt sin cos tan asin acos atan sinh cosh tanh asinh acosh "
      "atanh erf erfc erfinv lgamma digamma polygamma i0 atan2 arctan2 angle float_power special_i0e "
      "special_i1 special_i1e special_erfcx special_ndtri special_log_ndtr special_zeta special_bessel_j0 "
-     "special_bessel_j1 special_gammainc special_gammaincc igamma igammac mvlgamma",
+     "special_bessel_j1 special_bessel_y0 special_bessel_y1 special_modified_bessel_i0 "
+     "special_modified_bessel_i1 special_modified_bessel_k0 special_modified_bessel_k1 "
+     "special_spherical_bessel_j0 special_airy_ai special_gammainc special_gammaincc igamma igammac "
+     "mvlgamma",
      0, 1, "one transcendental", "definition"),
     ("special_ndtr", 3, 1, "scale, erfc, halve, and the sign", "definition"),
     ("special_entr xlogy special_xlog1py special_xlogy", 1, 1, "logarithm, multiply", "definition"),

@@ -44,3 +44,34 @@ def sgd(op: Op) -> Count:
     return Count(
         f"an SGD step on {len(op.args[0])} tensors", elementwise=total_numel(tensors(op.args[0])) * 6
     )
+
+
+@rule(
+    *(f"{side}_pad{n}d_backward" for side in ("reflection", "replication") for n in (1, 2, 3)),
+    *("slice_backward", "select_backward", "diagonal_backward", "value_selecting_reduction_backward"),
+    kind="scatter",
+    source="definition of the gradient",
+)
+def placed_backward(op: Op) -> Count:
+    """elementwise = N for padding, else 0
+
+    Counted: one addition per element of a padded gradient; a slice's gradient is only put in its place.
+    """
+    adds = "pad" in op.base
+    return Count(f"gradient {text(op.args[0])} put back", elementwise=numel(op.args[0]) * int(adds))
+
+
+@rule(
+    *(f"upsample_{form}_backward" for form in ("nearest1d", "nearest2d", "nearest3d")),
+    *(f"upsample_{form}_backward" for form in ("linear1d", "bilinear2d", "trilinear3d", "bicubic2d")),
+    kind="resample",
+    source="definition of the gradient",
+)
+def upsample_backward(op: Op) -> Count:
+    """elementwise = M * (nearest 1, linear 4, bilinear 8, trilinear 16, bicubic 32)
+
+    Counted: per element of the gradient a multiplication and an addition for each neighbour.
+    """
+    per_element = {"nearest": 1, "linear1d": 4, "bilinear2d": 8, "trilinear3d": 16, "bicubic2d": 32}
+    times = next(n for form, n in per_element.items() if form in op.base)
+    return Count(f"gradient {text(op.args[0])} put back", elementwise=numel(op.args[0]) * times)
