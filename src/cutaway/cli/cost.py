@@ -73,11 +73,8 @@ def cost(
         raise BadValue("out of range", asked=f"--depth {depth}", known="levels are counted from 0")
     pairs = _pairs([part for word in set_ or () for part in word.split(",")], "--set batch_size=1")
     values = {name: check_value(name, text) for name, text in pairs.items()}
-    constructor, shapes = (
-        _pairs(arg, "--arg n_embd=768"),
-        _pairs(input, "--input x=batch_size,seq_len,n_embd"),
-    )
-    request = Request(target, phase, symbols, dtype, trust_code, constructor, shapes, execution, values)
+    shapes = _pairs(input, "--input x=batch_size,seq_len,n_embd")
+    request = Request(target, phase, symbols, dtype, trust_code, _arguments(arg), shapes, execution, values)
     wanted = format_of(output, FORMATS)
     kept = costing.saved_text(request, not no_cache)
     if kept and wanted == "json" and not values and not expand:
@@ -122,6 +119,15 @@ def _colour(output: Output) -> bool:
     if output.output is not None or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return False
     return bool(os.environ.get("FORCE_COLOR")) or sys.stdout.isatty()
+
+
+def _arguments(words: list[str] | None) -> dict[str, object]:
+    """Arguments of a constructor: numbers, true and false, lists, or text."""
+    if not words:
+        return {}
+    from cutaway.trace.target import parse_args
+
+    return parse_args(words)
 
 
 def _pairs(words: list[str] | None, example: str) -> dict[str, str]:

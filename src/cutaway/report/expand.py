@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from cutaway.formula.core import add
-from cutaway.model import Analysis, Kernel, Module
+from cutaway.model import Analysis, Call, Kernel, Module
 from cutaway.report.cost_json import call_dict, kernel_dict
 from cutaway.report.values import complete
 
