@@ -6,7 +6,7 @@ from cutaway.formula import Formula
 from cutaway.formula.core import ZERO
 from cutaway.model import TensorSpec
 from cutaway.rules.api import Count, Op, rule
-from cutaway.rules.shapes import numel, text
+from cutaway.rules.shapes import across, numel, text
 
 
 @rule(
@@ -33,7 +33,7 @@ def encoder_layer(op: Op) -> Count:
     """
     x, heads, gelu, wide = op.args[0], op.args[2], op.args[7], op.args[14]
     attention = _attend(x, x, heads, op.args[3], op.args[5], f"encoder layer over {text(x)}, {heads} heads")
-    n, rows = numel(x), numel(x) / x.dims[-1]
+    n, rows = numel(x), across(x, -1)
     inner = rows * wide.dims[0]  # [B * S, F]
     norms = n * 10 + rows * 6
     return Count(
@@ -48,7 +48,7 @@ def encoder_layer(op: Op) -> Count:
 def _attend(
     q: TensorSpec, k: TensorSpec, heads: Formula | int, qkv: TensorSpec, out: TensorSpec, what: str
 ) -> Count:
-    tokens = numel(q) / q.dims[-1]  # B * S
+    tokens = across(q, -1)  # B * S
     square = tokens * k.dims[-2]  # [B, S, Sk]
     scores = square * heads
     return Count(

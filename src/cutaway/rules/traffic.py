@@ -19,7 +19,8 @@ UNTOUCHED = names(
     "empty empty_like empty_strided empty_permuted new_empty new_empty_strided _empty_affine_quantized "
     "_unsafe_view unsafe_split unsafe_split_with_sizes unsafe_chunk resize_ resize_as_ set_ as_strided_ "
     "squeeze_ unsqueeze_ t_ transpose_ swapaxes_ swapdims_ detach_ lift_fresh _reshape_alias sym_size "
-    "is_pinned is_same_size is_set_to _fused_sdp_choice _functional_assert_scalar q_scale q_zero_point qscheme "
+    "is_pinned is_same_size is_set_to _fused_sdp_choice _functional_assert_scalar "
+    "q_scale q_zero_point qscheme "
     "sym_numel sym_stride sym_storage_offset promote_types _assert_tensor_metadata _assert_scalar "
     "_has_same_storage_numel _linalg_check_errors sym_constrain_range sym_constrain_range_for_size"
 )
