@@ -24,6 +24,7 @@ from cutaway.report.expand import SumMismatch, expand
 from cutaway.report.regime import met
 from cutaway.report.result import CostResult
 from cutaway.report.units import percent, si
+from cutaway.report.words import names_text
 
 HAND = runpy.run_path(str(Path(__file__).parent / "fixtures" / "hand_llama.py"))
 AT = {"batch_size": 1, "seq_len": 2048}
@@ -226,6 +227,20 @@ def test_results_show_in_notebooks(llama):
 def test_frames(at, package):
     pytest.importorskip(package)
     assert getattr(CostResult(at), f"to_{package}")().shape == (len(records(at)), len(records(at)[0]))
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (("m.layers.0", "m.layers.1", "m.layers.2"), "layers.0 … layers.2"),
+        (("m.layers.0", "m.layers.2", "m.layers.4"), "layers.0, layers.2 … layers.4"),
+        (("m.q", "m.k"), "q, k"),
+        ((), "itself"),
+    ],
+)
+def test_called_children_are_named_below_their_caller(llama, names, said):
+    call = replace(llama.modules[1].steps[0], names=names)
+    assert names_text(call, replace(llama.modules[1], path="m")) == said
 
 
 def test_units():

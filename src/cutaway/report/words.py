@@ -90,9 +90,13 @@ def call_text(call: Call, caller: Module, callee: Module) -> str:
 
 
 def names_text(call: Call, caller: Module) -> str:
-    """`layers.0 … layers.31`, or the one or two names there are, below the caller."""
+    """`layers.0 … layers.31`; `layers.0, layers.2 … layers.30` for every other one; the one or two there are."""
     names = [name.removeprefix(f"{caller.path}.") for name in call.names]
-    return f"{names[0]} … {names[-1]}" if len(names) > 2 else ", ".join(names) or "itself"
+    if len(names) <= 2:
+        return ", ".join(names) or "itself"
+    numbers = [int(name.rpartition(".")[2]) for name in names if name.rpartition(".")[2].isdigit()]
+    in_a_row = len(numbers) == len(names) and numbers[1] == numbers[0] + 1
+    return f"{names[0] if in_a_row else f'{names[0]}, {names[1]}'} … {names[-1]}"
 
 
 def plain(formula: object) -> str:

@@ -73,10 +73,8 @@ def clean() -> tuple[int, int]:
 
 def _entries() -> list[Path]:
     """Our files only, so that a folder shared by mistake loses nothing."""
-    base = location()
-    return sorted(
-        p for pattern in ("*.entry", "*.part") for p in base.glob(f"cost/*/{pattern}") if p.is_file()
-    )
+    patterns = ("cost/*/*.entry", "cost/*/*.part", "*.part")
+    return sorted(path for pattern in patterns for path in location().glob(pattern) if path.is_file())
 
 
 def _size_of(path: Path) -> int:
