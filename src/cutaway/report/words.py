@@ -90,7 +90,7 @@ def call_text(call: Call, caller: Module, callee: Module) -> str:
 
 
 def names_text(call: Call, caller: Module) -> str:
-    """`layers.0 … layers.31`; `layers.0, layers.2 … layers.30` for every other one; the one or two there are."""
+    """`layers.0 … layers.31`; `layers.0, layers.2 … layers.30` for every other one; else the names."""
     names = [name.removeprefix(f"{caller.path}.") for name in call.names]
     if len(names) <= 2:
         return ", ".join(names) or "itself"
