@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
-import random
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -16,14 +16,15 @@ from cutaway.errors import BadValue, CutawayError, ForwardRaised, nearest
 from cutaway.formula import Formula, const, sym
 from cutaway.formula.core import ZERO, add, product
 from cutaway.formula.names import BY_NAME
-from cutaway.model import Analysis, Convention, Gap, ParameterCount, Place, SymbolInfo
+from cutaway.model import Analysis, Call, Convention, Gap, Module, ParameterCount, SymbolInfo
 from cutaway.trace import source
 from cutaway.trace.assemble import Assembler, count_repeats, places
 from cutaway.trace.build import build, torch_dtype
 from cutaway.trace.dim import Scope
-from cutaway.trace.inputs import InputPlan, Symbol, make_inputs, plan_inputs
+from cutaway.trace.fit import merge
+from cutaway.trace.inputs import InputPlan, make_inputs, plan_inputs
 from cutaway.trace.modes import DataDependent, Recorder
-from cutaway.trace.record import CallEvent, ModuleRun, OpEvent
+from cutaway.trace.record import CallEvent, ModuleRun
 from cutaway.trace.run import run
 from cutaway.trace.target import Target, resolve
 from cutaway.trace.validity import conditions, differences, other_hints
@@ -52,24 +53,93 @@ def analyse_module(
     convention: Convention = Convention(), memo: bool = True, check: bool = True,
 ) -> Analysis:
     """The same for a module on the meta device and the inputs it takes."""
-    kind = torch_dtype(dtype)
+    job = Job(model, plan, torch_dtype(dtype), convention, memo)
     _known_symbols(plan, values)
     hints = first_hints(plan, values)
-    root, scope, out = trace(model, plan, hints, kind, memo=memo)
-    gaps: list[Gap] = []
+    first = job.trace(hints)
+    modules, gaps = job.modules(first)
     if check:
-        again, other, _ = trace(model, plan, other_hints(scope, hints, plan), kind, memo=memo, lines=False)
-        gaps = differences(root, again)
-    return to_analysis(model, plan, root, scope, out, name=name, values=values, dtype=kind, convention=convention, gaps=gaps)
+        again = job.trace(other_hints(first.scope, hints, plan), lines=False)
+        found = differences(first.root, again.root)
+        if found:  # a module may prepare something in its first pass and keep it: what counts is the pass after that
+            first = job.trace(hints)
+            modules, gaps = job.modules(first)
+            found = differences(first.root, again.root)
+        if found:
+            modules, gaps = fit_loops(job, hints, modules, found)
+    return to_analysis(job, first, modules, gaps, name=name, values=values)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one trace gave."""
+
+    root: ModuleRun
+    scope: Scope
+    out: Any
+
+
+@dataclass(frozen=True)
+class Job:
+    """A module, the inputs it takes, and how it is to be traced."""
+
+    model: torch.nn.Module
+    plan: InputPlan
+    dtype: torch.dtype
+    convention: Convention
+    memo: bool = True
+
+    def trace(self, hints: Mapping[str, int], *, fixed: Mapping[str, int] | None = None, lines: bool = True) -> Run:
+        """One run at these values of the symbols; those in `fixed`, and those given as 1, are constants."""
+        return Run(*trace(self.model, self.plan, {**hints, **(fixed or {})}, self.dtype, memo=self.memo, lines=lines, fixed=fixed or {}))
+
+    def modules(self, run: Run) -> tuple[list[Module], list[Gap]]:
+        """Priced modules of a run, callees first, the root last."""
+        assembler = Assembler(run.scope, self.dtype, self.convention)
+        index = assembler.module(run.root)
+        assert index == len(assembler.modules) - 1
+        return assembler.modules, list(assembler.gaps)
+
+
+def fit_loops(job: Job, hints: dict[str, int], modules: list[Module], found: list[Gap]) -> tuple[list[Module], list[Gap]]:
+    """The modules of a forward with a Python loop over a size; `found` as gaps where that does not explain it."""
+    for symbol in (s for s in job.plan.symbols if hints[s.name] > 1):
+        points = [(symbol.low // symbol.multiple_of + 12 + k) * symbol.multiple_of for k in (0, 1, 2, 3, 4, 6)]
+        counts = [_size(job.trace(hints, fixed={symbol.name: p}, lines=False).root) for p in points[:2]]
+        if counts[0] == counts[1]:
+            continue
+        runs = [job.modules(job.trace(hints, fixed={symbol.name: p}))[0] for p in points]
+        merged, gaps = merge(symbol.name, points, runs)
+        expected, got = modules[-1].total, merged[-1].total
+        if not gaps and any(getattr(expected, n).evaluate(_all(hints)) != getattr(got, n).evaluate(_all(hints)) for n in PARTS):
+            gaps = [Gap(modules[-1].class_name, str(modules[-1].source), f"the loop over {symbol.name} follows no polynomial")]
+        return merged, gaps
+    return modules, found
+
+
+PARTS = ("flops", "matmul_flops", "read", "write")
+
+
+def _all(hints: Mapping[str, int]) -> dict[str, int]:
+    return {**hints, "w_bytes": 2, "a_bytes": 2, "kv_bytes": 2}
+
+
+def _size(root: ModuleRun, sizes: dict[int, int] | None = None) -> int:
+    """Ops of a whole run."""
+    sizes = {} if sizes is None else sizes
+    if id(root) not in sizes:
+        sizes[id(root)] = sum(_size(e.module, sizes) if isinstance(e, CallEvent) else 1 for e in root.events)
+    return sizes[id(root)]
 
 
 def trace(
     model: torch.nn.Module, plan: InputPlan, hints: Mapping[str, int], dtype: torch.dtype, *, memo: bool = True, lines: bool = True,
+    fixed: Mapping[str, int] = MappingProxyType({}),
 ) -> tuple[ModuleRun, Scope, Any]:
-    """One run at these values of the symbols; a symbol given as 1 is the constant 1."""
+    """One run at these values of the symbols; a symbol given as 1, or in `fixed`, is a constant."""
 
     def inputs(scope: Scope) -> tuple[tuple, dict]:
-        sizes = {n: v if v == 1 else scope.dim(n) for n, v in hints.items()}
+        sizes = {n: v if v == 1 or n in fixed else scope.dim(n) for n, v in hints.items()}
         return (), make_inputs(model, plan, sizes, "meta", dtype)
 
     def arrange(recorder: Recorder, kwargs: Mapping[str, Any]) -> None:
@@ -109,7 +179,7 @@ def tag_state(recorder: Recorder, value: Any, seen: set[int] | None = None) -> N
 
 def first_hints(plan: InputPlan, values: Mapping[str, int]) -> dict[str, int]:
     """Values for the symbols: those asked for, else unusual ones in the usual range, so that a size is not mistaken."""
-    usual = {"batch_size": 37, "seq_len": 1009, "cache_len": 1511, "encoder_len": 499}
+    usual = {"batch_size": 37, "seq_len": 1009, "cache_len": 1549, "encoder_len": 499}
     hints = {}
     for s in plan.symbols:
         if s.name in values:
@@ -121,31 +191,28 @@ def first_hints(plan: InputPlan, values: Mapping[str, int]) -> dict[str, int]:
 
 
 def to_analysis(
-    model: torch.nn.Module, plan: InputPlan, root: ModuleRun, scope: Scope, out: Any, *, name: str,
-    values: Mapping[str, int], dtype: torch.dtype, convention: Convention, gaps: list[Gap],
+    job: Job, run: Run, modules: list[Module], gaps: list[Gap], *, name: str, values: Mapping[str, int],
 ) -> Analysis:
     """Everything that was derived, in one value."""
-    assembler = Assembler(scope, dtype, convention)
-    index = assembler.module(root)
-    times = count_repeats(assembler.modules, index)
-    modules = _outermost_first([replace(m, repeat=t) for m, t in zip(assembler.modules, times, strict=True)], index)
+    times = count_repeats(modules, len(modules) - 1)
+    modules = _outermost_first([replace(m, repeat=t) for m, t in zip(modules, times, strict=True)])
     top = modules[0]
+    assembler = Assembler(run.scope, job.dtype, job.convention)
     return Analysis(
-        target=name, source=_source(root), convention=convention, phase=plan.phase, symbols=_legend(plan, values),
-        valid_when=conditions(scope, plan, values), parameters=_parameters(model, assembler, dtype), total=top.total,
-        fused=top.fused, useful_flops=top.total.flops, kv_cache_bytes=_cache_bytes(out, assembler), modules=modules,
-        gaps=tuple(gaps) + tuple(assembler.gaps), assumptions=_assumptions(plan, dtype), values=dict(values),
+        target=name, source=_source(run.root), convention=job.convention, phase=job.plan.phase, symbols=_legend(job.plan),
+        valid_when=conditions(run.scope, job.plan, values), parameters=_parameters(job.model, job.dtype), total=top.total,
+        fused=top.fused, useful_flops=top.total.flops, kv_cache_bytes=_cache_bytes(run.out, assembler), modules=tuple(modules),
+        gaps=tuple(gaps), assumptions=_assumptions(job.dtype), values=dict(values),
     )
 
 
-def _outermost_first(modules: list, root: int) -> tuple:
+def _outermost_first(modules: list[Module]) -> list[Module]:
     """The root first, callers before what they call; calls renumbered."""
     last = len(modules) - 1
-    assert root == last
-    return tuple(
-        replace(m, steps=tuple(replace(s, module=last - s.module) if hasattr(s, "module") else s for s in m.steps))
+    return [
+        replace(m, steps=tuple(replace(s, module=last - s.module) if isinstance(s, Call) else s for s in m.steps))
         for m in reversed(modules)
-    )
+    ]
 
 
 def _known_symbols(plan: InputPlan, values: Mapping[str, int]) -> None:
@@ -155,17 +222,17 @@ def _known_symbols(plan: InputPlan, values: Mapping[str, int]) -> None:
             raise BadValue("no such symbol here", asked=name, known=", ".join(known), try_=", ".join(nearest(name, known)) or None)
 
 
-def _legend(plan: InputPlan, values: Mapping[str, int]) -> tuple[SymbolInfo, ...]:
+def _legend(plan: InputPlan) -> tuple[SymbolInfo, ...]:
     shapes = [SymbolInfo(s.name, s.meaning, s.unit, s.default) for s in plan.symbols]
     return tuple(shapes) + tuple(SymbolInfo(n, BY_NAME[n].meaning, BY_NAME[n].unit, BY_NAME[n].default) for n in BYTE_SYMBOLS)
 
 
-def _assumptions(plan: InputPlan, dtype: torch.dtype) -> tuple[str, ...]:
+def _assumptions(dtype: torch.dtype) -> tuple[str, ...]:
     name = str(dtype).removeprefix("torch.")
     return (f"tensors of the model's dtype are {name}: w_bytes, a_bytes and kv_bytes stand for their sizes",)
 
 
-def _parameters(model: torch.nn.Module, assembler: Assembler, dtype: torch.dtype) -> ParameterCount:
+def _parameters(model: torch.nn.Module, dtype: torch.dtype) -> ParameterCount:
     seen: dict[int, tuple[str, torch.nn.Parameter]] = {}
     for name, p in model.named_parameters():
         seen.setdefault(id(p), (name, p))
@@ -195,7 +262,7 @@ def _cache_bytes(out: Any, assembler: Assembler) -> Formula:
         if isinstance(value, torch.Tensor):
             ref = getattr(value, "_cut", None)
             if inside and ref is not None:
-                spec = assembler.spec(replace_role(ref), {})
+                spec = assembler.spec(replace(ref, role="kv_cache"), {})
                 found[ref.uid] = product(spec.dims) * spec.element_bytes
         elif isinstance(value, Mapping):
             for k, v in value.items():
@@ -208,10 +275,6 @@ def _cache_bytes(out: Any, assembler: Assembler) -> Formula:
 
     visit(out, False, set())
     return add(found.values())
-
-
-def replace_role(ref: Any) -> Any:
-    return replace(ref, role="kv_cache")
 
 
 def _source(root: ModuleRun) -> dict[str, Any]:

@@ -86,14 +86,21 @@ class Assembler:
             tuple((r.dims, r.dtype, r.role) for r in (*event.inputs, *event.outputs)),
         )
         if key not in self.priced:
-            self.priced[key] = rules.price_in_full(self._op(event), self.convention)
+            self.priced[key] = self._priced(event)
         found = self.priced[key]
-        if found is None:
+        if isinstance(found, str):
             where = places(event.where)
-            self.gaps.setdefault(Gap(str(event.func), str(where[-1]) if where else "?", "no rule prices this op"))
+            self.gaps.setdefault(Gap(str(event.func), str(where[-1]) if where else "?", found))
             return NOTHING, NOTHING, "", "not priced"
         touched = Cost(found.cost.flops, found.cost.matmul_flops, found.touched_read, found.touched_write)
         return found.cost, touched, found.rule.name, found.analysis
+
+    def _priced(self, event: OpEvent) -> rules.Price | str:
+        """The price, or why there is none; a rule that breaks on an op it does not foresee is no price either."""
+        try:
+            return rules.price_in_full(self._op(event), self.convention) or "no rule prices this op in this form"
+        except Exception as error:
+            return f"its rule failed: {type(error).__name__}: {error}"
 
     def _op(self, event: OpEvent) -> Op:
         seen: dict[int, TensorSpec] = {}
@@ -168,7 +175,7 @@ def _without_names(s: Kernel | Call) -> Any:
 
 def count_repeats(modules: list[Module], root: int) -> list[int]:
     """How often each module is called in one pass of the root."""
-    times = [0] * len(modules)
+    times: list = [0] * len(modules)
     times[root] = 1
     for i in range(len(modules) - 1, -1, -1):  # callers come after what they call
         for s in modules[i].steps:

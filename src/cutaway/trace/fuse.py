@@ -146,8 +146,8 @@ def _traffic(flows: list[Flow], group_of: list[int], kept: set[int], names: dict
     for n, f in enumerate(flows):
         g = group_of[n]
         whole_read, whole_write = _bytes(f.kernel.inputs), _bytes(f.kernel.outputs)
-        if f.kernel.fused.read != whole_read and f.kind in ("gather", "scatter"):
-            read.append(f.kernel.fused.read)  # only the rows touched
+        if f.kernel.fused.read != whole_read:
+            read.append(f.kernel.fused.read)  # only the rows touched, or nothing where an input is not read at all
         else:
             for uid, spec in f.reads:
                 base = _base(uid, names)

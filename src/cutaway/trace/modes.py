@@ -276,7 +276,8 @@ def _from_data(recorder: Recorder, func: Any, args: tuple, kwargs: dict, dims: l
         with torch._C.DisableTorchFunction(), torch.utils._python_dispatch._disable_current_modes():
             value = func(*args, **{**kwargs, "device": "cpu"} if func is not torch.from_numpy else kwargs)
             out = torch.empty(value.shape, dtype=value.dtype, device="meta")
-        ref_dims = tuple(next((d.formula for d in dims if int(d) == v), None) or const(v) for v in value.shape)
+        resolver = Resolver(recorder.scope, dims, [])
+        ref_dims = tuple(resolver.number(v) for v in value.shape)
         recorder.tag(out, ref_dims)
         out._cutaway_value = value
         return out

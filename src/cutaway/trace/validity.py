@@ -11,7 +11,7 @@ from cutaway.trace.inputs import InputPlan
 from cutaway.trace.record import CallEvent, ModuleRun, OpEvent
 
 # Other values are tried in this order; those that take the same branches serve for the check.
-_FACTORS = (Fraction(21, 20), Fraction(19, 20), Fraction(11, 10), Fraction(4, 5), Fraction(5, 4), Fraction(2), Fraction(1, 2))
+_TIMES = (1, -1, 2, 3)
 
 
 def conditions(scope: Scope, plan: InputPlan, values: Mapping[str, int]) -> tuple[str, ...]:
@@ -66,27 +66,29 @@ def _offset(g: Guard) -> Fraction:
 
 
 def other_hints(scope: Scope, hints: Mapping[str, int], plan: InputPlan) -> dict[str, int]:
-    """Values that differ from `hints` in every symbol and take the same branches."""
+    """Values that differ from `hints` where they can and take the same branches.
+
+    Long sizes move by multiples of 768, so that what is left over from chunks of the usual lengths stays the same.
+    """
     step = {s.name: s.multiple_of for s in plan.symbols}
-    for factor in _FACTORS:
-        other = {n: _moved(v, factor, step.get(n, 1), i) for i, (n, v) in enumerate(hints.items())}
-        if all(g.holds(other) for g in scope.guards):
+    for factor in _TIMES:
+        other = {n: _moved(v, factor, step.get(n, 1)) for n, v in hints.items()}
+        if all(v > 0 for v in other.values()) and all(g.holds(other) for g in scope.guards):
             return other
     return _one_by_one(scope, hints, step)
 
 
-def _moved(value: int, factor: Fraction, step: int, turn: int) -> int:
+def _moved(value: int, times: int, step: int) -> int:
     if value == 1:
         return 1
-    moved = max(2, int(value * factor) // step * step) + step * (turn + 1)
-    return moved if moved != value else value + step
+    return value + times * (768 if value >= 768 else 4 if step == 1 else step)
 
 
 def _one_by_one(scope: Scope, hints: Mapping[str, int], step: Mapping[str, int]) -> dict[str, int]:
-    """Where no common factor will do, move each symbol as far as the branches taken allow."""
+    """Where no common move will do, move each symbol as far as the branches taken allow."""
     other = dict(hints)
     for n, v in hints.items():
-        for delta in (7, -7, 3, -3, 1, -1):
+        for delta in (256, -256, 64, -64, 16, 4, -4, 3, -3, 1, -1):
             moved = {**other, n: v + delta * step.get(n, 1)}
             if v > 1 and moved[n] > 1 and all(g.holds(moved) for g in scope.guards):
                 other = moved

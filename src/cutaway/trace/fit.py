@@ -1,0 +1,150 @@
+# Where a Python loop runs over a size, symbols cannot pass: the code itself is different for each length. Then the pass is
+# traced at several lengths and each line's cost is fitted exactly, in rational arithmetic, as a polynomial in the length;
+# lengths that were not used for the fit, and one far outside, must agree to the last unit. Nothing is approximated.
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from fractions import Fraction
+
+from cutaway.formula import Formula, const, sym
+from cutaway.formula.core import ZERO, Monomial, add
+from cutaway.model import Call, Cost, Gap, Kernel, Module, Step
+
+DEGREE = 3
+_PARTS = ("flops", "matmul_flops", "read", "write")
+
+Points = Sequence[int]
+
+
+def fit_formula(symbol: str, points: Points, values: Sequence[Formula]) -> Formula | None:
+    """The formula in `symbol` that takes each of `values` at its point; None when no low polynomial does.
+
+    The points after the first few are not used for the fit: they check it.
+    """
+    if all(v == values[0] for v in values):
+        return values[0]
+    monomials: dict[Monomial, None] = {}
+    for v in values:
+        monomials.update(dict.fromkeys(v.terms))
+    parts = []
+    for m in monomials:
+        polynomial = _polynomial(symbol, points, [Fraction(v.terms.get(m, 0)) for v in values])
+        if polynomial is None:
+            return None
+        parts.append(Formula({m: 1}) * polynomial)
+    return add(parts)
+
+
+def _polynomial(symbol: str, points: Points, ys: Sequence[Fraction]) -> Formula | None:
+    """The lowest polynomial through all the points, of degree three at the most (Newton's divided differences)."""
+    x = sym(symbol)
+    for degree in range(DEGREE + 1):
+        table = list(ys[: degree + 1])
+        for level in range(1, degree + 1):
+            for i in range(degree, level - 1, -1):
+                table[i] = (table[i] - table[i - 1]) / (points[i] - points[i - level])
+        found, basis = ZERO, const(1)
+        for i, c in enumerate(table):
+            found, basis = found + basis * const(c), basis * (x - points[i])
+        if all(found.evaluate({symbol: p}) == y for p, y in zip(points, ys, strict=True)):
+            return found
+    return None
+
+
+def merge(symbol: str, points: Points, runs: Sequence[Sequence[Module]]) -> tuple[list[Module], list[Gap]]:
+    """One list of modules from those of several lengths; a line that fits no polynomial is a gap."""
+    gaps: list[Gap] = []
+    kinds = {tuple(m.class_name for m in modules) for modules in runs}
+    if len(kinds) != 1:
+        last = runs[-1]
+        return list(last), [Gap(last[-1].class_name, str(last[-1].source), f"which modules run depends on {symbol}")]
+    merged: list[Module] = []
+    for same in zip(*runs, strict=True):
+        merged.append(_merge_module(symbol, points, same, merged, gaps))
+    return merged, gaps
+
+
+def _merge_module(symbol: str, points: Points, same: Sequence[Module], below: Sequence[Module], gaps: list[Gap]) -> Module:
+    first = same[-1]
+    groups = [_groups(m.steps) for m in same]
+    keys = list(dict.fromkeys(k for g in groups for k in g))
+    steps: list[Step] = []
+    for key in keys:
+        members = [g.get(key, []) for g in groups]
+        step = _merge_steps(symbol, points, members)
+        if step is None:
+            shown = next(m[0] for m in members if m)
+            name = shown.op if isinstance(shown, Kernel) else below[shown.module].class_name
+            gaps.append(Gap(name, str(shown.stack[-1]) if shown.stack else str(first.source), f"its cost fits no polynomial in {symbol}"))
+        else:
+            steps.append(step)
+    own = _sum([s.cost * s.repeat for s in steps if isinstance(s, Kernel)])
+    total = _sum([own, *(_times(below[s.module].total, s.repeat) for s in steps if isinstance(s, Call))])
+    fused = _fit_cost(symbol, points, [m.fused for m in same])
+    return replace(
+        first, steps=tuple(steps), own=own, total=total, fused=fused if fused is not None else total,
+        inputs=_fit_specs(symbol, points, [m.inputs for m in same]), outputs=_fit_specs(symbol, points, [m.outputs for m in same]),
+    )
+
+
+def _groups(steps: Sequence[Step]) -> dict[tuple, list[Step]]:
+    """Steps by what they are and where they stand: the turns of a loop come together."""
+    found: dict[tuple, list[Step]] = {}
+    for s in steps:
+        key = (s.module, s.stack) if isinstance(s, Call) else (s.op, s.stack)
+        found.setdefault(key, []).append(s)
+    return found
+
+
+def _merge_steps(symbol: str, points: Points, members: Sequence[Sequence[Step]]) -> Step | None:
+    shown = next(m[0] for m in reversed(members) if m)
+    if isinstance(shown, Call):
+        times = fit_formula(symbol, points, [add(s.repeat for s in m) for m in members])
+        return None if times is None else replace(shown, repeat=_number(times), **_fitted_specs(symbol, points, members))
+    if all(len(m) == 1 and m[0].repeat == shown.repeat for m in members):
+        costs, repeat = [m[0].cost for m in members], shown.repeat
+    else:
+        costs, repeat = [_sum([s.cost * s.repeat for s in m]) for m in members], 1
+    cost = _fit_cost(symbol, points, costs)
+    if cost is None:
+        return None
+    looped = repeat == 1 and any(len(m) != 1 or m[0].repeat != 1 for m in members)
+    text = f"{shown.analysis}; all turns of a loop over {symbol} together" if looped else shown.analysis
+    return replace(shown, cost=cost, fused=cost if looped else shown.fused, analysis=text, repeat=repeat, **_fitted_specs(symbol, points, members))
+
+
+def _fitted_specs(symbol: str, points: Points, members: Sequence[Sequence[Step]]) -> dict:
+    if not all(members):
+        return {}
+    return {n: _fit_specs(symbol, points, [getattr(m[0], n) for m in members]) for n in ("inputs", "outputs")}
+
+
+def _fit_specs(symbol: str, points: Points, specs: Sequence[tuple]) -> tuple:
+    """Sizes as formulas of the length; where the turns of a loop differ, those of the last trace are shown."""
+    out = []
+    for same in zip(*specs, strict=False):
+        if len({len(s.dims) for s in same}) != 1 or len(same) != len(points):
+            out.append(same[-1])
+            continue
+        dims = [fit_formula(symbol, points, d) for d in zip(*(s.dims for s in same), strict=True)]
+        out.append(replace(same[-1], dims=tuple(d if d is not None else same[-1].dims[i] for i, d in enumerate(dims))))
+    return tuple(out)
+
+
+def _fit_cost(symbol: str, points: Points, costs: Sequence[Cost]) -> Cost | None:
+    parts = [fit_formula(symbol, points, [getattr(c, n) for c in costs]) for n in _PARTS]
+    return None if any(p is None for p in parts) else Cost(*parts)
+
+
+def _sum(costs: Sequence[Cost]) -> Cost:
+    return Cost(*(add(getattr(c, n) for c in costs) for n in _PARTS))
+
+
+def _times(cost: Cost, repeat: int | Formula) -> Cost:
+    return Cost(*(getattr(cost, n) * repeat for n in _PARTS))
+
+
+def _number(f: Formula) -> int | Formula:
+    value = f.constant()
+    return value if isinstance(value, int) else f
