@@ -26,9 +26,10 @@ PHASES = ("prefill", "decode")
 def main() -> int:
     args = _arguments()
     jobs = list_jobs(args.map, args.only)
+    phases = [args.phase] if args.phase else list(PHASES)
     counts: Counter = Counter()
     with ProcessPoolExecutor(2, initializer=_quiet) as pool:
-        for lines in pool.map(run_job, [(*job, args.seconds, args.meta) for job in jobs]):
+        for lines in pool.map(run_job, [(*job, args.seconds, args.meta, phases) for job in jobs]):
             for line in lines:
                 counts[line.split()[1], line.split()[0]] += 1
                 if line.split()[0] not in args.hide:
@@ -54,18 +55,20 @@ def list_jobs(maps: str, only: str | None) -> list[tuple[str, str]]:
     return jobs
 
 
-def run_job(job: tuple[str, str, int, bool]) -> list[str]:
-    head, model_type, seconds, on_meta = job
+def run_job(job: tuple[str, str, int, bool, list[str]]) -> list[str]:
+    head, model_type, seconds, on_meta, phases = job
     label = f"{model_type:<28} {head:<24}"
     signal.signal(signal.SIGALRM, _too_slow)
     signal.alarm(seconds)
     try:
         model = build(head, model_type)
+    except ImportError as error:
+        return [f"LIB  {phase:<8} {label} {_where(error)}" for phase in phases]
     except Exception as error:
-        return [f"FAIL {phase:<8} {label} build: {_where(error)}" for phase in PHASES]
+        return [f"FAIL {phase:<8} {label} build: {_where(error)}" for phase in phases]
     finally:
         signal.alarm(0)
-    return [run_phase(model, phase, label, seconds, on_meta) for phase in PHASES]
+    return [run_phase(model, phase, label, seconds, on_meta) for phase in phases]
 
 
 def run_phase(model, phase: str, label: str, seconds: int, on_meta: bool) -> str:
@@ -73,7 +76,7 @@ def run_phase(model, phase: str, label: str, seconds: int, on_meta: bool) -> str
 
     signal.alarm(seconds)
     try:
-        note = run_meta(model, phase) if on_meta else run_twice(model, phase)
+        note = run_meta(model, phase) if on_meta else run_in_some_dtype(model, phase)
         return f"OK   {phase:<8} {label} {type(model).__name__} {note}"
     except NoDecodePhase:
         return f"NONE {phase:<8} {label} {type(model).__name__}"
@@ -96,6 +99,16 @@ def build(head: str, model_type: str):
     return model
 
 
+def run_in_some_dtype(model, phase: str) -> str:
+    """bfloat16, or float32 for the models whose own code mixes the two."""
+    try:
+        return run_twice(model, phase)
+    except (RuntimeError, NotImplementedError) as error:
+        if not any(word in str(error) for word in ("dtype", "scalar type", "BFloat16", "bias type")):
+            raise
+        return run_twice(model.float(), phase) + " float32"
+
+
 def run_twice(model, phase: str) -> str:
     import torch
 
@@ -107,7 +120,7 @@ def run_twice(model, phase: str) -> str:
         if plan.state is not None:
             check_state(model, plan, sizes)
         with torch.no_grad():
-            model(**make_inputs(model, plan, sizes))
+            model(**make_inputs(model, plan, sizes, dtype=model.dtype))
     return plan.cache or ""
 
 
@@ -122,8 +135,8 @@ def check_state(model, plan, sizes: dict[str, int]) -> None:
     prefill = plan_inputs(model, "prefill")
     known = {s.name: sizes.get(s.name, s.low) for s in prefill.symbols} | {"seq_len": sizes["cache_len"]}
     with torch.no_grad():
-        real = state_after(model, make_inputs(model, prefill, known))
-    made = {n: v for n, v in make_inputs(model, plan, sizes).items() if n in real}
+        real = state_after(model, make_inputs(model, prefill, known, dtype=model.dtype))
+    made = {n: v for n, v in make_inputs(model, plan, sizes, dtype=model.dtype).items() if n in real}
     wanted, found = describe_state(real), describe_state(made)
     wrong = [
         (path, wanted.get(path), found.get(path))
@@ -173,6 +186,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--map", default="CausalLM", help="CausalLM, MaskedLM, ..., or all")
     parser.add_argument("--only", help="one model type or class name")
     parser.add_argument("--seconds", type=int, default=60, help="limit per model and phase")
+    parser.add_argument("--phase", choices=PHASES, help="one of the phases only")
     parser.add_argument("--hide", nargs="*", default=[], help="statuses not to print, such as OK")
     parser.add_argument("--meta", action="store_true", help="run on the meta device instead")
     return parser.parse_args()

@@ -46,6 +46,8 @@ LAYERS = (
     r"^(num_hidden_layers|n_layers?|num_layers|.*encoder_layers|.*decoder_layers|num_blocks|depth|num_block)$"
 )
 PERIOD = r"(period|interval|every_n_layers|layer_group_size|sliding_window_pattern)$"
+STAGES = r"^(depths|num_heads|hidden_sizes|encoder_hidden_sizes|embed_dims|stage_.*|num_channels|backbone_.*)$"
+SEQUENCE_MODEL = r"heads?$|vocab_size|state_size|d_state|num_hidden_layers|kv_n_heads"
 TOKEN_ID = r"_token_(id|index)$"
 
 
@@ -60,6 +62,8 @@ def small_model(model_type: str, head: str = "CausalLM") -> tuple[PreTrainedConf
     config = small_config(config_class)
     if head == "CausalLM" and not config.is_encoder_decoder and hasattr(config, "is_decoder"):
         config.is_decoder = True  # encoders of the BERT family are language models only when told so
+    if config.model_type == "reformer":
+        config.is_decoder = "LMHead" in class_name  # the class insists on one or the other
     return config, cls
 
 
@@ -87,12 +91,32 @@ def shrink(config: PreTrainedConfig, overrides: dict[str, Any]) -> PreTrainedCon
     current = {n: read(config, n) for n in sorted(names) if not n.startswith("_")}
     numbers = {n: v for n, v in current.items() if type(v) is int}
     small = {n: v for n, old in numbers.items() if (v := small_value(n, old, current)) != old}
-    small |= small_layers(current)
+    small |= small_rope(current)
+    small = {} if is_hierarchical(current) else small | small_layers(current)
     parts = {n: v for n, v in current.items() if isinstance(v, PreTrainedConfig)}
     small |= {n: shrink(v, overrides.get(n, {})) for n, v in parts.items()}
     if current.get("pad_token_id") is None:
         small["pad_token_id"] = None
     return type(config)(**{**small, **{n: v for n, v in overrides.items() if n not in parts}})
+
+
+def is_hierarchical(current: dict[str, Any]) -> bool:
+    """Convolution nets and pyramids: widths come in lists per stage that must stay consistent, and are small."""
+    if any(isinstance(v, (list, tuple)) and re.search(STAGES, n) for n, v in current.items()):
+        return True
+    return not any(type(v) is int and re.search(SEQUENCE_MODEL, n) for n, v in current.items())
+
+
+def small_rope(current: dict[str, Any]) -> dict[str, Any]:
+    """Sections of a multimodal rotary embedding, scaled with the head they divide."""
+    rope = current.get("rope_parameters")
+    sections = rope.get("mrope_section") if isinstance(rope, dict) else None
+    if not sections:
+        return {}
+    heads = current.get("num_attention_heads") or 1
+    head_dim = current.get("head_dim") or current["hidden_size"] // heads
+    half = sum(sections) * 16 // head_dim
+    return {"rope_parameters": {**rope, "mrope_section": [half - 2 * (half // 3), half // 3, half // 3]}}
 
 
 def read(config: PreTrainedConfig, name: str) -> Any:

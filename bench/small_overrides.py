@@ -7,10 +7,17 @@ from typing import Any
 # Values for the constructor of the default config, before shrinking (by the auto map's key or `model_type`):
 # defaults that are no valid model, or lists that are derived only when the config is made.
 FIELD_VALUES: dict[str, dict[str, Any]] = {
-    "gemma4_assistant": {"text_config": {"model_type": "gemma4_text", "hidden_size_per_layer_input": 0}},
-    "gemma4_unified_assistant": {
-        "text_config": {"model_type": "gemma4_unified_text", "hidden_size_per_layer_input": 0}
+    **{
+        f"{name}_assistant": {
+            "text_config": {
+                "model_type": f"{name}_text",
+                "hidden_size_per_layer_input": 0,
+                "vocab_size_per_layer_input": 0,
+            }
+        }
+        for name in ("gemma4", "gemma4_unified")
     },
+    **dict.fromkeys(("autoformer", "informer", "time_series_transformer"), {"prediction_length": 4}),
 }
 
 # Values set after shrinking (by `model_type`, wherever the config occurs). A dict value for a sub-config applies inside it.
@@ -40,6 +47,8 @@ CONFIG_OVERRIDES: dict[str, dict[str, Any]] = {
     "longcat_flash": {"head_dim": 8, "qk_head_dim": None},
     # the decoder's cache is made for `encoder_layers` layers
     "blenderbot": {"encoder_layers": 4, "decoder_layers": 4},
+    "blt": {"encoder_hash_byte_group_vocab": 500, "num_hidden_layers": 4},
+    **dict.fromkeys(("blt_local_encoder", "blt_local_decoder"), {"hidden_size_global": 64}),
     "xmod": {"default_language": "en_XX"},
     # head sizes are rounded up to a multiple of 64
     "xlstm": {"num_heads": 2, "hidden_size": 256},
@@ -62,7 +71,8 @@ CONFIG_OVERRIDES: dict[str, dict[str, Any]] = {
     # sizes of the global layers live in a per-layer table that is made from these
     **dict.fromkeys(("gemma4_text", "gemma4_unified_text"), {"head_dim": 16, "global_head_dim": 32}),
     **dict.fromkeys(
-        ("gemma4_assistant", "gemma4_unified_assistant"), {"text_config": {"hidden_size_per_layer_input": 0}}
+        ("gemma4_assistant", "gemma4_unified_assistant"),
+        {"text_config": {"hidden_size_per_layer_input": 0, "vocab_size_per_layer_input": 0}},
     ),
     "dots3_note_text": {
         **{f"swa_{n}": 4 for n in ("num_attention_heads", "num_key_value_heads")},

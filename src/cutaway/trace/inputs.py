@@ -8,6 +8,7 @@ keyword arguments, with nothing but torch factory calls on the caller's own size
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +16,7 @@ import torch
 
 from cutaway.trace.inputs_fill import fill_tensor
 from cutaway.trace.inputs_modalities import candidates
-from cutaway.trace.inputs_probe import accepts, learn_state
+from cutaway.trace.inputs_probe import accepts, learn_state, makes_cache
 from cutaway.trace.inputs_symbols import symbols_of
 from cutaway.trace.inputs_types import InputError, InputPlan, InputSpec, NoDecodePhase, Symbol, evaluate
 
@@ -34,24 +35,41 @@ def make_inputs(
     sizes: dict[str, int],
     device: str = "cpu",
     dtype: torch.dtype = torch.bfloat16,
+    dims: Mapping[str, int] | None = None,
 ) -> dict[str, Any]:
-    """Keyword arguments of `model.forward` at these sizes."""
+    """Keyword arguments of `model.forward` at these sizes. `dims` are sizes of the architecture that carry
+    formulas, by config field (`head_dim`, `num_key_value_heads`): they replace equal sizes of the state."""
     sizes = {**{s.name: s.default for s in plan.symbols}, **sizes}
     kwargs: dict[str, Any] = dict(plan.extra)
     for spec in plan.specs:
         shape = tuple(evaluate(d, sizes) for d in spec.shape)
         kwargs[spec.name] = fill_tensor(model, spec, shape, sizes, device, dtype)
     if plan.state is not None:
-        kwargs |= plan.state.build(sizes, lambda shape, dt: torch.zeros(shape, dtype=dt, device=device))
+        kwargs |= plan.state.build(
+            sizes, lambda shape, dt: torch.zeros(_named(shape, dims or {}), dtype=dt, device=device)
+        )
     return kwargs
+
+
+def _named(shape: tuple, dims: Mapping[str, int]) -> tuple:
+    """The shape with architecture sizes put in by value; where two are equal, heads come before the last place."""
+    return tuple(_named_size(d, i == len(shape) - 1, dims) for i, d in enumerate(shape))
+
+
+def _named_size(size: int, last: bool, dims: Mapping[str, int]) -> int:
+    equal = {n: d for n, d in dims.items() if type(size) is int and d == size}
+    fitting = [d for n, d in equal.items() if ("heads" in n) != last]
+    return next(iter([*fitting, *equal.values()]), size)
 
 
 def _prefill_plan(model: torch.nn.Module) -> InputPlan:
     """The first candidate that forward accepts; a single candidate is taken without running it."""
     parameters = inspect.signature(model.forward).parameters
-    extra = tuple((n, True) for n in ("use_cache",) if n in parameters)
+    extras = [(("use_cache", use),) for use in (True, False)] if "use_cache" in parameters else [()]
     plans = [
-        InputPlan("prefill", specs, symbols_of(specs), None, extra) for specs in candidates(model, parameters)
+        InputPlan("prefill", specs, symbols_of(specs), None, extra)
+        for extra in (extras[:1] if makes_cache(model) else extras)
+        for specs in candidates(model, parameters)
     ]
     return plans[0] if len(plans) == 1 else _first_accepted(model, plans)
 

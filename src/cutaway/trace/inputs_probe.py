@@ -46,6 +46,17 @@ def accepts(model: torch.nn.Module, make: Callable[[], dict[str, Any]]) -> bool:
     return True
 
 
+def makes_cache(model: torch.nn.Module) -> bool:
+    """Whether the forward can make its own cache: some composite configs lack the fields that caches read."""
+    from transformers import DynamicCache
+
+    try:
+        DynamicCache(config=model.config)
+    except (AttributeError, TypeError, ValueError, KeyError):
+        return False
+    return True
+
+
 def state_after(model: torch.nn.Module, kwargs: dict[str, Any]) -> dict[str, Any]:
     """The state that one forward leaves: returned by it, or else filled in place."""
     outputs = model(**kwargs)
