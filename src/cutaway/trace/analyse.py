@@ -55,11 +55,11 @@ def analyse_module(
     """The same for a module on the meta device and the inputs it takes."""
     job = Job(model, plan, torch_dtype(dtype), convention, memo)
     _known_symbols(plan, values)
-    hints = first_hints(plan, values)
+    hints = first_hints(model, plan, values)
     first = job.trace(hints)
     modules, gaps = job.modules(first)
     if check:
-        again = job.trace(other_hints(first.scope, hints, plan), lines=False)
+        again = job.trace(other_hints(first.scope, hints, plan, position_limit(model)), lines=False)
         found = differences(first.root, again.root)
         if found:  # a module may prepare something in its first pass and keep it: what counts is the pass after that
             first = job.trace(hints)
@@ -177,17 +177,28 @@ def tag_state(recorder: Recorder, value: Any, seen: set[int] | None = None) -> N
         tag_state(recorder, vars(value), seen)
 
 
-def first_hints(plan: InputPlan, values: Mapping[str, int]) -> dict[str, int]:
+def first_hints(model: torch.nn.Module, plan: InputPlan, values: Mapping[str, int]) -> dict[str, int]:
     """Values for the symbols: those asked for, else unusual ones in the usual range, so that a size is not mistaken."""
-    usual = {"batch_size": 37, "seq_len": 1009, "cache_len": 1549, "encoder_len": 499}
+    limit = position_limit(model)
     hints = {}
     for s in plan.symbols:
-        if s.name in values:
-            hints[s.name] = int(values[s.name])
-        else:
-            wanted = usual.get(s.name, s.default)
-            hints[s.name] = max(s.multiple_of, wanted // s.multiple_of * s.multiple_of)
+        wanted = USUAL.get(s.name, s.default)
+        if limit is not None and s.name in ("seq_len", "cache_len", "encoder_len") and 2 * wanted > limit:
+            wanted = {"seq_len": 5, "cache_len": 6, "encoder_len": 4}[s.name] * limit // 10 | 1
+        hints[s.name] = int(values.get(s.name, max(s.multiple_of, wanted // s.multiple_of * s.multiple_of)))
     return hints
+
+
+USUAL = {"batch_size": 37, "seq_len": 1009, "cache_len": 1549, "encoder_len": 499}
+_LIMITS = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "max_sequence_length", "block_size", "context_length")
+
+
+def position_limit(model: torch.nn.Module) -> int | None:
+    """Tokens that the model has positions for, as its config says; a longer pass may raise."""
+    config = getattr(model, "config", None)
+    parts = [config, *(v for v in vars(config).values() if hasattr(v, "to_dict"))] if hasattr(config, "__dict__") else []
+    found = [v for c in parts for n in _LIMITS if type(v := getattr(c, n, None)) is int and v > 1]
+    return min(found, default=None)
 
 
 def to_analysis(

@@ -112,6 +112,8 @@ class ShapeMode(TorchFunctionMode):
                 return _from_data(recorder, func, args, kwargs, dims)
         elif func in _MAKES_FROM_DATA:
             return _from_data(recorder, func, args, {}, dims)
+        if func in _INDEXES and _has_list(args[1]):  # C++ would make a tensor of the list unseen, without its values
+            args = (args[0], _listed(recorder, args[1], dims), *args[2:])
         if not dims:
             return func(*args, **(kwargs or {}))
         outer, recorder.call_dims = recorder.call_dims, dims
@@ -248,6 +250,21 @@ _SHAPE_QUESTIONS = {
 _MAKES_FROM_DATA = {torch.tensor, torch.as_tensor, torch.from_numpy, torch.scalar_tensor, torch.asarray}
 
 
+_INDEXES = {torch.Tensor.__getitem__, torch.Tensor.__setitem__}
+
+
+def _has_list(index: Any) -> bool:
+    return isinstance(index, list) or isinstance(index, tuple) and any(isinstance(i, list) for i in index)
+
+
+def _listed(recorder: Recorder, index: Any, dims: list) -> Any:
+    """An index with its lists of numbers made tensors that keep their values."""
+    if isinstance(index, tuple):
+        return tuple(_listed(recorder, i, dims) for i in index)
+    plain = isinstance(index, list) and all(isinstance(i, (int, bool)) for i in index)
+    return _from_data(recorder, torch.tensor, (index,), {}, dims) if plain else index
+
+
 def _dims_in(args: Iterable[Any]) -> Iterator[Dim]:
     for a in args:
         kind = a.__class__
@@ -299,7 +316,7 @@ def _shadow(func: Any, info: OpInfo, args: tuple, kwargs: dict, tensors: list) -
             return None
     else:
         for t in tensors:
-            value = getattr(t, "_cutaway_value", None)
+            value = _value(t)
             if value is None or value.shape != t.shape:
                 if info.writes and hasattr(tensors[0], "_cutaway_value"):
                     del tensors[0]._cutaway_value
@@ -309,6 +326,11 @@ def _shadow(func: Any, info: OpInfo, args: tuple, kwargs: dict, tensors: list) -
             return func(*_real(args), **{k: torch.device("cpu") if k == "device" else _real((v,))[0] for k, v in kwargs.items()})
     except (RuntimeError, NotImplementedError, IndexError, TypeError, ValueError):
         return None
+
+
+def _value(t: torch.Tensor) -> torch.Tensor | None:
+    """What is known of a tensor's values: a real one (indexing by a list makes such) is its own value."""
+    return getattr(t, "_cutaway_value", None) if t.is_meta else t
 
 
 def _small(args: Iterable[Any]) -> bool:
@@ -322,7 +344,7 @@ def _small(args: Iterable[Any]) -> bool:
 
 def _real(args: Iterable[Any]) -> tuple:
     return tuple(
-        a._cutaway_value if isinstance(a, torch.Tensor) else type(a)(_real(a)) if a.__class__ in (list, tuple)
+        _value(a) if isinstance(a, torch.Tensor) else type(a)(_real(a)) if a.__class__ in (list, tuple)
         else torch.device("cpu") if isinstance(a, torch.device) else a
         for a in args
     )

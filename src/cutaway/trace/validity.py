@@ -65,17 +65,22 @@ def _offset(g: Guard) -> Fraction:
     return Fraction(g.difference.terms.get((), 0)) * sign
 
 
-def other_hints(scope: Scope, hints: Mapping[str, int], plan: InputPlan) -> dict[str, int]:
-    """Values that differ from `hints` where they can and take the same branches.
+def other_hints(scope: Scope, hints: Mapping[str, int], plan: InputPlan, limit: int | None) -> dict[str, int]:
+    """Values that differ from `hints` where they can, take the same branches, and stay within `limit` tokens.
 
     Long sizes move by multiples of 768, so that what is left over from chunks of the usual lengths stays the same.
     """
     step = {s.name: s.multiple_of for s in plan.symbols}
     for factor in _TIMES:
         other = {n: _moved(v, factor, step.get(n, 1)) for n, v in hints.items()}
-        if all(v > 0 for v in other.values()) and all(g.holds(other) for g in scope.guards):
+        if _allowed(other, hints, limit) and all(g.holds(other) for g in scope.guards):
             return other
-    return _one_by_one(scope, hints, step)
+    return _one_by_one(scope, hints, step, limit)
+
+
+def _allowed(other: Mapping[str, int], hints: Mapping[str, int], limit: int | None) -> bool:
+    tokens = [v for n, v in other.items() if n.endswith("_len") and limit is not None and hints[n] < limit]
+    return all(v > 0 for v in other.values()) and all(v < (limit or v + 1) for v in tokens)
 
 
 def _moved(value: int, times: int, step: int) -> int:
@@ -84,13 +89,13 @@ def _moved(value: int, times: int, step: int) -> int:
     return value + times * (768 if value >= 768 else 4 if step == 1 else step)
 
 
-def _one_by_one(scope: Scope, hints: Mapping[str, int], step: Mapping[str, int]) -> dict[str, int]:
+def _one_by_one(scope: Scope, hints: Mapping[str, int], step: Mapping[str, int], limit: int | None) -> dict[str, int]:
     """Where no common move will do, move each symbol as far as the branches taken allow."""
     other = dict(hints)
     for n, v in hints.items():
         for delta in (256, -256, 64, -64, 16, 4, -4, 3, -3, 1, -1):
             moved = {**other, n: v + delta * step.get(n, 1)}
-            if v > 1 and moved[n] > 1 and all(g.holds(moved) for g in scope.guards):
+            if v > 1 and moved[n] > 1 and _allowed(moved, hints, limit) and all(g.holds(moved) for g in scope.guards):
                 other = moved
                 break
     return other
