@@ -46,7 +46,9 @@ LAYERS = (
     r"^(num_hidden_layers|n_layers?|num_layers|.*encoder_layers|.*decoder_layers|num_blocks|depth|num_block)$"
 )
 PERIOD = r"(period|interval|every_n_layers|layer_group_size|sliding_window_pattern)$"
-STAGES = r"^(depths|num_heads|hidden_sizes|encoder_hidden_sizes|embed_dims|stage_.*|num_channels|backbone_.*)$"
+STAGES = (
+    r"^(depths|num_heads|hidden_sizes|encoder_hidden_sizes|embed_dims|stage_.*|num_channels|backbone_.*)$"
+)
 SEQUENCE_MODEL = r"heads?$|vocab_size|state_size|d_state|num_hidden_layers|kv_n_heads"
 TOKEN_ID = r"_token_(id|index)$"
 
@@ -97,7 +99,8 @@ def shrink(config: PreTrainedConfig, overrides: dict[str, Any]) -> PreTrainedCon
     small |= {n: shrink(v, overrides.get(n, {})) for n, v in parts.items()}
     if current.get("pad_token_id") is None:
         small["pad_token_id"] = None
-    return type(config)(**{**small, **{n: v for n, v in overrides.items() if n not in parts}})
+    given = FIELD_VALUES.get(config.model_type, {}) if not parts else {}
+    return type(config)(**{**given, **small, **{n: v for n, v in overrides.items() if n not in parts}})
 
 
 def is_hierarchical(current: dict[str, Any]) -> bool:
@@ -130,6 +133,8 @@ def read(config: PreTrainedConfig, name: str) -> Any:
 def small_value(name: str, old: Any, current: dict[str, Any]) -> Any:
     if re.search(TOKEN_ID, name):
         return old if old < VOCAB - 20 else VOCAB - 20 + _rank(name, current)
+    if name == "image_size":
+        return min(old, 4 * current["patch_size"] if type(current.get("patch_size")) is int else 224)
     if re.search(KV_HEADS, name):
         return small_kv_heads(name, old, current)
     if re.search(HEADS, name):

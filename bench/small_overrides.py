@@ -20,6 +20,18 @@ FIELD_VALUES: dict[str, dict[str, Any]] = {
     **dict.fromkeys(("autoformer", "informer", "time_series_transformer"), {"prediction_length": 4}),
 }
 
+ROPE = {"rope_type": "default", "rope_theta": 1e4}
+MROPE_HALF_8 = (
+    "qwen2_vl_text",
+    "qwen2_5_vl_text",
+    "qwen2_5_omni_text",
+    "glm4v_text",
+    "glm46v_text",
+    "glm_image_text",
+    "glm_ocr_text",
+    "paddleocr_vl_text",
+)
+
 # Values set after shrinking (by `model_type`, wherever the config occurs). A dict value for a sub-config applies inside it.
 CONFIG_OVERRIDES: dict[str, dict[str, Any]] = {
     # heads * head size of the state-space mixer must be expand * hidden_size
@@ -88,5 +100,17 @@ CONFIG_OVERRIDES: dict[str, dict[str, Any]] = {
         "indexer_budget": 8,
         "indexer_compress_ratio": 4,
     },
+    # sections of the multimodal rotary embedding are an unwritten default for heads of 128
+    **dict.fromkeys(MROPE_HALF_8, {"rope_parameters": {**ROPE, "mrope_section": [2, 3, 3]}}),
+    **dict.fromkeys(
+        ("glm4v_moe_text",),
+        {"rope_parameters": {**ROPE, "partial_rotary_factor": 0.5, "mrope_section": [2, 1, 1]}},
+    ),
+    "hunyuan_vl_text": {"head_dim": 16},
+    "step3p7_text": {"sliding_window": 8},
+    "layoutlmv3": {"coordinate_size": 10, "shape_size": 12},
+    "lilt": {"hidden_size": 96, "num_attention_heads": 4},
+    "esm": {"vocab_size": 33},
+    **dict.fromkeys(("pocket_tts_flow_head", "gradium_phonon_tts_flow_head"), {"condition_dim": 64}),
     "reformer": {"axial_pos_embds_dim": (16, 48), "axial_pos_shape": (8, 8)},
 }

@@ -14,8 +14,9 @@ from typing import Any
 
 import torch
 
-from cutaway.trace.inputs_fill import fill_tensor
+from cutaway.trace.inputs_fill import fill_tensor, row_tensor
 from cutaway.trace.inputs_modalities import candidates
+from cutaway.trace.inputs_config import image_unit
 from cutaway.trace.inputs_probe import accepts, learn_state, makes_cache
 from cutaway.trace.inputs_symbols import symbols_of
 from cutaway.trace.inputs_types import InputError, InputPlan, InputSpec, NoDecodePhase, Symbol, evaluate
@@ -43,7 +44,10 @@ def make_inputs(
     kwargs: dict[str, Any] = dict(plan.extra)
     for spec in plan.specs:
         shape = tuple(evaluate(d, sizes) for d in spec.shape)
-        kwargs[spec.name] = fill_tensor(model, spec, shape, sizes, device, dtype)
+        if spec.fill.startswith("["):
+            kwargs[spec.name] = row_tensor(spec, shape, sizes, device)
+            continue
+        kwargs[spec.name] = fill_tensor(model, spec, shape, device, dtype)
     if plan.state is not None:
         kwargs |= plan.state.build(
             sizes, lambda shape, dt: torch.zeros(_named(shape, dims or {}), dtype=dt, device=device)
@@ -67,7 +71,7 @@ def _prefill_plan(model: torch.nn.Module) -> InputPlan:
     parameters = inspect.signature(model.forward).parameters
     extras = [(("use_cache", use),) for use in (True, False)] if "use_cache" in parameters else [()]
     plans = [
-        InputPlan("prefill", specs, symbols_of(specs), None, extra)
+        InputPlan("prefill", specs, symbols_of(specs, side=image_unit(model)), None, extra)
         for extra in (extras[:1] if makes_cache(model) else extras)
         for specs in candidates(model, parameters)
     ]

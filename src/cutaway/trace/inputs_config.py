@@ -52,6 +52,13 @@ def image_sides(model: torch.nn.Module) -> tuple[int | str, int | str]:
     return (size, size) if isinstance(size, int) else ("image_height", "image_width")
 
 
+def image_unit(model: torch.nn.Module) -> int:
+    """What the sides of an image of free size must be a multiple of: a merged group of patches, else 32."""
+    patch = fixed(model, "patch_size")
+    merge = fixed(model, "spatial_merge_size", "merge_size")
+    return patch * merge if patch and merge else 32
+
+
 def _get(config: Any, name: str) -> Any:
     """A field, `None` where the config lacks it or keeps one value per layer."""
     try:

@@ -10,18 +10,13 @@ from collections.abc import Callable
 
 import torch
 
-from cutaway.trace.inputs_types import InputSpec
+from cutaway.trace.inputs_types import InputSpec, evaluate
 
 DTYPES = {"int64": torch.int64, "int32": torch.int32, "bool": torch.bool, "float32": torch.float32}
 
 
 def fill_tensor(
-    model: torch.nn.Module,
-    spec: InputSpec,
-    shape: tuple,
-    sizes: dict[str, int],
-    device: str,
-    dtype: torch.dtype,
+    model: torch.nn.Module, spec: InputSpec, shape: tuple, device: str, dtype: torch.dtype
 ) -> torch.Tensor:
     """One argument at its shape. The very size objects of the caller go into one factory call."""
     kind = DTYPES.get(spec.dtype, dtype)
@@ -31,6 +26,18 @@ def fill_tensor(
             tensor._cutaway_value = _values(model, spec, tuple(int(d) for d in shape), kind)
         return tensor
     return _values(model, spec, shape, kind)
+
+
+def row_tensor(spec: InputSpec, shape: tuple, sizes: dict[str, int], device: str) -> torch.Tensor:
+    """Rows that repeat sizes of other arguments, such as the patch grid of each image: `[1, H // 14, W // 14]`."""
+    row = [int(evaluate(part.strip(), sizes)) for part in spec.fill.strip("[]").split(",")]
+    kind = DTYPES[spec.dtype]
+    value = torch.tensor(row, dtype=kind).expand(tuple(int(d) for d in shape)).contiguous()
+    if device != "meta":
+        return value
+    tensor = torch.empty(shape, dtype=kind, device="meta")
+    tensor._cutaway_value = value
+    return tensor
 
 
 def _values(model: torch.nn.Module, spec: InputSpec, shape: tuple, kind: torch.dtype) -> torch.Tensor:

@@ -147,17 +147,53 @@ def _series(model: torch.nn.Module) -> list[InputSpec]:
     return [one, many] if channels == 1 else [many, one]
 
 
-def _one(name: str, shape: tuple, dtype: str = "int64", fill: str = "zeros"):
-    return lambda model: [InputSpec(name, shape, dtype, fill)]
+def _embedded(model: torch.nn.Module, name: str) -> list[InputSpec]:
+    return [InputSpec(name, (*TEXT, fixed(model, "hidden_size", "d_model") or 1), "float")]
+
+
+def _patches(model: torch.nn.Module, name: str) -> list[InputSpec]:
+    """Images of free size come as one list of flattened patches beside the grid that they form."""
+    patch = fixed(model, "patch_size")
+    if patch is None or not {"grid_thw", "image_grid_thw"} & _required(model):
+        return []
+    channels = fixed(model, "in_channels", "in_chans", "num_channels") or 3
+    width = channels * (fixed(model, "temporal_patch_size") or 1) * patch * patch
+    count = f"batch_size * (image_height // {patch}) * (image_width // {patch})"
+    return [
+        InputSpec(name, (count, width), "float"),
+        InputSpec(name, (count, channels, patch, patch), "float"),
+    ]
+
+
+def _required(model: torch.nn.Module) -> set[str]:
+    parameters = inspect.signature(model.forward).parameters
+    return {n for n, p in parameters.items() if p.default is p.empty}
+
+
+def _grid(model: torch.nn.Module, name: str) -> list[InputSpec]:
+    patch = fixed(model, "patch_size") or 14
+    row = f"[1, image_height // {patch}, image_width // {patch}]"
+    return [InputSpec(name, ("batch_size", 3), "int64", row)]
+
+
+def _boxes(model: torch.nn.Module) -> list[InputSpec]:
+    """Boxes on a page of 1000 by 1000, or as parts of the page, by two or by four corners."""
+    return [
+        InputSpec("bbox", (*TEXT, 4), "int64", "boxes"),
+        InputSpec("bbox", (*TEXT, 4), "float", "zeros"),
+        InputSpec("bbox", (*TEXT, 8), "float", "zeros"),
+    ]
 
 
 FORMS = {
     "input_ids": _text,
     "decoder_input_ids": _decoder_text,
-    "inputs_embeds": lambda m: [InputSpec("inputs_embeds", (*TEXT, fixed(m, "hidden_size") or 1), "float")],
-    "hidden_states": lambda m: [InputSpec("hidden_states", (*TEXT, fixed(m, "hidden_size") or 1), "float")],
-    "bbox": _one("bbox", (*TEXT, 4), "int64", "boxes"),
-    "pixel_values": _pixels,
+    "inputs_embeds": lambda m: _embedded(m, "inputs_embeds"),
+    "hidden_states": lambda m: _patches(m, "hidden_states") or _embedded(m, "hidden_states"),
+    "bbox": _boxes,
+    "grid_thw": lambda m: _grid(m, "grid_thw"),
+    "image_grid_thw": lambda m: _grid(m, "image_grid_thw"),
+    "pixel_values": lambda m: _patches(m, "pixel_values") or _pixels(m),
     "image": lambda m: _pixels(m, "image"),
     "pixel_values_videos": lambda m: _pixels(m, "pixel_values_videos"),
     "input_features": _spectrogram,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 
 from cutaway.trace.inputs_types import InputSpec, Symbol
 
@@ -16,16 +17,21 @@ SYMBOLS = {
         Symbol("image_height", "height of each image", "pixels", 224, 64, 128, 32),
         Symbol("image_width", "width of each image", "pixels", 224, 96, 160, 32),
         Symbol("num_frames", "frames of each video", "frames", 16, 2, 4, 2),
-        Symbol("audio_len", "samples of each recording", "samples", 16000, 3200, 6400, 320),
-        Symbol("mel_frames", "spectrogram frames of each recording", "frames", 1000, 64, 128, 16),
+        Symbol("audio_len", "samples of each recording", "samples", 15360, 9600, 19200, 1920),
+        Symbol("mel_frames", "spectrogram frames of each recording", "frames", 1000, 200, 400, 200),
         Symbol("cache_len", "tokens per sequence already in the cache", "tokens", 1024, 5, 40),
     )
 }
 
 
-def symbols_of(specs: Iterable[InputSpec], *more: str) -> tuple[Symbol, ...]:
-    """The symbols in the shapes, in the order of the table above."""
+def symbols_of(specs: Iterable[InputSpec], *more: str, side: int = 32) -> tuple[Symbol, ...]:
+    """The symbols in the shapes, in the order of the table above; `side` divides the sides of an image."""
     used = {word for spec in specs for d in spec.shape for word in re.findall(r"[a-z_]\w*", str(d))} | set(
         more
     )
-    return tuple(s for name, s in SYMBOLS.items() if name in used)
+    return tuple(_with_side(s, side) if s.unit == "pixels" else s for n, s in SYMBOLS.items() if n in used)
+
+
+def _with_side(symbol: Symbol, side: int) -> Symbol:
+    low, high = ((n + side - 1) // side * side for n in (symbol.low, symbol.high))
+    return replace(symbol, default=max(224 // side, 1) * side, low=low, high=high, multiple_of=side)
