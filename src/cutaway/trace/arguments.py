@@ -34,7 +34,7 @@ class Arguments:
 
 def constructor_arguments(cls: type, given: dict) -> Arguments:
     """Arguments for `cls(...)`: those given, config objects made from them, defaults for the rest."""
-    parameters = _parameters(cls)
+    parameters = constructor_parameters(cls)
     hints = _hints(cls)
     configs = {
         p.name: kind for p in parameters if p.name not in given and (kind := _config_kind(p, hints, cls))
@@ -56,13 +56,15 @@ def constructor_arguments(cls: type, given: dict) -> Arguments:
     return Arguments(tuple(named.pop(name) for name in only_positional), named)
 
 
-def _parameters(cls: type) -> list[inspect.Parameter]:
+def constructor_parameters(cls: type) -> list[inspect.Parameter]:
     """The constructor's parameters without `self`, `*args` and `**kwargs`."""
     try:
         found = list(inspect.signature(cls.__init__).parameters.values())[1:]
     except (TypeError, ValueError):
         return []
-    return [p for p in found if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    named = [p for p in found if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    overloads = typing.get_overloads(cls.__init__) if found and not named else []
+    return list(inspect.signature(overloads[0]).parameters.values())[1:] if overloads else named  # as LSTM declares them
 
 
 def _hints(cls: type) -> dict:

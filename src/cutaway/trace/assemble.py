@@ -14,7 +14,7 @@ from cutaway.formula.core import ZERO, add
 from cutaway.model import Call, Convention, Cost, Gap, Kernel, Line, Module, Place, TensorSpec
 from cutaway.rules.api import Op
 from cutaway.trace import source
-from cutaway.trace.dim import Scope
+from cutaway.trace.dim import Scope, speaking
 from cutaway.trace.fuse import fused_cost
 from cutaway.trace.record import CallEvent, ModuleRun, OpEvent, TensorRef, Where
 
@@ -199,7 +199,8 @@ def line_in_forward(where: Where) -> int:
 
 def signature(module: torch.nn.Module) -> str:
     """The class with what its author shows of it: `Linear(in_features=4096, out_features=1024, bias=False)`."""
-    shown = module.extra_repr() if type(module).extra_repr is not torch.nn.Module.extra_repr else ""
+    with speaking():
+        shown = module.extra_repr() if type(module).extra_repr is not torch.nn.Module.extra_repr else ""
     return f"{type(module).__name__}({shown})" if "\n" not in shown else type(module).__name__ + "()"
 
 

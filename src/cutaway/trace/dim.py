@@ -34,6 +34,8 @@ class Scope:
     hints: Mapping[str, int]
     known: dict[int, Formula] = field(default_factory=dict)  # first formula that took this value
     guards: dict[Guard, None] = field(default_factory=dict)  # ordered set
+    architecture: frozenset[str] = frozenset()  # symbols of the model's make, for which a division is taken as exact
+    divides: dict[tuple[Formula, Formula], None] = field(default_factory=dict)  # (a, b): a % b == 0 was taken for granted
 
     def dim(self, name: str) -> Dim:
         """The symbol `name` as an integer."""
@@ -48,13 +50,26 @@ _scopes: list[Scope] = []
 
 
 @contextmanager
-def scope(hints: Mapping[str, int]) -> Iterator[Scope]:
+def scope(hints: Mapping[str, int], architecture: frozenset[str] = frozenset()) -> Iterator[Scope]:
     """Run with these values for the symbols; nested scopes are not mixed."""
-    _scopes.append(Scope(hints))
+    _scopes.append(Scope(hints, architecture=architecture))
     try:
         yield _scopes[-1]
     finally:
         _scopes.pop()
+
+
+_speaking: list[bool] = []
+
+
+@contextmanager
+def speaking() -> Iterator[None]:
+    """Within this, Dims print as their formulas: for what is shown to people, never while code runs."""
+    _speaking.append(True)
+    try:
+        yield
+    finally:
+        _speaking.pop()
 
 
 def current() -> Scope:
@@ -173,6 +188,14 @@ class Dim(int):
 
     __hash__ = int.__hash__
 
+    def __format__(self, spec: str) -> str:
+        return str(self.formula) if _speaking else int.__format__(self, spec)
+
+    def __repr__(self) -> str:
+        return str(self.formula) if _speaking else int.__repr__(self)
+
+    __str__ = __repr__
+
     def __int__(self) -> int:
         return int.__add__(self, 0)
 
@@ -190,13 +213,15 @@ class Dim(int):
 
 
 def _divided(a: Formula, b: Formula) -> Formula:
-    """`a // b`; in architecture sizes that divide at the traced values, the division is taken as exact."""
+    """`a // b`; where sizes of the architecture divide at the traced values, the division is taken as exact and noted."""
     quotient = floor_div(a, b)
-    if b.constant() is None and _scopes and len(b.terms) == 1:
-        hints = _scopes[-1].hints
-        if a.evaluate(hints) % b.evaluate(hints) == 0:
-            return a / b
-    return quotient
+    symbols = a.symbols() | b.symbols()
+    if not _scopes or not symbols or not symbols <= _scopes[-1].architecture or len(b.terms) != 1:
+        return quotient
+    if a.evaluate(_scopes[-1].hints) % b.evaluate(_scopes[-1].hints) or quotient == a / b:
+        return quotient
+    _scopes[-1].divides.setdefault((a, b))
+    return a / b
 
 
 class Real(float):

@@ -19,24 +19,26 @@ from cutaway.trace.record import CallEvent, ModuleRun, TensorRef
 
 
 def run(
-    module: torch.nn.Module, make_inputs: Callable[[Scope], tuple[tuple, dict]], hints: Mapping[str, int], *,
+    prepare: Callable[[Scope], tuple[torch.nn.Module, tuple, dict]], hints: Mapping[str, int], *,
     memo: bool = True, lines: bool = True, arrange: Callable[[Recorder, Mapping[str, Any]], None] | None = None,
+    architecture: frozenset[str] = frozenset(),
 ) -> tuple[ModuleRun, Scope, Any]:
-    """Run `module` once with these values for the symbols; the record of the root, the scope, and what forward returned.
+    """Run a module once with these values for the symbols; the record of the root, the scope, and what forward returned.
 
-    `make_inputs` builds (args, kwargs) on the meta device from the scope's Dims. `arrange` may tag tensors.
+    `prepare` gives the module and its (args, kwargs) on the meta device, from the scope's Dims. `arrange` may tag tensors.
     """
     outer = ModuleRun(None, "")
-    with scope(hints) as symbols:
+    with scope(hints, architecture) as symbols:
         recorder = Recorder(symbols, outer)
-        _tag_state(module, recorder)
-        paths = {id(m): name for name, m in module.named_modules()}
         with torch.no_grad(), OpMode(recorder), ShapeMode(recorder):
             recorder.mute += 1
-            args, kwargs = make_inputs(symbols)
+            module, args, kwargs = prepare(symbols)
+            with torch._C.DisableTorchFunction():
+                _tag_state(module, recorder)
+                paths = {id(m): name for name, m in module.named_modules()}
+                if arrange is not None:
+                    arrange(recorder, kwargs)
             recorder.mute -= 1
-            if arrange is not None:
-                arrange(recorder, kwargs)
             with torch.device("meta"), _hooked(recorder, Memo() if memo else None, paths), _lines_of(recorder, lines):
                 out = module(*args, **kwargs)
     return outer.events[-1].module, symbols, out

@@ -24,7 +24,13 @@ def conditions(scope: Scope, plan: InputPlan, values: Mapping[str, int]) -> tupl
         if _offset(g) > _offset(bounds[_shape_of(g)]):
             bounds[_shape_of(g)] = g
     ones = [f"{s.name} {'==' if values.get(s.name) == 1 else '>'} 1" for s in plan.symbols]
-    return (*ones, *(text(g) for g in bounds.values()))
+    even = [f"{_plain(a)} % {_plain(b)} == 0" for a, b in scope.divides if a.constant() is None]
+    return (*ones, *(text(g) for g in bounds.values()), *even)
+
+
+def _plain(f: Formula) -> str:
+    text = str(f).replace("{", "").replace("}", "")
+    return text if len(f.terms) == 1 and " * " not in text and " / " not in text else f"({text})"
 
 
 def text(g: Guard) -> str:

@@ -1,0 +1,187 @@
+# One module, the inputs it takes, and what is to be learnt of it: traced, checked at other sizes, fitted where it loops.
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from cutaway.errors import CutawayError, ForwardRaised
+from cutaway.model import Convention, Gap, Module
+from cutaway.trace.assemble import Assembler, places
+from cutaway.trace.dim import Scope
+from cutaway.trace.fit import merge
+from cutaway.trace.inputs import InputPlan, make_inputs
+from cutaway.trace.modes import DataDependent, Recorder
+from cutaway.trace.record import CallEvent, ModuleRun
+from cutaway.trace.run import run
+from cutaway.trace.validity import differences, other_hints
+
+PARTS = ("flops", "matmul_flops", "read", "write")
+
+FEW = 10  # ops that a module's first pass may have more than its later ones; a loop over a size differs by more
+
+# Unusual values in the usual range, so that a size is not mistaken for another number.
+USUAL = {"batch_size": 37, "seq_len": 1009, "cache_len": 1549, "encoder_len": 499}
+_LIMITS = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "max_sequence_length", "block_size", "context_length")
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one trace gave: the record, the symbols' scope, what forward returned, and the module that ran."""
+
+    root: ModuleRun
+    scope: Scope
+    out: Any
+    model: torch.nn.Module
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is traced, and how.
+
+    `model` is the built module; with `make`, each trace builds its own, so that architecture symbols can be sizes too.
+    `architecture` are the values of those symbols; `twin` is the same job at other values of them, for the check.
+    """
+
+    model: torch.nn.Module
+    plan: InputPlan
+    dtype: torch.dtype
+    convention: Convention = Convention()
+    memo: bool = True
+    make: Callable[[Scope], torch.nn.Module] | None = None
+    architecture: Mapping[str, int] = field(default_factory=dict)
+    twin: Job | None = None
+    usual: Mapping[str, int] = field(default_factory=lambda: USUAL)
+    defaults: Mapping[str, int] = field(default_factory=dict)  # what the config gives for architecture symbols
+
+    def derive(self, values: Mapping[str, int], *, check: bool = True) -> tuple[Run, list[Module], list[Gap]]:
+        """The run, its priced modules (callees first, the root last), and what could not be derived."""
+        hints = self.hints(values)
+        first = self.trace(hints)
+        modules, gaps = self.modules(first)
+        if not check:
+            return first, modules, gaps
+        twin = self.twin or self
+        other = other_hints(first.scope, hints, self.plan, position_limit(self.model)) | dict(twin.architecture)
+        again = twin.trace(other, lines=False)
+        found = differences(first.root, again.root)
+        if found and abs(_size(first.root) - _size(again.root)) < FEW:
+            # a module may prepare something in its first pass and keep it: what counts is the pass after that
+            first = self.trace(hints)
+            modules, gaps = self.modules(first)
+            found = differences(first.root, again.root)
+        if found:
+            modules, gaps = fit_loops(self, hints, modules, found)
+        return first, modules, gaps
+
+    def hints(self, values: Mapping[str, int]) -> dict[str, int]:
+        """A value for each symbol: the one asked for, else an unusual one that the model has positions for."""
+        limit = position_limit(self.model)
+        hints: dict[str, int] = {}
+        for s in self.plan.symbols:
+            wanted = self.usual.get(s.name, s.default)
+            if limit is not None and s.name in ("seq_len", "cache_len", "encoder_len") and 2 * wanted > limit:
+                wanted = {"seq_len": 5, "cache_len": 6, "encoder_len": 4}[s.name] * limit // 10 | 1
+            wanted = max(s.multiple_of, wanted // s.multiple_of * s.multiple_of)
+            while wanted > 1 and wanted in hints.values():  # two sizes of the same value could not be told apart
+                wanted += s.multiple_of
+            hints[s.name] = int(values.get(s.name, wanted))
+        return hints | {n: int(v) for n, v in self.architecture.items()}
+
+    def trace(self, hints: Mapping[str, int], *, fixed: Mapping[str, int] | None = None, lines: bool = True) -> Run:
+        """One run at these values of the symbols; those in `fixed`, and those given as 1, are constants."""
+        given = {**hints, **(fixed or {})}
+        made: list[torch.nn.Module] = []
+
+        def prepare(scope: Scope) -> tuple[torch.nn.Module, tuple, dict]:
+            model = self.make(scope) if self.make is not None else self.model
+            made.append(model)
+            sizes = {n: v if v == 1 or n in (fixed or {}) else scope.dim(n) for n, v in given.items()}
+            return model, (), make_inputs(model, self.plan, sizes, "meta", self.dtype)
+
+        def arrange(recorder: Recorder, kwargs: Mapping[str, Any]) -> None:
+            for argument in self.plan.state.arguments if self.plan.state is not None else ():
+                tag_state(recorder, kwargs[argument])
+
+        with _explained(self.model):
+            return Run(*run(prepare, given, memo=self.memo, lines=lines, arrange=arrange, architecture=frozenset(self.architecture)), made[-1])
+
+    def modules(self, run: Run) -> tuple[list[Module], list[Gap]]:
+        """Priced modules of a run, callees first, the root last."""
+        assembler = Assembler(run.scope, self.dtype, self.convention)
+        index = assembler.module(run.root)
+        assert index == len(assembler.modules) - 1
+        return assembler.modules, list(assembler.gaps)
+
+
+class _explained:
+    """What forward raises becomes an error that says where."""
+
+    def __init__(self, model: torch.nn.Module):
+        self.model = model
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
+        if isinstance(error, DataDependent):
+            where = places(error.where)
+            raise ForwardRaised(
+                f"forward asks for the value of a tensor ({error.op})", where=str(where[-1]) if where else None,
+                known="symbolic tensors have sizes, not values",
+            ) from error
+        if isinstance(error, Exception) and not isinstance(error, (CutawayError, TimeoutError)):
+            raise ForwardRaised.caused_by(error, f"forward of {type(self.model).__name__} raised") from error
+
+
+def fit_loops(job: Job, hints: dict[str, int], modules: list[Module], found: list[Gap]) -> tuple[list[Module], list[Gap]]:
+    """The modules of a forward with a Python loop over a size; `found` as gaps where that does not explain it."""
+    for symbol in (s for s in job.plan.symbols if hints[s.name] > 1):
+        points = [(symbol.low // symbol.multiple_of + 12 + k) * symbol.multiple_of for k in (0, 1, 2, 3, 4, 6)]
+        counts = [_size(job.trace(hints, fixed={symbol.name: p}, lines=False).root) for p in points[:2]]
+        if counts[0] == counts[1]:
+            continue
+        runs = [job.modules(job.trace(hints, fixed={symbol.name: p}))[0] for p in points]
+        merged, gaps = merge(symbol.name, points, runs)
+        expected, got = modules[-1].total, merged[-1].total
+        at = {**hints, "w_bytes": 2, "a_bytes": 2, "kv_bytes": 2}
+        if not gaps and any(getattr(expected, n).evaluate(at) != getattr(got, n).evaluate(at) for n in PARTS):
+            gaps = [Gap(modules[-1].class_name, str(modules[-1].source), f"the loop over {symbol.name} follows no polynomial")]
+        return merged, gaps
+    return modules, found
+
+
+def position_limit(model: torch.nn.Module) -> int | None:
+    """Tokens that the model has positions for, as its config says; a longer pass may raise."""
+    config = getattr(model, "config", None)
+    parts = [config, *(v for v in vars(config).values() if hasattr(v, "to_dict"))] if hasattr(config, "__dict__") else []
+    found = [v for c in parts for n in _LIMITS if type(v := getattr(c, n, None)) is int and v > 1]
+    return min(found, default=None)
+
+
+def tag_state(recorder: Recorder, value: Any, seen: set[int] | None = None) -> None:
+    """Every tensor of a cache is cached state, however the cache holds it."""
+    seen = set() if seen is None else seen
+    if id(value) in seen:
+        return
+    seen.add(id(value))
+    if isinstance(value, torch.Tensor):
+        recorder.tag(value, role="kv_cache")
+    elif isinstance(value, Mapping):
+        for v in value.values():
+            tag_state(recorder, v, seen)
+    elif isinstance(value, (list, tuple)):
+        for v in value:
+            tag_state(recorder, v, seen)
+    elif hasattr(value, "__dict__") and not isinstance(value, (type, torch.nn.Module)) and not hasattr(value, "to_dict"):
+        tag_state(recorder, vars(value), seen)
+
+
+def _size(root: ModuleRun, sizes: dict[int, int] | None = None) -> int:
+    """Ops of a whole run."""
+    sizes = {} if sizes is None else sizes
+    if id(root) not in sizes:
+        sizes[id(root)] = sum(_size(e.module, sizes) if isinstance(e, CallEvent) else 1 for e in root.events)
+    return sizes[id(root)]

@@ -1,0 +1,173 @@
+# A class that no model family owns: its constructor's sizes become symbols by their own names, and its inputs are found
+# by trying the usual forms, the likeliest for its name first. What cannot be found is asked for.
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+
+from cutaway.errors import BadValue, CutawayError, ForwardRaised
+from cutaway.formula.names import BY_NAME
+from cutaway.model import Convention
+from cutaway.trace.arguments import constructor_parameters
+from cutaway.trace.build import build_class
+from cutaway.trace.dim import Scope, scope
+from cutaway.trace.inputs import InputPlan, InputSpec, Symbol, plan_inputs
+from cutaway.trace.job import Job
+from cutaway.trace.target import Target
+
+# What a required integer of a constructor is, by its name: (pattern, value of the trace, value of the check, symbol?).
+# Sizes are multiples of the number of heads, so that they divide.
+ARGUMENTS = (
+    (r"heads", 41, 43, True), (r"kernel", 37, 41, True), (r"num_embeddings|vocab|num_classes", 50021, 50053, True),
+    (r"stride|dilation|groups", 1, 1, False), (r"layers|depth|blocks", 2, 2, False), (r"padding", 0, 0, False),
+)
+SIZES = (41 * 43 * 2, 41 * 43 * 6, 41 * 43 * 10, 41 * 43 * 14)
+SIZES_OF_CHECK = (41 * 43 * 4, 41 * 43 * 8, 41 * 43 * 12, 41 * 43 * 16)
+SHORT = {"batch_size": 37, "seq_len": 211, "cache_len": 307, "encoder_len": 167}  # a lone class may loop over its tokens
+_TOKENS = re.compile(r"^(idx|ids|input_ids|tokens|token_ids|indices|x_ids|labels|timesteps?)$")
+
+
+def standalone_job(
+    cls: type, target: Target, phase: str, dtype: torch.dtype, inputs: dict[str, str], convention: Convention, memo: bool,
+) -> Job:
+    """A job for `cls` by itself; `inputs` are shapes that the user gave: {"x": "batch_size,seq_len,n_embd"}."""
+    symbols = _symbols(cls, target.args)
+    hints, check = ({n: v[turn] for n, v in symbols.items()} for turn in (0, 1))
+
+    def make(names: Scope) -> torch.nn.Module:
+        return build_class(cls, {**target.args, **{n: names.dim(n) for n in symbols}}, str(dtype).removeprefix("torch."))
+
+    with scope(hints, frozenset(hints)) as plain:
+        model = make(plain)
+    for plan in _plans(model, phase, tuple(symbols), inputs):
+        twin = Job(model, plan, dtype, convention, memo, make, check, usual=SHORT) if symbols else None
+        job = Job(model, plan, dtype, convention, memo, make if symbols else None, hints, twin, usual=SHORT)
+        try:
+            job.trace(job.hints({}), lines=False)
+            return job
+        except ForwardRaised as error:
+            last = error
+            if inputs:
+                raise
+    raise BadValue(
+        f"the inputs of {cls.__name__}.forward could not be found", asked=target.text, known=last.known,
+        try_=f"--input {_names(model)[0]}=batch_size,seq_len,{next(iter(symbols), 'hidden_size')}",
+    )
+
+
+def _symbols(cls: type, given: dict[str, Any]) -> dict[str, tuple[int, int]]:
+    """Required integers of the constructor that were not given, with two values each."""
+    found: dict[str, tuple[int, int]] = {}
+    fresh: Iterator[tuple[int, int]] = iter(zip(SIZES, SIZES_OF_CHECK, strict=True))
+    for p in constructor_parameters(cls):
+        if p.default is not p.empty or p.name in given or not _integer(p):
+            continue
+        pattern = next((row for row in ARGUMENTS if re.search(row[0], p.name)), None)
+        if pattern is None:
+            found[p.name] = next(fresh, (41 * 43 * 18, 41 * 43 * 20))
+        elif pattern[3]:
+            found[p.name] = (pattern[1], pattern[2])
+        else:
+            given[p.name] = pattern[1]
+    return found
+
+
+def _integer(p: inspect.Parameter) -> bool:
+    text = str(p.annotation)
+    return p.annotation is p.empty or bool(re.search(r"\bint\b|_size|_shape|Size", text)) and "Config" not in text
+
+
+def _names(model: torch.nn.Module) -> list[str]:
+    parameters = inspect.signature(model.forward).parameters.values()
+    plain = [p.name for p in parameters if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    return plain or [p.name for p in parameters][:1] or ["input"]
+
+
+def _plans(model: torch.nn.Module, phase: str, symbols: tuple[str, ...], given: dict[str, str]) -> Iterator[InputPlan]:
+    """Ways to call forward: what the user said; what a model of this kind usually takes; then form by form."""
+    names = _names(model)
+    if given:
+        shapes = {n: tuple(_size(w) for w in text.split(",") if w.strip()) for n, text in given.items()}
+        yield _plan(phase, {n: (s, _kind(n, s)) for n, s in shapes.items()})
+        return
+    if phase == "decode" or hasattr(model, "config"):
+        try:
+            yield plan_inputs(model, phase)
+        except (CutawayError, ValueError, RuntimeError):
+            pass
+    for shape, dtype in _forms(model, names[0], symbols):
+        yield _plan(phase, dict.fromkeys(names, (shape, dtype)))
+
+
+def _forms(model: torch.nn.Module, name: str, symbols: tuple[str, ...]) -> Iterator[tuple[tuple, str]]:
+    """Shapes of the main input, the likeliest first by the names of the class and of the argument."""
+    sizes: list[str | int] = [n for n in symbols if not re.search("heads|kernel|embeddings|vocab|out_|layers", n)]
+    sizes += [v for n, v in vars(model).items() if type(v) is int and v > 1 and re.search("dim|size|feature|channel|embd|width", n)]
+    sizes += [_first_width(model)]
+    tokens = ("batch_size", "seq_len"), "int64"
+    lead = ("seq_len", "batch_size") if getattr(model, "batch_first", True) is False else ("batch_size", "seq_len")
+    rows = [((*lead, d), "float") for d in sizes if d]
+    images = [(("batch_size", d, *_sides(model)), "float") for d in (*sizes, 3) if d]
+    lines = [(("batch_size", d, "seq_len"), "float") for d in sizes if d]
+    label = type(model).__name__.lower()
+    if _TOKENS.match(name) or "embedding" in label:
+        order = [tokens, *rows, *images]
+    elif "2d" in label or _is_image_model(model):
+        order = [*images, *rows, tokens]
+    elif "1d" in label:
+        order = [*lines, *rows, tokens]
+    else:
+        order = [*rows, tokens, *images, *lines]
+    yield from order
+
+
+def _first_width(model: torch.nn.Module) -> int | None:
+    """The width that the first parameter of the module takes in."""
+    for p in model.parameters():
+        if p.dim() >= 1:
+            return int(p.shape[-1] if p.dim() < 3 else p.shape[1])
+    return None
+
+
+def _sides(model: torch.nn.Module) -> tuple[str | int, str | int]:
+    for name in ("img_size", "image_size", "input_size"):
+        for holder in (model, getattr(model, "patch_embed", None)):
+            size = getattr(holder, name, None)
+            if type(size) is int:
+                return size, size
+            if isinstance(size, (tuple, list)) and len(size) == 2 and all(type(v) is int for v in size):
+                return size[0], size[1]
+    return "image_height", "image_width"
+
+
+def _is_image_model(model: torch.nn.Module) -> bool:
+    return any(isinstance(m, torch.nn.Conv2d) and m.in_channels == 3 for m in model.modules())
+
+
+def _size(word: str) -> int | str:
+    word = word.strip()
+    return int(word) if word.isdigit() else word
+
+
+def _kind(name: str, shape: tuple) -> str:
+    return "int64" if _TOKENS.match(name) or name.endswith("_ids") else "float"
+
+
+def _plan(phase: str, arguments: dict[str, tuple[tuple, str]]) -> InputPlan:
+    specs = tuple(
+        InputSpec(n, shape, dtype, "zeros" if dtype == "int64" else "random") for n, (shape, dtype) in arguments.items()
+    )
+    words = dict.fromkeys(w for s in specs for d in s.shape if isinstance(d, str) for w in re.findall(r"[A-Za-z_]\w*", d))
+    return InputPlan(phase, specs, tuple(_symbol(w) for w in words if w in BY_NAME and BY_NAME[w].default))
+
+
+def _symbol(name: str) -> Symbol:
+    known = BY_NAME[name]
+    return Symbol(name, known.meaning, known.unit, known.default or 1, 2, 24)
+
+
+Maker = Callable[[Scope], torch.nn.Module]
