@@ -89,8 +89,12 @@ def make(value: int, formula: Formula) -> Any:
 
 
 def formula_of(value: Any) -> Formula:
-    """The formula of a Dim, the constant of an int."""
-    return value.formula if isinstance(value, (Dim, Real)) else const(int(value))
+    """The formula of a Dim, the constant of an int; an architecture size that went through `int()` is known again."""
+    if isinstance(value, (Dim, Real)):
+        return value.formula
+    if _scopes and _scopes[-1].architecture and value >= 256 and (known := _scopes[-1].known.get(value)) is not None:
+        return known
+    return const(int(value))
 
 
 def _guard(a: Any, b: Any, relation: str, outcome: bool) -> bool:
@@ -213,15 +217,22 @@ class Dim(int):
 
 
 def _divided(a: Formula, b: Formula) -> Formula:
-    """`a // b`; where sizes of the architecture divide at the traced values, the division is taken as exact and noted."""
-    quotient = floor_div(a, b)
+    """`a // b`, exact where `exact_quotient` may take it so."""
+    exact = exact_quotient(a, b)
+    return floor_div(a, b) if exact is None else exact
+
+
+def exact_quotient(a: Formula, b: Formula) -> Formula | None:
+    """`a / b` of architecture sizes that divide at the traced values: taken as exact, and noted as a condition."""
     symbols = a.symbols() | b.symbols()
     if not _scopes or not symbols or not symbols <= _scopes[-1].architecture or len(b.terms) != 1:
-        return quotient
-    if a.evaluate(_scopes[-1].hints) % b.evaluate(_scopes[-1].hints) or quotient == a / b:
-        return quotient
-    _scopes[-1].divides.setdefault((a, b))
-    return a / b
+        return None
+    if a.evaluate(_scopes[-1].hints) % b.evaluate(_scopes[-1].hints):
+        return None
+    quotient = a / b
+    if floor_div(a, b) != quotient:
+        _scopes[-1].divides.setdefault((a, b))
+    return quotient
 
 
 class Real(float):

@@ -10,7 +10,7 @@ from typing import Any
 
 from cutaway.formula import Formula, ceil_div, const, floor_div
 from cutaway.formula.core import product
-from cutaway.trace.dim import Scope
+from cutaway.trace.dim import Scope, exact_quotient
 
 TELLING = 32  # a smaller number says nothing about where it comes from
 
@@ -36,7 +36,16 @@ class Resolver:
         """The formula for this number, when it is known."""
         if value in (-1, 0, 1):
             return const(value)
-        return self.local.get(value) or (self.scope.known.get(value) if value >= TELLING else None)
+        found = self.local.get(value) or (self.scope.known.get(value) if value >= TELLING else None)
+        return found or (self._part_of_known(value) if self.scope.architecture and value >= 256 else None)
+
+    def _part_of_known(self, value: int) -> Formula | None:
+        """An architecture size divided by a small number: a constructor may compute it on plain ints, as `width // groups`."""
+        for k in range(2, 65):
+            whole = self.scope.known.get(value * k)
+            if whole is not None and whole.symbols() <= self.scope.architecture:
+                return exact_quotient(whole, const(k))
+        return None
 
     def number(self, value: int) -> Formula:
         """The formula for an integer argument; a number that nothing explains is the constant it is."""
@@ -218,10 +227,18 @@ def _slice(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims | 
     if out[axis] == 0:
         length = const(0)
     else:
-        length = last - first if step == 1 else ceil_div(last - first, step)
+        length = last - first if step == 1 else _steps(first, last, step)
     if length.constant() is None:
         r.scope.learn(out[axis], length)
     return (*dims[:axis], length, *dims[axis + 1 :])
+
+
+def _steps(first: Formula, last: Formula, step: int) -> Formula:
+    """Elements of `first:last:step`; every other one of an even size is half of it, from wherever it starts."""
+    rest = first.constant()
+    if rest is not None and 0 <= rest < step and (exact := exact_quotient(last, const(step))) is not None:
+        return exact
+    return ceil_div(last - first, step)
 
 
 def _bound(at: int, size: int, whole: Formula, r: Resolver) -> Formula:
