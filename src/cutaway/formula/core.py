@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, lru_cache
 from math import gcd, lcm
 from typing import TYPE_CHECKING, Any, Union
 
@@ -79,7 +79,11 @@ class Formula:
 
     def __mul__(self, other: Operand) -> Formula:
         if isinstance(other, (int, Fraction)):
-            return Formula({m: _number(c * other) for m, c in self.terms.items()}) if other else ZERO
+            return _scaled(self, other)
+        if (k := other.constant()) is not None:  # most sizes of a model are numbers
+            return _scaled(self, k)
+        if (k := self.constant()) is not None:
+            return _scaled(other, k)
         out: dict[Monomial, Number] = {}
         for ma, ca in self.terms.items():
             for mb, cb in other.terms.items():
@@ -211,18 +215,23 @@ def as_formula(value: Operand) -> Formula:
 def add(parts: Iterable[Operand]) -> Formula:
     """The sum of many, in one pass."""
     out: dict[Monomial, Number] = {}
+    get = out.get
     for part in parts:
         for m, c in as_formula(part).terms.items():
-            out[m] = out.get(m, 0) + c
+            out[m] = get(m, 0) + c
     return Formula({m: _number(c) for m, c in out.items() if c})
 
 
 def product(parts: Iterable[Operand]) -> Formula:
     """The product of many, for example a tensor's dimensions."""
-    out = ONE
+    number, out = 1, ONE
     for part in parts:
-        out = out * part
-    return out
+        k = part.constant() if isinstance(part, Formula) else part
+        if k is None:
+            out = out * part
+        else:
+            number = number * k
+    return out * number
 
 
 def floor_div(a: Operand, b: Operand) -> Formula:
@@ -258,7 +267,15 @@ ZERO = Formula({})
 ONE = Formula({(): 1})
 
 
+def _scaled(f: Formula, k: Number) -> Formula:
+    if k == 1:
+        return f
+    return Formula({m: _number(c * k) for m, c in f.terms.items()}) if k else ZERO
+
+
 def _number(value: Any) -> Any:
+    if value.__class__ is int:
+        return value
     return value.numerator if isinstance(value, Fraction) and value.denominator == 1 else value
 
 
@@ -270,6 +287,7 @@ def _monomial_key(m: Monomial) -> str:
     return "*".join(f"{_atom_key(a)}^{e}" for a, e in m)
 
 
+@lru_cache(maxsize=1 << 14)
 def _times(a: Monomial, b: Monomial) -> Monomial:
     if not a or not b:
         return a or b
