@@ -1,7 +1,8 @@
 """Does every Transformers model run on the CPU with the inputs that Cutaway plans for it?
 
-Builds a small random model of each type, plans its inputs for prefill and decode, runs forward at two different
-sizes, and checks the fabricated cache against the one a real prefill leaves. Prints a line per model and phase.
+Builds a small random model of each type, plans its inputs for prefill and decode, runs forward at two
+different sizes, and checks the fabricated cache against the one a real prefill leaves. Prints a line per
+model and phase.
 
     python bench/runs_on_cpu.py --map CausalLM
     python bench/runs_on_cpu.py --map all --only whisper

@@ -1,9 +1,9 @@
 """Small, valid configs of every Transformers model type, for coverage runs and tests.
 
 Trying a tool on 600 architectures needs 600 models that fit on a laptop and keep what makes each of them
-special: grouped heads, windows, hybrid layer patterns, latent attention, experts. Writing them by hand would
-freeze today's list, so a config is shrunk by the *names* of its size fields (the vocabulary of names is small
-and shared); only where that gives an invalid model does `small_overrides.py` add a line.
+special: grouped heads, windows, hybrid layer patterns, latent attention, experts. Writing them by hand
+would freeze today's list, so a config is shrunk by the *names* of its size fields (the vocabulary of names
+is small and shared); only where that gives an invalid model does `small_overrides.py` add a line.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 MIN_LAYERS, MAX_LAYERS = 4, 8
 VOCAB = 320
 
-# (name pattern, new value for the default): the first pattern that matches decides; no match leaves the field.
+# (name pattern, new value): the first pattern that matches decides; no match leaves the field alone.
 # A small default is kept: `min` never makes a model larger than its author's.
 SIZES: list[tuple[str, Any]] = [
     (r"(patch|image|crop|tile|kernel|window|chunk|block|stride|pool|codebook|beam|group).*_size$", None),
@@ -40,7 +40,7 @@ SIZES: list[tuple[str, Any]] = [
     (r"^(num_experts_per_tok|num_experts_per_token|top_k|moe_topk|moe_k)$", 2),
     (r"^(max_position_embeddings|n_positions|n_ctx|max_seq_len|max_sequence_length)$", 512),
 ]
-HEADS = r"^(.*num_attention_heads|n_heads?|num_heads|.*attention_heads|linear_num_.*heads|mamba_n_heads|index_n_heads)$"
+HEADS = r"^(n_heads?|num_heads|.*attention_heads|linear_num_.*heads|mamba_n_heads|index_n_heads)$"
 KV_HEADS = r"^(.*num_key_value_heads|num_kv_heads|kv_n_heads|multi_query_group_num)$"
 LAYERS = (
     r"^(num_hidden_layers|n_layers?|num_layers|.*encoder_layers|.*decoder_layers|num_blocks|depth|num_block)$"
@@ -104,7 +104,7 @@ def shrink(config: PreTrainedConfig, overrides: dict[str, Any]) -> PreTrainedCon
 
 
 def is_hierarchical(current: dict[str, Any]) -> bool:
-    """Convolution nets and pyramids: widths come in lists per stage that must stay consistent, and are small."""
+    """Convolution nets and pyramids: widths come in lists per stage that must agree, and are small."""
     if any(isinstance(v, (list, tuple)) and re.search(STAGES, n) for n, v in current.items()):
         return True
     return not any(type(v) is int and re.search(SEQUENCE_MODEL, n) for n, v in current.items())
@@ -179,7 +179,7 @@ def is_index_list(value: Any, count: int) -> bool:
     """Numbers of layers, rising: which of them are experts, cross-attention, feature outputs."""
     if not isinstance(value, (list, tuple)) or not all(type(v) is int for v in value):
         return False
-    return len(value) > 1 and list(value) == sorted(set(value)) and 0 <= value[0] and value[-1] < count
+    return len(value) > 1 and list(value) == sorted(set(value)) and value[0] >= 0 and value[-1] < count
 
 
 def kept_layers(kinds: list[tuple]) -> list[int]:

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+
+def each(names: tuple[str, ...], values: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The same values for several model types."""
+    return {name: dict(values) for name in names}
+
+
 # Values for the constructor of the default config, before shrinking (by the auto map's key or `model_type`):
 # defaults that are no valid model, or lists that are derived only when the config is made.
 FIELD_VALUES: dict[str, dict[str, Any]] = {
@@ -17,7 +23,7 @@ FIELD_VALUES: dict[str, dict[str, Any]] = {
         }
         for name in ("gemma4", "gemma4_unified")
     },
-    **dict.fromkeys(("autoformer", "informer", "time_series_transformer"), {"prediction_length": 4}),
+    **each(("autoformer", "informer", "time_series_transformer"), {"prediction_length": 4}),
 }
 
 ROPE = {"rope_type": "default", "rope_theta": 1e4}
@@ -32,7 +38,7 @@ MROPE_HALF_8 = (
     "paddleocr_vl_text",
 )
 
-# Values set after shrinking (by `model_type`, wherever the config occurs). A dict value for a sub-config applies inside it.
+# Values set after shrinking, by `model_type`, wherever that config occurs. A dict for a sub-config applies in it.
 CONFIG_OVERRIDES: dict[str, dict[str, Any]] = {
     # heads * head size of the state-space mixer must be expand * hidden_size
     "bamba": {"mamba_n_heads": 8, "attn_layer_indices": [2]},
@@ -60,7 +66,7 @@ CONFIG_OVERRIDES: dict[str, dict[str, Any]] = {
     # the decoder's cache is made for `encoder_layers` layers
     "blenderbot": {"encoder_layers": 4, "decoder_layers": 4},
     "blt": {"encoder_hash_byte_group_vocab": 500, "num_hidden_layers": 4},
-    **dict.fromkeys(("blt_local_encoder", "blt_local_decoder"), {"hidden_size_global": 64}),
+    **each(("blt_local_encoder", "blt_local_decoder"), {"hidden_size_global": 64}),
     "xmod": {"default_language": "en_XX"},
     # head sizes are rounded up to a multiple of 64
     "xlstm": {"num_heads": 2, "hidden_size": 256},
@@ -81,8 +87,8 @@ CONFIG_OVERRIDES: dict[str, dict[str, Any]] = {
         "activation_sparsity_pattern": [0.95, 0.0, 0.0, 0.0],
     },
     # sizes of the global layers live in a per-layer table that is made from these
-    **dict.fromkeys(("gemma4_text", "gemma4_unified_text"), {"head_dim": 16, "global_head_dim": 32}),
-    **dict.fromkeys(
+    **each(("gemma4_text", "gemma4_unified_text"), {"head_dim": 16, "global_head_dim": 32}),
+    **each(
         ("gemma4_assistant", "gemma4_unified_assistant"),
         {"text_config": {"hidden_size_per_layer_input": 0, "vocab_size_per_layer_input": 0}},
     ),
@@ -101,8 +107,8 @@ CONFIG_OVERRIDES: dict[str, dict[str, Any]] = {
         "indexer_compress_ratio": 4,
     },
     # sections of the multimodal rotary embedding are an unwritten default for heads of 128
-    **dict.fromkeys(MROPE_HALF_8, {"rope_parameters": {**ROPE, "mrope_section": [2, 3, 3]}}),
-    **dict.fromkeys(
+    **each(MROPE_HALF_8, {"rope_parameters": {**ROPE, "mrope_section": [2, 3, 3]}}),
+    **each(
         ("glm4v_moe_text",),
         {"rope_parameters": {**ROPE, "partial_rotary_factor": 0.5, "mrope_section": [2, 1, 1]}},
     ),
@@ -111,6 +117,6 @@ CONFIG_OVERRIDES: dict[str, dict[str, Any]] = {
     "layoutlmv3": {"coordinate_size": 10, "shape_size": 12},
     "lilt": {"hidden_size": 96, "num_attention_heads": 4},
     "esm": {"vocab_size": 33},
-    **dict.fromkeys(("pocket_tts_flow_head", "gradium_phonon_tts_flow_head"), {"condition_dim": 64}),
+    **each(("pocket_tts_flow_head", "gradium_phonon_tts_flow_head"), {"condition_dim": 64}),
     "reformer": {"axial_pos_embds_dim": (16, 48), "axial_pos_shape": (8, 8)},
 }

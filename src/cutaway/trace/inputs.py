@@ -1,8 +1,14 @@
 """The inputs of any forward: found from its signature, class and config, made as tensors of any sizes.
 
-Two doors. `plan_inputs` says in symbols what a phase needs (`batch_size`, `seq_len`, `cache_len`, ...), running
-tiny prefills of the model itself where only they can tell (the shape of a cache). `make_inputs` turns a plan into
-keyword arguments, with nothing but torch factory calls on the caller's own size objects.
+Two doors. `plan_inputs` says in symbols what a phase needs (`batch_size`, `seq_len`, `cache_len`, ...),
+running tiny prefills of the model itself where only they can tell (the shape of a cache). `make_inputs`
+turns a plan into keyword arguments, with nothing but torch factory calls on the caller's own size objects.
+
+No attention mask and no position ids are passed, as in `model(input_ids)`. Seen with Transformers 5.23 on
+real and on meta tensors: with a cache (`use_cache=True`) the mask is made from lengths alone, so nothing is
+read from a tensor and both devices run the same aten ops, but for copies of constants (`lift_fresh`, a
+window's length). Without one, or with explicit masks, `masking_utils` looks into the values (packed
+sequences, padding) and fails on meta tensors.
 """
 
 from __future__ import annotations
@@ -14,9 +20,9 @@ from typing import Any
 
 import torch
 
+from cutaway.trace.inputs_config import image_unit
 from cutaway.trace.inputs_fill import fill_tensor, row_tensor
 from cutaway.trace.inputs_modalities import candidates
-from cutaway.trace.inputs_config import image_unit
 from cutaway.trace.inputs_probe import accepts, learn_state, makes_cache
 from cutaway.trace.inputs_symbols import symbols_of
 from cutaway.trace.inputs_types import InputError, InputPlan, InputSpec, NoDecodePhase, Symbol, evaluate
@@ -38,7 +44,7 @@ def make_inputs(
     dtype: torch.dtype = torch.bfloat16,
     dims: Mapping[str, int] | None = None,
 ) -> dict[str, Any]:
-    """Keyword arguments of `model.forward` at these sizes. `dims` are sizes of the architecture that carry
+    """Keyword arguments of `model.forward` at these sizes. `dims` are sizes of the architecture with
     formulas, by config field (`head_dim`, `num_key_value_heads`): they replace equal sizes of the state."""
     sizes = {**{s.name: s.default for s in plan.symbols}, **sizes}
     kwargs: dict[str, Any] = dict(plan.extra)
@@ -56,7 +62,7 @@ def make_inputs(
 
 
 def _named(shape: tuple, dims: Mapping[str, int]) -> tuple:
-    """The shape with architecture sizes put in by value; where two are equal, heads come before the last place."""
+    """The shape with architecture sizes put in by value; of equal ones, heads go before the last place."""
     return tuple(_named_size(d, i == len(shape) - 1, dims) for i, d in enumerate(shape))
 
 
@@ -99,7 +105,7 @@ def _decode_specs(prefill: InputPlan) -> list[tuple[InputSpec, ...]]:
 
 
 def _first_accepted(model: torch.nn.Module, plans: list[InputPlan]) -> InputPlan:
-    """The first plan that runs at its lowest sizes; the first of all if none does, for its error to be seen."""
+    """The first plan that runs at its lowest sizes; if none does the first, for its error to be seen."""
     made = ((p, lambda p=p: make_inputs(model, p, _low(p), *_kind(model))) for p in plans)
     return next((p for p, make in made if accepts(model, make)), plans[0])
 

@@ -1,12 +1,14 @@
 """Tensors for a plan's arguments: the values only matter where they are indices or steer the forward.
 
-On the CPU every argument gets values with which the forward is valid. On the meta device nothing has values, so
-the arguments that a forward reads (ids, grids, lengths, masks) carry theirs along as `_cutaway_value`.
+On the CPU every argument gets values with which the forward is valid. On the meta device nothing has
+values, so the arguments that a forward reads (ids, grids, lengths, masks) carry theirs along as
+`_cutaway_value`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import torch
 
@@ -29,7 +31,7 @@ def fill_tensor(
 
 
 def row_tensor(spec: InputSpec, shape: tuple, sizes: dict[str, int], device: str) -> torch.Tensor:
-    """Rows that repeat sizes of other arguments, such as the patch grid of each image: `[1, H // 14, W // 14]`."""
+    """Rows that repeat other arguments' sizes, such as each image's patch grid: `[1, H // 14, W // 14]`."""
     row = [int(evaluate(part.strip(), sizes)) for part in spec.fill.strip("[]").split(",")]
     kind = DTYPES[spec.dtype]
     value = torch.tensor(row, dtype=kind).expand(tuple(int(d) for d in shape)).contiguous()
@@ -55,7 +57,7 @@ def ordinary_ids(model: torch.nn.Module) -> tuple[int, int]:
     config = getattr(model, "config", None)
     vocab = _vocab_size(model, config)
     special = sorted({i for i in special_ids(config) if 0 <= i < vocab} | {-1, vocab})
-    low, high = max(zip(special, special[1:], strict=False), key=lambda gap: gap[1] - gap[0])
+    low, high = max(pairwise(special), key=lambda gap: gap[1] - gap[0])
     return (low + 1, high) if high - low > 1 else (0, vocab)
 
 

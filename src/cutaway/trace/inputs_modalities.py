@@ -1,8 +1,8 @@
 """Which arguments a forward needs, by their names in its signature and the fields of its config.
 
-Every argument known here has one or more forms (a spectrogram comes frequency first or time first, a video with
-or without frames); a candidate is one form of each. Which candidate is right is not guessed: `inputs.py` runs
-them at tiny sizes and keeps the first that the forward accepts.
+Every argument known here has one or more forms (a spectrogram comes frequency first or time first, a video
+with or without frames); a candidate is one form of each. Which candidate is right is not guessed:
+`inputs.py` runs them at tiny sizes and keeps the first that the forward accepts.
 """
 
 from __future__ import annotations

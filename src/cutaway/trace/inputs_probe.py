@@ -1,8 +1,8 @@
 """Tiny prefills of the model itself, from which the shape of its state is learnt.
 
-State is whatever forward both returns and takes back (`past_key_values`, `cache_params`, `mems`, `state`, ...).
-On the meta device a forward may read values that do not exist (`.item()`, `nonzero`): a probe answers them
-with a plausible constant, since only shapes are wanted from it.
+State is whatever forward both returns and takes back (`past_key_values`, `cache_params`, `mems`, `state`,
+...). On the meta device a forward may read values that do not exist (`.item()`, `nonzero`): a probe answers
+them with a plausible constant, since only shapes are wanted from it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,15 @@ from cutaway.trace.inputs_state import StateTemplate, fit_state, long_probe
 from cutaway.trace.inputs_types import InputPlan, NoDecodePhase, Symbol
 
 # Returned and accepted under one name, and yet not state: results that a caller may feed in to save work.
-NOT_STATE = ("logits", "labels", "attention_mask", "hidden_states", "inputs_embeds", "image_hidden_states")
+NOT_STATE = (
+    "logits",
+    "encoder_outputs",
+    "labels",
+    "attention_mask",
+    "hidden_states",
+    "inputs_embeds",
+    "image_hidden_states",
+)
 
 
 # What a forward that does not return its state may take it in, to be filled in place.
@@ -59,26 +67,39 @@ def makes_cache(model: torch.nn.Module) -> bool:
 
 def state_after(model: torch.nn.Module, kwargs: dict[str, Any]) -> dict[str, Any]:
     """The state that one forward leaves: returned by it, or else filled in place."""
-    outputs = model(**kwargs)
-    state = returned_state(model, outputs)
-    if state:
-        return state
+    encoded: list[Any] = []
+    hook = _encoder(model).register_forward_hook(lambda module, args, output: encoded.append(output))
+    try:
+        state = returned_state(model, model(**kwargs))
+    finally:
+        hook.remove()
+    if not state:
+        return _state_filled(model, kwargs)
+    if encoded and "encoder_outputs" in inspect.signature(model.forward).parameters:
+        state["encoder_outputs"] = encoded[-1]
+    return state
+
+
+def returned_state(model: torch.nn.Module, outputs: Any) -> dict[str, Any]:
+    accepted = inspect.signature(model.forward).parameters
+    items = dict(outputs) if isinstance(outputs, Mapping) else {}
+    return {n: v for n, v in items.items() if n in accepted and n not in NOT_STATE and v is not None}
+
+
+def _state_filled(model: torch.nn.Module, kwargs: dict[str, Any]) -> dict[str, Any]:
     given = _empty_caches(model)
     if given:
         model(**{**kwargs, **given})
     return {name: cache for name, cache in given.items() if cache.get_seq_length() > 0}
 
 
-def returned_state(model: torch.nn.Module, outputs: Any) -> dict[str, Any]:
-    from transformers.modeling_outputs import BaseModelOutput
-
-    accepted = inspect.signature(model.forward).parameters
-    items = dict(outputs) if isinstance(outputs, Mapping) else {}
-    state = {n: v for n, v in items.items() if n in accepted and n not in NOT_STATE and v is not None}
-    encoded = items.get("encoder_last_hidden_state")
-    if state and encoded is not None and "encoder_outputs" in accepted:
-        state["encoder_outputs"] = BaseModelOutput(last_hidden_state=encoded)
-    return state
+def _encoder(model: torch.nn.Module) -> torch.nn.Module:
+    """The encoder, whose own output a decode step takes back; an idle module where there is none."""
+    try:
+        encoder = model.get_encoder()
+    except (AttributeError, ValueError, TypeError, NotImplementedError):
+        encoder = None
+    return encoder if isinstance(encoder, torch.nn.Module) and encoder is not model else torch.nn.Identity()
 
 
 def _empty_caches(model: torch.nn.Module) -> dict[str, Any]:

@@ -1,10 +1,10 @@
 """What a model remembers between two calls, learnt from the model itself and rebuilt at any length.
 
-A decode step needs a cache that already holds `cache_len` tokens. Every family keeps its own kind (growing keys
-and values, windows, shared layers, recurrent and convolution states, latents, compressed entries,
-cross-attention), so nothing here knows a family: two or three tiny prefills show how each size in the object
-that forward returned depends on the sizes that went in, and the same object is then built anew with tensors
-of the wanted sizes. Only factory functions of torch are called, with the caller's own size objects.
+A decode step needs a cache that already holds `cache_len` tokens. Every family keeps its own kind (growing
+keys and values, windows, shared layers, recurrent and convolution states, latents, compressed entries,
+cross-attention), so nothing here knows a family: two or three tiny prefills show how each size in the
+object that forward returned depends on the sizes that went in, and the same object is then built anew with
+tensors of the wanted sizes. Only factory functions of torch are called, with the caller's own size objects.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class NumberRule:
 
 @dataclass(frozen=True)
 class StateTemplate:
-    """`arguments`: argument of forward -> object of the last probe; `rules`: path in it -> how to rebuild it."""
+    """`arguments`: forward's argument -> object of the last probe; `rules`: path in it -> how to rebuild."""
 
     arguments: dict[str, Any]
     rules: dict[tuple, TensorRule | NumberRule]
@@ -98,7 +98,7 @@ def _fit(samples: list[tuple[dict[str, int], int]], constants: dict) -> Size:
     value = samples[-1][1]
     if all(v == value for _, v in samples):
         return int(value)
-    for expression in _candidates(samples[-1], constants):
+    for expression in [*_candidates(samples[-1], constants), *_strided(samples)]:
         if all(evaluate(expression, sizes) == v for sizes, v in samples):
             return expression
     raise InputError(f"a state size follows no known rule: {[(dict(s), int(v)) for s, v in samples]}")
@@ -119,6 +119,18 @@ def _candidates(last: tuple[dict[str, int], int], constants: dict) -> list[str]:
     products = [f"{a} * {b}" for a in names for b in names if a < b]
     fixed = [f"min({n}, {value})" for n in names]
     return [*windows, *names, *linear, *rates, *products, *shifted, *fixed]
+
+
+def _strided(samples: list[tuple[dict[str, int], int]]) -> list[str]:
+    """Lengths after strided convolutions, `(n + k) // r`: rounded up first, then down, then other edges."""
+    (first, before), (last, after) = samples[0], samples[-1]
+    found = []
+    for name in last:
+        grown = last[name] - first[name]
+        rates = {round(grown / (after - before))} if grown and after != before else set()
+        edges = [(r, k) for r in rates for k in (r - 1, 0, *range(1, 2 * r), *range(-1, -2 * r, -1))]
+        found += [f"({name} + {k}) // {r}" for r, k in edges if r > 1]
+    return found
 
 
 def _constants(owner: Any) -> dict[str, list[int]]:

@@ -1,7 +1,7 @@
 """The nouns of input planning: what a forward needs, in symbols, before any tensor exists.
 
-A plan is data so that it can be printed, stored beside a report and evaluated at any sizes: every dimension is
-an int or a Python expression over the plan's symbols.
+A plan is data so that it can be printed, stored beside a report and evaluated at any sizes: every dimension
+is an int or a Python expression over the plan's symbols.
 """
 
 from __future__ import annotations
