@@ -38,7 +38,7 @@ MROPE_HALF_8 = (
     "paddleocr_vl_text",
 )
 
-# Values set after shrinking, by `model_type`, wherever that config occurs; a dict applies inside a sub-config.
+# Values set after shrinking, by `model_type`, wherever the config occurs; a dict applies inside a sub-config.
 CONFIG_OVERRIDES: dict[str, dict[str, Any]] = {
     # heads * head size of the state-space mixer must be expand * hidden_size
     "bamba": {"mamba_n_heads": 8, "attn_layer_indices": [2]},
