@@ -7,8 +7,9 @@ turns a plan into keyword arguments, with nothing but torch factory calls on the
 No attention mask and no position ids are passed, as in `model(input_ids)`. Seen with Transformers 5.23 on
 real and on meta tensors: with a cache (`use_cache=True`) the mask is made from lengths alone, so nothing is
 read from a tensor and both devices run the same aten ops, but for copies of constants (`lift_fresh`, a
-window's length). Without one, or with explicit masks, `masking_utils` looks into the values (packed
-sequences, padding) and fails on meta tensors.
+window's length). Explicit masks or position ids run on meta tensors too (eager attention) but add ops.
+`use_cache=False` with neither fails there: `masking_utils` reads the position ids to detect packed
+sequences.
 """
 
 from __future__ import annotations

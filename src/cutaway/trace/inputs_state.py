@@ -83,6 +83,8 @@ def describe_state(state: dict[str, Any]) -> dict[tuple, tuple | int]:
 
 
 def _fit_leaf(leaf: Any, samples: list, constants: dict) -> TensorRule | NumberRule | None:
+    if isinstance(leaf, torch.Tensor) and leaf.dim() == 0:
+        return None  # a constant that a layer keeps, such as its window: its value matters, so it stays
     if isinstance(leaf, torch.Tensor):
         same = [(s, t.shape) for s, t in samples if isinstance(t, torch.Tensor) and t.dim() == leaf.dim()]
         dims = range(leaf.dim())
