@@ -37,6 +37,11 @@ class Scope:
     architecture: frozenset[str] = frozenset()  # symbols of the model's make, for which a division is taken as exact
     divides: dict[tuple[Formula, Formula], None] = field(default_factory=dict)  # (a, b): a % b == 0 was taken for granted
 
+    @property
+    def telling(self) -> int:
+        """From here on a number is taken for the size that it equals; smaller ones are loop counters and the like."""
+        return min([128, *(v for v in self.hints.values() if v >= 32)])
+
     def dim(self, name: str) -> Dim:
         """The symbol `name` as an integer."""
         return make(self.hints[name], sym(name))

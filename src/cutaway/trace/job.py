@@ -20,10 +20,10 @@ from cutaway.trace.validity import differences, other_hints
 
 PARTS = ("flops", "matmul_flops", "read", "write")
 
-FEW = 10  # ops that a module's first pass may have more than its later ones; a loop over a size differs by more
+MANY = 8000  # ops of a pass that is not traced again on the mere suspicion that its first time was special
 
 # Unusual values in the usual range, so that a size is not mistaken for another number.
-USUAL = {"batch_size": 37, "seq_len": 1009, "cache_len": 1549, "encoder_len": 499}
+USUAL = {"batch_size": 131, "seq_len": 1009, "cache_len": 1549, "encoder_len": 499}
 _LIMITS = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "max_sequence_length", "block_size", "context_length")
 
 
@@ -67,8 +67,7 @@ class Job:
         other = other_hints(first.scope, hints, self.plan, position_limit(self.model)) | dict(twin.architecture)
         again = twin.trace(other, lines=False)
         found = differences(first.root, again.root)
-        if found and abs(_size(first.root) - _size(again.root)) < FEW:
-            # a module may prepare something in its first pass and keep it: what counts is the pass after that
+        if found and _size(first.root) < MANY:  # a module may prepare something in its first pass: what counts comes after
             first = self.trace(hints)
             modules, gaps = self.modules(first)
             found = differences(first.root, again.root)
@@ -154,11 +153,14 @@ def fit_loops(job: Job, hints: dict[str, int], modules: list[Module], found: lis
 
 
 def position_limit(model: torch.nn.Module) -> int | None:
-    """Tokens that the model has positions for, as its config says; a longer pass may raise."""
+    """Tokens that the model keeps a table of positions for; None where positions are computed and only advice is given."""
     config = getattr(model, "config", None)
     parts = [config, *(v for v in vars(config).values() if hasattr(v, "to_dict"))] if hasattr(config, "__dict__") else []
-    found = [v for c in parts for n in _LIMITS if type(v := getattr(c, n, None)) is int and v > 1]
-    return min(found, default=None)
+    named = {v for c in parts for n in _LIMITS if type(v := getattr(c, n, None)) is int and v > 1}
+    if not named:
+        return None
+    sizes = {d for t in (*model.parameters(), *model.buffers()) for d in t.shape}
+    return min((v for v in named if not sizes.isdisjoint(range(v - 1, v + 4))), default=None)  # tables may hold a few rows more
 
 
 def tag_state(recorder: Recorder, value: Any, seen: set[int] | None = None) -> None:

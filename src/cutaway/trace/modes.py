@@ -20,7 +20,7 @@ from cutaway.trace.record import ModuleRun, OpEvent, TensorRef, Where
 from cutaway.trace.shapes import Resolver, infer
 
 _META = torch.device("meta")
-VALUE_LIMIT = 1 << 16  # elements of an integer tensor whose values are kept
+VALUE_LIMIT = 1 << 18  # elements of an integer tensor whose values are kept
 _FREE = {"_unsafe_view", "_reshape_alias", "lift_fresh", "detach", "alias"}
 _ALLOCATES = {"empty", "empty_like", "new_empty", "empty_strided", "new_empty_strided", "empty_permuted"}
 _ASKS_FOR_DATA = {"_local_scalar_dense", "nonzero", "equal", "masked_select", "_unique2", "unique_consecutive", "unique_dim",

@@ -12,8 +12,6 @@ from cutaway.formula import Formula, ceil_div, const, floor_div
 from cutaway.formula.core import product
 from cutaway.trace.dim import Scope, exact_quotient
 
-TELLING = 32  # a smaller number says nothing about where it comes from
-
 Sizes = Sequence[int]
 Dims = tuple[Formula, ...]
 
@@ -24,10 +22,11 @@ class Resolver:
     def __init__(self, scope: Scope, call_dims: Sequence[Any], inputs: Sequence[tuple[Sizes, Dims]]):
         self.scope = scope
         self.inputs = inputs
+        self.telling = scope.telling
         self.local: dict[int, Formula] = {}
         for sizes, dims in inputs:
             for v, f in zip(sizes, dims, strict=True):
-                if v >= TELLING and f.constant() is None:
+                if v >= self.telling and f.constant() is None:
                     self.local.setdefault(v, f)
         for d in call_dims:  # an argument of this very call knows best
             self.local[int(d)] = d.formula
@@ -36,7 +35,7 @@ class Resolver:
         """The formula for this number, when it is known."""
         if value in (-1, 0, 1):
             return const(value)
-        found = self.local.get(value) or (self.scope.known.get(value) if value >= TELLING else None)
+        found = self.local.get(value) or (self.scope.known.get(value) if value >= self.telling else None)
         return found or (self._part_of_known(value) if self.scope.architecture and value >= 256 else None)
 
     def _part_of_known(self, value: int) -> Formula | None:

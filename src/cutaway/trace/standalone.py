@@ -27,7 +27,7 @@ ARGUMENTS = (
 )
 SIZES = (41 * 43 * 2, 41 * 43 * 6, 41 * 43 * 10, 41 * 43 * 14)
 SIZES_OF_CHECK = (41 * 43 * 4, 41 * 43 * 8, 41 * 43 * 12, 41 * 43 * 16)
-SHORT = {"batch_size": 37, "seq_len": 211, "cache_len": 307, "encoder_len": 167}  # a lone class may loop over its tokens
+SHORT = {"batch_size": 131, "seq_len": 211, "cache_len": 307, "encoder_len": 167}  # a lone class may loop over its tokens
 _TOKENS = re.compile(r"^(idx|ids|input_ids|tokens|token_ids|indices|x_ids|labels|timesteps?)$")
 
 

@@ -92,7 +92,7 @@ def _allowed(other: Mapping[str, int], hints: Mapping[str, int], limit: int | No
 def _moved(value: int, times: int, step: int) -> int:
     if value == 1:
         return 1
-    return value + times * (768 if value >= 768 else 4 if step == 1 else step)
+    return value + times * (768 if value >= 768 else 128 if value >= 256 and step == 1 else 4 if step == 1 else step)
 
 
 def _one_by_one(scope: Scope, hints: Mapping[str, int], step: Mapping[str, int], limit: int | None) -> dict[str, int]:
