@@ -35,6 +35,7 @@ class Scope:
     known: dict[int, Formula] = field(default_factory=dict)  # first formula that took this value
     guards: dict[Guard, None] = field(default_factory=dict)  # ordered set
     architecture: frozenset[str] = frozenset()  # symbols of the model's make, for which a division is taken as exact
+    assumptions: dict[str, None] = field(default_factory=dict)  # what was taken for granted of the data
     divides: dict[tuple[Formula, Formula], None] = field(default_factory=dict)  # (a, b): a % b == 0 was taken for granted
 
     @property

@@ -17,11 +17,13 @@ from cutaway.trace import source
 from cutaway.trace.dim import Dim, Scope, make
 from cutaway.trace.dim import current as dim_scope
 from cutaway.trace.record import ModuleRun, OpEvent, TensorRef, Where
+from cutaway.trace.routing import assumed_nonzero, note_bound, with_share
 from cutaway.trace.shapes import Resolver, infer
 
 _META = torch.device("meta")
 VALUE_LIMIT = 1 << 18  # elements of an integer tensor whose values are kept
 _FREE = {"_unsafe_view", "_reshape_alias", "lift_fresh", "detach", "alias"}
+_KEEPS_SHARE = {"_to_copy", "clone", "index", "index_select", "ne", "gt", "permute", "contiguous", "logical_and", "bitwise_and"}
 _ALLOCATES = {"empty", "empty_like", "new_empty", "empty_strided", "new_empty_strided", "empty_permuted"}
 _ASKS_FOR_DATA = {"_local_scalar_dense", "nonzero", "equal", "masked_select", "_unique2", "unique_consecutive", "unique_dim",
                   "item", "is_nonzero", "bincount", "_assert_async", "unique_dim_consecutive"}
@@ -56,6 +58,8 @@ class Recorder:
         self.infos: dict[Any, OpInfo] = {}
         self.next_uid = 0
         self.mute = 0
+        self.assumptions: dict[str, None] = {}
+        self.used_classes: dict[int, int] = {}  # of one-hot tensors: classes -> those that can be chosen
 
     def uid(self) -> int:
         self.next_uid += 1
@@ -114,6 +118,8 @@ class ShapeMode(TorchFunctionMode):
             return _from_data(recorder, func, args, {}, dims)
         if func in _INDEXES and _has_list(args[1]):  # C++ would make a tensor of the list unseen, without its values
             args = (args[0], _listed(recorder, args[1], dims), *args[2:])
+        if func is torch.nn.functional.one_hot:
+            return with_share(recorder, args[0], func(*args, **(kwargs or {})))
         if not dims:
             return func(*args, **(kwargs or {}))
         outer, recorder.call_dims = recorder.call_dims, dims
@@ -169,11 +175,14 @@ class OpMode(TorchDispatchMode):
             else:
                 if resolver is None:
                     resolver = Resolver(recorder.scope, recorder.call_dims, [(r.sizes, r.dims) for r in inputs.values()])
-                dims = infer(info.name, args, tuple(t.shape), resolver.inputs, resolver)
+                dims = t._cut.dims if info.asks and hasattr(t, "_cut") else infer(info.name, args, tuple(t.shape), resolver.inputs, resolver)
                 ref = recorder.tag(t, dims, self._role(info, tensors))
             refs.append(ref)
             if shadow is not None:
                 _attach(t, shadow, n)
+            elif tensors:
+                _pass_on_share(info, tensors, t)
+        note_bound(info.name, tensors, outs)
         if recorder.mute:
             return
         recorder.modules[-1].events.append(
@@ -361,7 +370,10 @@ def _answer_from_shadow(recorder: Recorder, info: OpInfo, shadow: Any, tensors: 
     if info.name == "_assert_async":
         return None
     if shadow is None:
-        raise DataDependent(info.name, recorder.where(sys._getframe(2)))
+        found = assumed_nonzero(recorder, tensors[0]) if info.name == "nonzero" else None
+        if found is None:
+            raise DataDependent(info.name, recorder.where(sys._getframe(2)))
+        return found
     if isinstance(shadow, torch.Tensor):
         return _meta_twin(shadow)
     if isinstance(shadow, (tuple, list)):
@@ -369,6 +381,14 @@ def _answer_from_shadow(recorder: Recorder, info: OpInfo, shadow: Any, tensors: 
     if type(shadow) is int and shadow > 1 and (f := recorder.scope.known.get(shadow)) is not None:
         return shadow
     return shadow
+
+
+def _pass_on_share(info: OpInfo, tensors: list, out: torch.Tensor) -> None:
+    """What share of a one-hot mask is set stays the same through views, picks and casts."""
+    if info.view or info.name in _KEEPS_SHARE:
+        for name in ("_cut_share", "_cut_bound"):
+            if (found := getattr(tensors[0], name, None)) is not None:
+                setattr(out, name, found)
 
 
 def _meta_twin(value: torch.Tensor) -> torch.Tensor:

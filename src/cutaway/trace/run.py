@@ -41,6 +41,7 @@ def run(
             recorder.mute -= 1
             with torch.device("meta"), _hooked(recorder, Memo() if memo else None, paths), _lines_of(recorder, lines):
                 out = module(*args, **kwargs)
+    symbols.assumptions.update(recorder.assumptions)
     return outer.events[-1].module, symbols, out
 
 

@@ -49,7 +49,7 @@ def to_analysis(
         target=subject.name, source=_source(run.root, ordered), convention=job.convention, phase=job.plan.phase,
         symbols=_legend(job, ordered), valid_when=conditions(run.scope, job.plan, values),
         parameters=_parameters(module, job.dtype), total=top.total, fused=top.fused, useful_flops=top.total.flops,
-        kv_cache_bytes=cached, modules=tuple(ordered), gaps=tuple(gaps), assumptions=(*_assumptions(job.dtype), *notes),
+        kv_cache_bytes=cached, modules=tuple(ordered), gaps=tuple(gaps), assumptions=(*_assumptions(job.dtype), *run.scope.assumptions, *notes),
         values=dict(values),
     )
 
