@@ -34,7 +34,8 @@ def main() -> int:
     wanted = set(args.only.split(",")) if args.only else None
     maps = "all" if args.map == "others" else args.map
     jobs = [
-        (head, kind, args.shapes) for head, kind in list_jobs(maps, None)
+        (head, kind, args.shapes)
+        for head, kind in list_jobs(maps, None)
         if (wanted is None or kind in wanted) and not (args.map == "others" and head == "CausalLM")
     ]
     rows = []
@@ -42,9 +43,14 @@ def main() -> int:
         for found in pool.imap_unordered(job, jobs):
             for row in found:
                 rows.append(row)
-                print(f"{row['map']:<28} {row['type']:<28} {row['phase']:<8} {row['status']:<10} {row['why'][:400]}", flush=True)
+                print(
+                    f"{row['map']:<28} {row['type']:<28} {row['phase']:<8} {row['status']:<10} {row['why'][:400]}",
+                    flush=True,
+                )
     if args.output:
-        Path(args.output).write_text(json.dumps(sorted(rows, key=lambda r: (r["map"], r["type"], r["phase"])), indent=1) + "\n")
+        Path(args.output).write_text(
+            json.dumps(sorted(rows, key=lambda r: (r["map"], r["type"], r["phase"])), indent=1) + "\n"
+        )
     return summary(rows)
 
 
@@ -80,7 +86,10 @@ def job(what: tuple[str, str, int]) -> list[dict]:
             row |= check(head, kind, phase, shapes)
         except Exception as error:
             frame = traceback.extract_tb(error.__traceback__)[-1]
-            row |= {"status": "FAILS", "why": f"{type(error).__name__}: {_said(error)} ({Path(frame.filename).name}:{frame.lineno})"}
+            row |= {
+                "status": "FAILS",
+                "why": f"{type(error).__name__}: {_said(error)} ({Path(frame.filename).name}:{frame.lineno})",
+            }
         finally:
             signal.alarm(0)
         row["seconds"] = round(time.time() - started, 2)
@@ -105,11 +114,16 @@ def check(head: str, kind: str, phase: str, shapes: int) -> dict:
     except NoDecodePhase as error:
         return {"status": "no phase", "why": str(error)}
     except Exception as error:
-        return {"status": "cannot run", "why": f"building or planning: {type(error).__name__}: {_said(error)}"}
+        return {
+            "status": "cannot run",
+            "why": f"building or planning: {type(error).__name__}: {_said(error)}",
+        }
     rng = random.Random(seed)
     points, refused = [], ""
     for _ in range(shapes):
-        sizes = {s.name: rng.randrange(s.low, s.high + 1) // s.multiple_of * s.multiple_of for s in plan.symbols}
+        sizes = {
+            s.name: rng.randrange(s.low, s.high + 1) // s.multiple_of * s.multiple_of for s in plan.symbols
+        }
         try:
             points.append((sizes, counted(real, make_inputs(real, plan, sizes, "cpu", torch.bfloat16))))
         except Exception as error:
@@ -129,15 +143,26 @@ def check(head: str, kind: str, phase: str, shapes: int) -> dict:
         use = found
         if not all(holds(c, {**sizes}) for c in found.valid_when):
             key = tuple(c for c in found.valid_when if not holds(c, sizes))
-            use = regimes.setdefault((key, tuple(sizes.items())), analyse_module(meta, plan, name=kind, values=sizes))
+            use = regimes.setdefault(
+                (key, tuple(sizes.items())), analyse_module(meta, plan, name=kind, values=sizes)
+            )
         got = use.total.matmul_flops.evaluate(sizes)
         if got != truth:
             problems.append(f"matmul_flops {got} is not {truth} at {sizes}")
-    unexplained = sum(1 for m in found.modules for line in m.lines if line.status == "not_taken" and line.why.startswith("an exception"))
+    unexplained = sum(
+        1
+        for m in found.modules
+        for line in m.lines
+        if line.status == "not_taken" and line.why.startswith("an exception")
+    )
     status = "exact" if not problems else "differs"
     return {
-        "status": status, "why": "; ".join(problems[:2]) or f"{found.total.matmul_flops}", "gaps": len(found.gaps), "pinned": len(pinned),
-        "unexplained": unexplained, "regimes": len(regimes),
+        "status": status,
+        "why": "; ".join(problems[:2]) or f"{found.total.matmul_flops}",
+        "gaps": len(found.gaps),
+        "pinned": len(pinned),
+        "unexplained": unexplained,
+        "regimes": len(regimes),
     }
 
 
@@ -184,7 +209,9 @@ def _too_slow(*_) -> None:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--map", default="CausalLM", help="CausalLM, others, all, or one auto map's name")
     parser.add_argument("--only", help="comma-separated model types")
     parser.add_argument("--shapes", type=int, default=SHAPES)

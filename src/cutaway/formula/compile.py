@@ -31,8 +31,13 @@ def compile_formulas(formulas: Sequence[Formula], names: Sequence[str]) -> Calla
 def to_javascript(f: Formula) -> str:
     """A JavaScript expression over variables of the same names."""
     text = _python(f).replace("minimum(", "Math.min(").replace("maximum(", "Math.max(")
-    return text if "//" not in text else _python(f, floor="Math.floor({a} / {b})").replace(
-        "minimum(", "Math.min(").replace("maximum(", "Math.max(")
+    return (
+        text
+        if "//" not in text
+        else _python(f, floor="Math.floor({a} / {b})")
+        .replace("minimum(", "Math.min(")
+        .replace("maximum(", "Math.max(")
+    )
 
 
 def _python(f: Formula, floor: str = "({a} // {b})") -> str:

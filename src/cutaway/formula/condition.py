@@ -8,7 +8,14 @@ from collections.abc import Mapping
 
 from cutaway.formula.parse import parse
 
-_RELATIONS = {"<=": operator.le, ">=": operator.ge, "==": operator.eq, "!=": operator.ne, "<": operator.lt, ">": operator.gt}
+_RELATIONS = {
+    "<=": operator.le,
+    ">=": operator.ge,
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    ">": operator.gt,
+}
 
 
 def holds(condition: str, values: Mapping[str, int]) -> bool:

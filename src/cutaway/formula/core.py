@@ -173,7 +173,11 @@ class Formula:
         for m, c in self.terms.items():
             part = const(c)
             for atom, e in m:
-                v = as_formula(values.get(atom, sym(atom))) if isinstance(atom, str) else _substitute_func(atom, values)
+                v = (
+                    as_formula(values.get(atom, sym(atom)))
+                    if isinstance(atom, str)
+                    else _substitute_func(atom, values)
+                )
                 part = part * v**e if e > 0 else part / v**-e
             parts.append(part)
         return add(parts)
@@ -183,16 +187,25 @@ class Formula:
         import sympy
 
         names = {n: sympy.Symbol(n, integer=True, positive=True) for n in self.symbols()}
-        table: dict[str, Callable] = {"floor": lambda a, b: sympy.floor(a / b), "min": sympy.Min, "max": sympy.Max}
+        table: dict[str, Callable] = {
+            "floor": lambda a, b: sympy.floor(a / b),
+            "min": sympy.Min,
+            "max": sympy.Max,
+        }
 
         def convert(f: Formula) -> sympy.Expr:
-            return sympy.Add(*(
-                sympy.Rational(Fraction(c).numerator, Fraction(c).denominator)
-                * sympy.Mul(*(
-                    (names[a] if isinstance(a, str) else table[a.name](*map(convert, a.args))) ** e for a, e in m
-                ))
-                for m, c in f.terms.items()
-            ))
+            return sympy.Add(
+                *(
+                    sympy.Rational(Fraction(c).numerator, Fraction(c).denominator)
+                    * sympy.Mul(
+                        *(
+                            (names[a] if isinstance(a, str) else table[a.name](*map(convert, a.args))) ** e
+                            for a, e in m
+                        )
+                    )
+                    for m, c in f.terms.items()
+                )
+            )
 
         return convert(self)
 
@@ -315,7 +328,9 @@ def _take_whole(a: Formula, b: Formula) -> tuple[Formula, Formula]:
     for m, c in a.terms.items():
         q = _times(m, inverse)
         integral = all(e > 0 for _, e in q)
-        times = (int(Fraction(c) / cb) if q else c // cb) if integral else 0  # symbols towards zero, so that -x stays -x
+        times = (
+            (int(Fraction(c) / cb) if q else c // cb) if integral else 0
+        )  # symbols towards zero, so that -x stays -x
         if times:
             whole[q] = times
         if c - times * cb:

@@ -45,8 +45,12 @@ def _binary(node: ast.BinOp) -> Formula:
             raise ValueError("an exponent must be a small whole number")
         return left**exponent
     operators = {
-        ast.Add: lambda: left + right, ast.Sub: lambda: left - right, ast.Mult: lambda: left * right,
-        ast.Div: lambda: left / right, ast.FloorDiv: lambda: floor_div(left, right), ast.Mod: lambda: left % right,
+        ast.Add: lambda: left + right,
+        ast.Sub: lambda: left - right,
+        ast.Mult: lambda: left * right,
+        ast.Div: lambda: left / right,
+        ast.FloorDiv: lambda: floor_div(left, right),
+        ast.Mod: lambda: left % right,
     }
     if type(node.op) not in operators:
         raise ValueError(f"{ast.unparse(node)}: operator not allowed")

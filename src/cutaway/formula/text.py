@@ -66,7 +66,9 @@ def _func(f: Func) -> str:
     a, b = f.args
     if f.name != "floor":
         return f"{f.name}({to_text(a)}, {to_text(b)})"
-    if b.constant() is not None and a.terms.get((), 0) == b.constant() - 1:  # floor((x + b - 1) / b) = ceil(x / b)
+    if (
+        b.constant() is not None and a.terms.get((), 0) == b.constant() - 1
+    ):  # floor((x + b - 1) / b) = ceil(x / b)
         return f"ceil({to_text(a - b + ONE, top=False)} / {to_text(b, top=False)})"
     bottom = to_text(b, top=False)
     return f"floor({to_text(a, top=False)} / {f'({bottom})' if ' * ' in bottom and bottom[0] != '(' else bottom})"
@@ -82,4 +84,7 @@ def _atom_order(atom: Atom) -> tuple[int, str]:
 
 def _sort_key(m: Monomial) -> tuple:
     """Higher degree first, then in the order of the symbols; constants last."""
-    return (-sum(e for _, e in m), [(*_atom_order(a), -e) for a, e in sorted(m, key=lambda p: _atom_order(p[0]))])
+    return (
+        -sum(e for _, e in m),
+        [(*_atom_order(a), -e) for a, e in sorted(m, key=lambda p: _atom_order(p[0]))],
+    )

@@ -8,6 +8,17 @@ from cutaway.model.place import Gap, Place
 from cutaway.model.tensor import TensorSpec
 
 __all__ = [
-    "Analysis", "Call", "Convention", "Cost", "Gap", "Kernel", "Line", "Module", "ParameterCount", "Place", "Step",
-    "SymbolInfo", "TensorSpec",
+    "Analysis",
+    "Call",
+    "Convention",
+    "Cost",
+    "Gap",
+    "Kernel",
+    "Line",
+    "Module",
+    "ParameterCount",
+    "Place",
+    "Step",
+    "SymbolInfo",
+    "TensorSpec",
 ]

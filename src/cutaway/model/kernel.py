@@ -22,8 +22,10 @@ class Cost:
 
     def __add__(self, other: Cost) -> Cost:
         return Cost(
-            self.flops + other.flops, self.matmul_flops + other.matmul_flops,
-            self.read + other.read, self.write + other.write,
+            self.flops + other.flops,
+            self.matmul_flops + other.matmul_flops,
+            self.read + other.read,
+            self.write + other.write,
         )
 
     def __mul__(self, times: int) -> Cost:
@@ -58,7 +60,9 @@ class Call:
     module: int
     line: int
     stack: tuple[Place, ...]
-    names: tuple[str, ...]  # attribute paths of the called children, below the caller ("layers.0", "layers.1", …)
+    names: tuple[
+        str, ...
+    ]  # attribute paths of the called children, below the caller ("layers.0", "layers.1", …)
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     repeat: int = 1

@@ -19,9 +19,17 @@ from cutaway.trace.target import Target, load_class, resolve
 
 
 def analyse(
-    target: str, *, phase: str = "prefill", values: Mapping[str, int] | None = None, symbols: str = "shapes",
-    dtype: str = "bfloat16", trust_code: bool = False, args: Mapping[str, Any] | None = None,
-    inputs: Mapping[str, str] | None = None, convention: Convention = Convention(), memo: bool = True,
+    target: str,
+    *,
+    phase: str = "prefill",
+    values: Mapping[str, int] | None = None,
+    symbols: str = "shapes",
+    dtype: str = "bfloat16",
+    trust_code: bool = False,
+    args: Mapping[str, Any] | None = None,
+    inputs: Mapping[str, str] | None = None,
+    convention: Convention = Convention(),
+    memo: bool = True,
 ) -> Analysis:
     """What one pass of `target` computes and moves, as formulas.
 
@@ -31,14 +39,23 @@ def analyse(
     """
     found = resolve(target, trust_code, dict(args or {}))
     if found.kind == "repo":
-        raise BadValue("that is a repository, not a model", asked=target, try_="cutaway report, or file.py:Class")
+        raise BadValue(
+            "that is a repository, not a model", asked=target, try_="cutaway report, or file.py:Class"
+        )
     job, subject = _job(found, phase, symbols, dtype, dict(inputs or {}), convention, memo)
     return derive(job, subject, values or {})
 
 
 def analyse_module(
-    model: torch.nn.Module, plan: InputPlan, *, name: str, values: Mapping[str, int], dtype: str = "bfloat16",
-    convention: Convention = Convention(), memo: bool = True, check: bool = True,
+    model: torch.nn.Module,
+    plan: InputPlan,
+    *,
+    name: str,
+    values: Mapping[str, int],
+    dtype: str = "bfloat16",
+    convention: Convention = Convention(),
+    memo: bool = True,
+    check: bool = True,
 ) -> Analysis:
     """The same for a module on the meta device and the inputs it takes."""
     return derive(Job(model, plan, torch_dtype(dtype), convention, memo), Subject(name), values, check=check)
@@ -50,12 +67,20 @@ def derive(job: Job, subject: Subject, values: Mapping[str, int], *, check: bool
     for name in values:
         if name not in known:
             close = nearest(name, known)
-            raise BadValue("no such symbol here", asked=name, known=", ".join(known), try_=", ".join(close) or None)
+            raise BadValue(
+                "no such symbol here", asked=name, known=", ".join(known), try_=", ".join(close) or None
+            )
     return to_analysis(job, *job.derive(values, check=check), subject=subject, values=values)
 
 
 def _job(
-    target: Target, phase: str, symbols: str, dtype: str, inputs: dict[str, str], convention: Convention, memo: bool,
+    target: Target,
+    phase: str,
+    symbols: str,
+    dtype: str,
+    inputs: dict[str, str],
+    convention: Convention,
+    memo: bool,
 ) -> tuple[Job, Subject]:
     kind = torch_dtype(dtype)
     if target.kind == "model" and symbols == "all":

@@ -20,30 +20,78 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "num_experts": ("num_experts", "num_local_experts", "n_routed_experts"),
     "top_k": ("num_experts_per_tok", "num_experts_per_token", "moe_topk"),
     "vocab_size": ("vocab_size",),
-    "q_lora_rank": ("q_lora_rank",), "kv_lora_rank": ("kv_lora_rank",), "qk_nope_head_dim": ("qk_nope_head_dim",),
-    "qk_rope_head_dim": ("qk_rope_head_dim",), "v_head_dim": ("v_head_dim",),
+    "q_lora_rank": ("q_lora_rank",),
+    "kv_lora_rank": ("kv_lora_rank",),
+    "qk_nope_head_dim": ("qk_nope_head_dim",),
+    "qk_rope_head_dim": ("qk_rope_head_dim",),
+    "v_head_dim": ("v_head_dim",),
     "state_size": ("state_size", "mamba_d_state", "ssm_state_size"),
 }
 
 # Unusual values that keep the relations most models ask for: heads divide into key-value heads, even head sizes,
 # experts divide into groups, rows of 16-bit numbers start at multiples of 16 bytes. Two sets: one to trace, one to check.
 VALUES = {
-    "hidden_size": 6176, "num_heads": 123, "num_key_value_heads": 41, "head_dim": 104, "intermediate_size": 15848,
-    "moe_intermediate_size": 1720, "num_experts": 344, "top_k": 33, "vocab_size": 50021, "q_lora_rank": 760,
-    "kv_lora_rank": 376, "qk_nope_head_dim": 88, "qk_rope_head_dim": 56, "v_head_dim": 136, "state_size": 79,
+    "hidden_size": 6176,
+    "num_heads": 123,
+    "num_key_value_heads": 41,
+    "head_dim": 104,
+    "intermediate_size": 15848,
+    "moe_intermediate_size": 1720,
+    "num_experts": 344,
+    "top_k": 33,
+    "vocab_size": 50021,
+    "q_lora_rank": 760,
+    "kv_lora_rank": 376,
+    "qk_nope_head_dim": 88,
+    "qk_rope_head_dim": 56,
+    "v_head_dim": 136,
+    "state_size": 79,
 }
 CHECK = {
-    "hidden_size": 7048, "num_heads": 129, "num_key_value_heads": 43, "head_dim": 120, "intermediate_size": 16424,
-    "moe_intermediate_size": 1768, "num_experts": 376, "top_k": 35, "vocab_size": 50053, "q_lora_rank": 792,
-    "kv_lora_rank": 392, "qk_nope_head_dim": 72, "qk_rope_head_dim": 40, "v_head_dim": 152, "state_size": 83,
+    "hidden_size": 7048,
+    "num_heads": 129,
+    "num_key_value_heads": 43,
+    "head_dim": 120,
+    "intermediate_size": 16424,
+    "moe_intermediate_size": 1768,
+    "num_experts": 376,
+    "top_k": 35,
+    "vocab_size": 50053,
+    "q_lora_rank": 792,
+    "kv_lora_rank": 392,
+    "qk_nope_head_dim": 72,
+    "qk_rope_head_dim": 40,
+    "v_head_dim": 152,
+    "state_size": 83,
 }
 
 # What is given up first when a model does not build or run with all of them.
 GIVEN_UP = (
-    (), ("num_experts", "top_k"), ("num_experts", "top_k", "state_size"), ("num_experts", "top_k", "num_key_value_heads"),
-    ("num_experts", "top_k", "head_dim"), ("num_experts", "top_k", "head_dim", "num_key_value_heads", "num_heads"),
-    ("num_experts", "top_k", "head_dim", "num_key_value_heads", "num_heads", "state_size", "qk_rope_head_dim"),
-    ("num_experts", "top_k", "head_dim", "num_key_value_heads", "num_heads", "state_size", "qk_rope_head_dim", "hidden_size"),
+    (),
+    ("num_experts", "top_k"),
+    ("num_experts", "top_k", "state_size"),
+    ("num_experts", "top_k", "num_key_value_heads"),
+    ("num_experts", "top_k", "head_dim"),
+    ("num_experts", "top_k", "head_dim", "num_key_value_heads", "num_heads"),
+    (
+        "num_experts",
+        "top_k",
+        "head_dim",
+        "num_key_value_heads",
+        "num_heads",
+        "state_size",
+        "qk_rope_head_dim",
+    ),
+    (
+        "num_experts",
+        "top_k",
+        "head_dim",
+        "num_key_value_heads",
+        "num_heads",
+        "state_size",
+        "qk_rope_head_dim",
+        "hidden_size",
+    ),
     tuple(FIELDS),
 )
 
@@ -83,7 +131,9 @@ def attempts(config: Any) -> Iterator[dict[str, Parameter]]:
     """Sets of parameters to make symbols, the fullest first, each once."""
     all_of_them = {p.name: p for p in parameters_of(config)}
     seen = set()
-    shared = ("num_key_value_heads",) if _same_default(all_of_them, "num_key_value_heads", "num_heads") else ()
+    shared = (
+        ("num_key_value_heads",) if _same_default(all_of_them, "num_key_value_heads", "num_heads") else ()
+    )
     for without in GIVEN_UP[:1] + (shared,) + GIVEN_UP[1:]:
         some = {n: p for n, p in all_of_them.items() if n not in without}
         if (key := frozenset(some)) not in seen:
@@ -106,15 +156,25 @@ def hints_for(config: Any, parameters: Mapping[str, Parameter], turn: int = 0) -
 
 def _expands(config: Any, parameters: Mapping[str, Parameter]) -> bool:
     """Whether heads share an expanded width, as in state-space models: heads * head_dim = expand * hidden_size."""
-    return type(vars(config).get("expand")) is int and {"hidden_size", "num_heads", "head_dim"} <= parameters.keys()
+    return (
+        type(vars(config).get("expand")) is int
+        and {"hidden_size", "num_heads", "head_dim"} <= parameters.keys()
+    )
 
 
 def _follow(config: Any, parameters: Mapping[str, Parameter], scope: Scope) -> None:
     """Sizes that a config repeats under another name stay equal to the one that was made a symbol."""
-    everything = {n: (f, vars(config).get(f)) for n in FIELDS for f in FIELDS[n] if type(vars(config).get(f)) is int}
+    everything = {
+        n: (f, vars(config).get(f)) for n in FIELDS for f in FIELDS[n] if type(vars(config).get(f)) is int
+    }
     for follower, leader in (("head_dim", "qk_rope_head_dim"), ("num_key_value_heads", "num_heads")):
         field, value = everything.get(follower, ("", None))
-        if field and follower not in parameters and leader in parameters and parameters[leader].default == value:
+        if (
+            field
+            and follower not in parameters
+            and leader in parameters
+            and parameters[leader].default == value
+        ):
             object.__setattr__(config, field, scope.dim(leader))
 
 
@@ -124,10 +184,16 @@ def put(config: Any, parameters: Mapping[str, Parameter], scope: Scope) -> None:
     for name, p in parameters.items():
         if name in scope.hints:
             object.__setattr__(config, p.field, scope.dim(name))
-    if "head_dim" not in parameters and type(vars(config).get("head_dim")) is int and {"hidden_size", "num_heads"} <= parameters.keys():
+    if (
+        "head_dim" not in parameters
+        and type(vars(config).get("head_dim")) is int
+        and {"hidden_size", "num_heads"} <= parameters.keys()
+    ):
         object.__setattr__(config, "head_dim", scope.dim("hidden_size") // scope.dim("num_heads"))
     if _expands(config, parameters):
         width = scope.dim("hidden_size") * vars(config)["expand"]
         object.__setattr__(config, parameters["num_heads"].field, width // scope.dim("head_dim"))
     if {"qk_nope_head_dim", "qk_rope_head_dim"} <= parameters.keys() and "qk_head_dim" in vars(config):
-        object.__setattr__(config, "qk_head_dim", scope.dim("qk_nope_head_dim") + scope.dim("qk_rope_head_dim"))
+        object.__setattr__(
+            config, "qk_head_dim", scope.dim("qk_nope_head_dim") + scope.dim("qk_rope_head_dim")
+        )

@@ -64,7 +64,9 @@ def constructor_parameters(cls: type) -> list[inspect.Parameter]:
         return []
     named = [p for p in found if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     overloads = typing.get_overloads(cls.__init__) if found and not named else []
-    return list(inspect.signature(overloads[0]).parameters.values())[1:] if overloads else named  # as LSTM declares them
+    return (
+        list(inspect.signature(overloads[0]).parameters.values())[1:] if overloads else named
+    )  # as LSTM declares them
 
 
 def _hints(cls: type) -> dict:

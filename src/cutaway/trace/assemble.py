@@ -19,7 +19,12 @@ from cutaway.trace.fuse import fused_cost
 from cutaway.trace.record import CallEvent, ModuleRun, OpEvent, TensorRef, Where
 
 NOTHING = Cost(ZERO, ZERO, ZERO, ZERO)
-_BYTES_OF_ROLE = {"parameter": sym("w_bytes"), "buffer": sym("w_bytes"), "activation": sym("a_bytes"), "kv_cache": sym("kv_bytes")}
+_BYTES_OF_ROLE = {
+    "parameter": sym("w_bytes"),
+    "buffer": sym("w_bytes"),
+    "activation": sym("a_bytes"),
+    "kv_cache": sym("kv_bytes"),
+}
 
 
 class Assembler:
@@ -52,10 +57,19 @@ class Assembler:
         own = _sum(s.cost * s.repeat for s in steps if isinstance(s, Kernel))
         total = _sum((own, *(self.modules[s.module].total * s.repeat for s in steps if isinstance(s, Call))))
         module = Module(
-            class_name=f"{cls.__module__}.{cls.__qualname__}", path=run.path, repeat=1, signature=signature(run.module),
-            inputs=inputs, outputs=outputs, source=_forward_place(code, cls),
-            end_line=source.end_line(code) if code is not None else 0, steps=steps, lines=self._lines(run, code),
-            own=own, total=total, fused=NOTHING,
+            class_name=f"{cls.__module__}.{cls.__qualname__}",
+            path=run.path,
+            repeat=1,
+            signature=signature(run.module),
+            inputs=inputs,
+            outputs=outputs,
+            source=_forward_place(code, cls),
+            end_line=source.end_line(code) if code is not None else 0,
+            steps=steps,
+            lines=self._lines(run, code),
+            own=own,
+            total=total,
+            fused=NOTHING,
         )
         key = (module.class_name, module.signature, inputs, tuple(_without_names(s) for s in steps))
         if key in self.unique:
@@ -77,12 +91,28 @@ class Assembler:
     def _kernel(self, event: OpEvent, numbers: dict[int, int]) -> Kernel:
         ins = tuple(self.spec(r, numbers) for r in event.inputs)
         outs = tuple(self.spec(r, numbers) for r in event.outputs)
-        cost, fused, rule, text = (NOTHING, NOTHING, "view", "a view: no element is computed or moved") if event.view else self._price(event)
-        return Kernel(str(event.func), line_in_forward(event.where), places(event.where), ins, outs, cost, fused, rule, text)
+        cost, fused, rule, text = (
+            (NOTHING, NOTHING, "view", "a view: no element is computed or moved")
+            if event.view
+            else self._price(event)
+        )
+        return Kernel(
+            str(event.func),
+            line_in_forward(event.where),
+            places(event.where),
+            ins,
+            outs,
+            cost,
+            fused,
+            rule,
+            text,
+        )
 
     def _price(self, event: OpEvent) -> tuple[Cost, Cost, str, str]:
         key = (
-            event.func, _hashable(event.args), _hashable(tuple(event.kwargs.items())),
+            event.func,
+            _hashable(event.args),
+            _hashable(tuple(event.kwargs.items())),
             tuple((r.dims, r.dtype, r.role) for r in (*event.inputs, *event.outputs)),
         )
         if key not in self.priced:
@@ -98,7 +128,9 @@ class Assembler:
     def _priced(self, event: OpEvent) -> rules.Price | str:
         """The price, or why there is none; a rule that breaks on an op it does not foresee is no price either."""
         try:
-            return rules.price_in_full(self._op(event), self.convention) or "no rule prices this op in this form"
+            return (
+                rules.price_in_full(self._op(event), self.convention) or "no rule prices this op in this form"
+            )
         except Exception as error:
             return f"its rule failed: {type(error).__name__}: {error}"
 
@@ -106,11 +138,13 @@ class Assembler:
         seen: dict[int, TensorSpec] = {}
         spec = lambda r: seen.setdefault(r.uid, self.spec(r, {}))  # noqa: E731
         schema = [a for a in event.func._schema.arguments if not a.kwarg_only]
-        args = list(event.args) + [a.default_value for a in schema[len(event.args):]]
+        args = list(event.args) + [a.default_value for a in schema[len(event.args) :]]
         return Op(
-            str(event.func), tuple(self._argument(a, spec) for a in args),
+            str(event.func),
+            tuple(self._argument(a, spec) for a in args),
             {k: self._argument(v, spec) for k, v in event.kwargs.items()},
-            tuple(spec(r) for r in event.inputs), tuple(spec(r) for r in event.outputs),
+            tuple(spec(r) for r in event.inputs),
+            tuple(spec(r) for r in event.outputs),
         )
 
     def _argument(self, value: Any, spec: Callable) -> Any:
@@ -125,7 +159,13 @@ class Assembler:
     def spec(self, ref: TensorRef, numbers: dict[int, int]) -> TensorSpec:
         """The tensor with its bytes symbol, numbered by first appearance in its module."""
         size = _BYTES_OF_ROLE[ref.role] if ref.dtype is self.dtype else const(ref.dtype.itemsize)
-        return TensorSpec(ref.dims, str(ref.dtype).removeprefix("torch."), ref.role, size, numbers.setdefault(ref.uid, len(numbers)))
+        return TensorSpec(
+            ref.dims,
+            str(ref.dtype).removeprefix("torch."),
+            ref.role,
+            size,
+            numbers.setdefault(ref.uid, len(numbers)),
+        )
 
     def _lines(self, run: ModuleRun, forward: Any) -> tuple[Line, ...]:
         """The line table of forward and of each helper that ran below it."""
@@ -140,7 +180,9 @@ class Assembler:
         for code, hit in kinds.items():
             ran.setdefault(code, set()).update(*hit.values())
         out: list[Line] = []
-        order = sorted((c for c in kinds if c is not forward), key=lambda c: (c.co_filename, c.co_firstlineno))
+        order = sorted(
+            (c for c in kinds if c is not forward), key=lambda c: (c.co_filename, c.co_firstlineno)
+        )
         for code in ([forward] if forward is not None else []) + order:
             hit = kinds.get(code, {"calls": set(), "views": set(), "computes": set()})
             out += source.line_table(code, hit["computes"], hit["views"], hit["calls"], ran.get(code, set()))
@@ -205,12 +247,18 @@ def signature(module: torch.nn.Module) -> str:
 
 
 def _forward_place(code: Any, cls: type) -> Place:
-    return source.place(code, code.co_firstlineno) if code is not None else Place(cls.__module__.replace(".", "/") + ".py", 0)
+    return (
+        source.place(code, code.co_firstlineno)
+        if code is not None
+        else Place(cls.__module__.replace(".", "/") + ".py", 0)
+    )
 
 
 def _sum(costs: Any) -> Cost:
     costs = list(costs)
-    return Cost(*(add(getattr(c, name) for c in costs) for name in ("flops", "matmul_flops", "read", "write")))
+    return Cost(
+        *(add(getattr(c, name) for c in costs) for name in ("flops", "matmul_flops", "read", "write"))
+    )
 
 
 def _hashable(value: Any) -> Any:

@@ -34,9 +34,13 @@ class Scope:
     hints: Mapping[str, int]
     known: dict[int, Formula] = field(default_factory=dict)  # first formula that took this value
     guards: dict[Guard, None] = field(default_factory=dict)  # ordered set
-    architecture: frozenset[str] = frozenset()  # symbols of the model's make, for which a division is taken as exact
+    architecture: frozenset[str] = (
+        frozenset()
+    )  # symbols of the model's make, for which a division is taken as exact
     assumptions: dict[str, None] = field(default_factory=dict)  # what was taken for granted of the data
-    divides: dict[tuple[Formula, Formula], None] = field(default_factory=dict)  # (a, b): a % b == 0 was taken for granted
+    divides: dict[tuple[Formula, Formula], None] = field(
+        default_factory=dict
+    )  # (a, b): a % b == 0 was taken for granted
 
     @property
     def telling(self) -> int:
@@ -98,7 +102,12 @@ def formula_of(value: Any) -> Formula:
     """The formula of a Dim, the constant of an int; an architecture size that went through `int()` is known again."""
     if isinstance(value, (Dim, Real)):
         return value.formula
-    if _scopes and _scopes[-1].architecture and value >= 256 and (known := _scopes[-1].known.get(value)) is not None:
+    if (
+        _scopes
+        and _scopes[-1].architecture
+        and value >= 256
+        and (known := _scopes[-1].known.get(value)) is not None
+    ):
         return known
     return const(int(value))
 
@@ -176,10 +185,14 @@ class Dim(int):
         return self // other, self % other
 
     def __lt__(self, other: Any) -> bool:
-        return _guard(self, other, "<", int.__lt__(self, other) if isinstance(other, int) else int(self) < other)
+        return _guard(
+            self, other, "<", int.__lt__(self, other) if isinstance(other, int) else int(self) < other
+        )
 
     def __le__(self, other: Any) -> bool:
-        return _guard(self, other, "<=", int.__le__(self, other) if isinstance(other, int) else int(self) <= other)
+        return _guard(
+            self, other, "<=", int.__le__(self, other) if isinstance(other, int) else int(self) <= other
+        )
 
     def __gt__(self, other: Any) -> bool:
         return not _guard(self, other, "<=", int(self) <= other)

@@ -22,7 +22,9 @@ from cutaway.trace.target import Target
 TRIED = 3  # models of a family that are looked at for a class
 
 
-def symbolic_job(target: Target, phase: str, dtype: torch.dtype, convention: Convention, memo: bool) -> tuple[Job, Subject]:
+def symbolic_job(
+    target: Target, phase: str, dtype: torch.dtype, convention: Convention, memo: bool
+) -> tuple[Job, Subject]:
     """A whole model with its config's sizes as symbols."""
     config = load_config(target)
     return config_job(model_class(config), config, phase, dtype, convention, memo), Subject(target.name)
@@ -42,7 +44,9 @@ def family_job(cls: type, phase: str, dtype: torch.dtype, convention: Convention
     return None
 
 
-def config_job(cls: type, config: Any, phase: str, dtype: torch.dtype, convention: Convention, memo: bool) -> Job:
+def config_job(
+    cls: type, config: Any, phase: str, dtype: torch.dtype, convention: Convention, memo: bool
+) -> Job:
     """A job for `cls(config)` with as many architecture symbols as the model accepts."""
     last: CutawayError | None = None
     for parameters in attempts(config):
@@ -58,7 +62,9 @@ def config_job(cls: type, config: Any, phase: str, dtype: torch.dtype, conventio
     raise last
 
 
-def _planned(make: Callable, hints: dict[str, int], phase: str, dtype: torch.dtype, convention: Convention, memo: bool) -> Job:
+def _planned(
+    make: Callable, hints: dict[str, int], phase: str, dtype: torch.dtype, convention: Convention, memo: bool
+) -> Job:
     """A job at these values of the architecture; its inputs are planned on a model of plain numbers."""
     with scope(hints, frozenset(hints)) as plain:
         model = make(plain)
@@ -66,11 +72,15 @@ def _planned(make: Callable, hints: dict[str, int], phase: str, dtype: torch.dty
     try:
         plan = plan_inputs(model, phase)
     except (ValueError, RuntimeError) as error:
-        raise BadValue(f"the inputs of {type(model).__name__} could not be planned", known=str(error)) from error
+        raise BadValue(
+            f"the inputs of {type(model).__name__} could not be planned", known=str(error)
+        ) from error
     return Job(model, plan, dtype, convention, memo, make, hints)
 
 
-def _maker(cls: type, config: Any, parameters: dict[str, Parameter], dtype: torch.dtype) -> Callable[[Scope], torch.nn.Module]:
+def _maker(
+    cls: type, config: Any, parameters: dict[str, Parameter], dtype: torch.dtype
+) -> Callable[[Scope], torch.nn.Module]:
     def make(symbols: Scope) -> torch.nn.Module:
         own = copy.deepcopy(config)
         put(own, parameters, symbols)

@@ -58,14 +58,18 @@ def merge(symbol: str, points: Points, runs: Sequence[Sequence[Module]]) -> tupl
     kinds = {tuple(m.class_name for m in modules) for modules in runs}
     if len(kinds) != 1:
         last = runs[-1]
-        return list(last), [Gap(last[-1].class_name, str(last[-1].source), f"which modules run depends on {symbol}")]
+        return list(last), [
+            Gap(last[-1].class_name, str(last[-1].source), f"which modules run depends on {symbol}")
+        ]
     merged: list[Module] = []
     for same in zip(*runs, strict=True):
         merged.append(_merge_module(symbol, points, same, merged, gaps))
     return merged, gaps
 
 
-def _merge_module(symbol: str, points: Points, same: Sequence[Module], below: Sequence[Module], gaps: list[Gap]) -> Module:
+def _merge_module(
+    symbol: str, points: Points, same: Sequence[Module], below: Sequence[Module], gaps: list[Gap]
+) -> Module:
     first = same[-1]
     groups = [_groups(m.steps) for m in same]
     keys = list(dict.fromkeys(k for g in groups for k in g))
@@ -76,15 +80,26 @@ def _merge_module(symbol: str, points: Points, same: Sequence[Module], below: Se
         if step is None:
             shown = next(m[0] for m in members if m)
             name = shown.op if isinstance(shown, Kernel) else below[shown.module].class_name
-            gaps.append(Gap(name, str(shown.stack[-1]) if shown.stack else str(first.source), f"its cost fits no polynomial in {symbol}"))
+            gaps.append(
+                Gap(
+                    name,
+                    str(shown.stack[-1]) if shown.stack else str(first.source),
+                    f"its cost fits no polynomial in {symbol}",
+                )
+            )
         else:
             steps.append(step)
     own = _sum([s.cost * s.repeat for s in steps if isinstance(s, Kernel)])
     total = _sum([own, *(_times(below[s.module].total, s.repeat) for s in steps if isinstance(s, Call))])
     fused = _fit_cost(symbol, points, [m.fused for m in same])
     return replace(
-        first, steps=tuple(steps), own=own, total=total, fused=fused if fused is not None else total,
-        inputs=_fit_specs(symbol, points, [m.inputs for m in same]), outputs=_fit_specs(symbol, points, [m.outputs for m in same]),
+        first,
+        steps=tuple(steps),
+        own=own,
+        total=total,
+        fused=fused if fused is not None else total,
+        inputs=_fit_specs(symbol, points, [m.inputs for m in same]),
+        outputs=_fit_specs(symbol, points, [m.outputs for m in same]),
     )
 
 
@@ -101,7 +116,11 @@ def _merge_steps(symbol: str, points: Points, members: Sequence[Sequence[Step]])
     shown = next(m[0] for m in reversed(members) if m)
     if isinstance(shown, Call):
         times = fit_formula(symbol, points, [add(s.repeat for s in m) for m in members])
-        return None if times is None else replace(shown, repeat=_number(times), **_fitted_specs(symbol, points, members))
+        return (
+            None
+            if times is None
+            else replace(shown, repeat=_number(times), **_fitted_specs(symbol, points, members))
+        )
     if all(len(m) == 1 and m[0].repeat == shown.repeat for m in members):
         costs, repeat = [m[0].cost for m in members], shown.repeat
     else:
@@ -111,7 +130,14 @@ def _merge_steps(symbol: str, points: Points, members: Sequence[Sequence[Step]])
         return None
     looped = repeat == 1 and any(len(m) != 1 or m[0].repeat != 1 for m in members)
     text = f"{shown.analysis}; all turns of a loop over {symbol} together" if looped else shown.analysis
-    return replace(shown, cost=cost, fused=cost if looped else shown.fused, analysis=text, repeat=repeat, **_fitted_specs(symbol, points, members))
+    return replace(
+        shown,
+        cost=cost,
+        fused=cost if looped else shown.fused,
+        analysis=text,
+        repeat=repeat,
+        **_fitted_specs(symbol, points, members),
+    )
 
 
 def _fitted_specs(symbol: str, points: Points, members: Sequence[Sequence[Step]]) -> dict:
@@ -128,7 +154,11 @@ def _fit_specs(symbol: str, points: Points, specs: Sequence[tuple]) -> tuple:
             out.append(same[-1])
             continue
         dims = [fit_formula(symbol, points, d) for d in zip(*(s.dims for s in same), strict=True)]
-        out.append(replace(same[-1], dims=tuple(d if d is not None else same[-1].dims[i] for i, d in enumerate(dims))))
+        out.append(
+            replace(
+                same[-1], dims=tuple(d if d is not None else same[-1].dims[i] for i, d in enumerate(dims))
+            )
+        )
     return tuple(out)
 
 

@@ -15,7 +15,21 @@ from cutaway.rules import lookup
 
 LIMIT = 600  # kernels looked at together: a layer, not a model; across such borders every tensor is moved
 _HEAVY = {"matmul", "conv", "attention", "rnn", "linalg", "fft"}
-_JOINS = {"elementwise", "reduction", "softmax", "norm", "scan", "copy", "cast", "factory", "random", "view", "check", "pool", "resample"}
+_JOINS = {
+    "elementwise",
+    "reduction",
+    "softmax",
+    "norm",
+    "scan",
+    "copy",
+    "cast",
+    "factory",
+    "random",
+    "view",
+    "check",
+    "pool",
+    "resample",
+}
 
 
 @dataclass
@@ -34,7 +48,12 @@ class Group:
     kinds: set[str] = field(default_factory=set)
 
 
-def fused_cost(root: Sequence[Step], outputs: Sequence[TensorSpec], modules: Sequence[Module], flat: Sequence[Sequence[Step]]) -> Cost:
+def fused_cost(
+    root: Sequence[Step],
+    outputs: Sequence[TensorSpec],
+    modules: Sequence[Module],
+    flat: Sequence[Sequence[Step]],
+) -> Cost:
     """Cost in fused execution of a module's unfolded `root` steps; `flat` holds those of `modules`."""
     if _size(root, flat) > LIMIT:
         parts = [modules[s.module].fused * s.repeat for s in root if isinstance(s, Call)]
@@ -42,7 +61,12 @@ def fused_cost(root: Sequence[Step], outputs: Sequence[TensorSpec], modules: Seq
     return _together(root, outputs, modules, flat)
 
 
-def _together(root: Sequence[Step], outputs: Sequence[TensorSpec], modules: Sequence[Module], flat: Sequence[Sequence[Step]]) -> Cost:
+def _together(
+    root: Sequence[Step],
+    outputs: Sequence[TensorSpec],
+    modules: Sequence[Module],
+    flat: Sequence[Sequence[Step]],
+) -> Cost:
     """All kernels of `root` and below in one data flow."""
     flows: list[Flow] = []
     names: dict[int, int] = {}  # a view's tensor -> the tensor that holds its memory
@@ -65,8 +89,13 @@ def _size(steps: Sequence[Step], flat: Sequence[Sequence[Step]], seen: dict[int,
 
 
 def _inline(
-    steps: Sequence[Step], flat: Sequence[Sequence[Step]], modules: Sequence[Module], mapped: dict[int, int],
-    flows: list[Flow], names: dict[int, int], fresh: list[int],
+    steps: Sequence[Step],
+    flat: Sequence[Sequence[Step]],
+    modules: Sequence[Module],
+    mapped: dict[int, int],
+    flows: list[Flow],
+    names: dict[int, int],
+    fresh: list[int],
 ) -> None:
     """Append the kernels of `steps` in order, with the tensors of called modules renamed into the caller's frame."""
 
@@ -83,7 +112,11 @@ def _inline(
         if isinstance(s, Call):
             callee = modules[s.module]
             inner = {i.uid: name(o.uid) for i, o in zip(callee.inputs, s.inputs, strict=False)}
-            inner |= {i.uid: name(o.uid) for i, o in zip(callee.outputs, s.outputs, strict=False) if i.uid not in inner}
+            inner |= {
+                i.uid: name(o.uid)
+                for i, o in zip(callee.outputs, s.outputs, strict=False)
+                if i.uid not in inner
+            }
             _inline(flat[s.module], flat, modules, inner, flows, names, fresh)
         elif s.rule == "view":
             for out in s.outputs:
@@ -91,10 +124,14 @@ def _inline(
                     names[name(out.uid)] = name(s.inputs[0].uid)
         else:
             found = lookup(s.rule) if s.rule else None
-            flows.append(Flow(
-                s, found.kind if found else "data",
-                tuple((name(t.uid), t) for t in s.inputs), tuple((name(t.uid), t) for t in s.outputs),
-            ))
+            flows.append(
+                Flow(
+                    s,
+                    found.kind if found else "data",
+                    tuple((name(t.uid), t) for t in s.inputs),
+                    tuple((name(t.uid), t) for t in s.outputs),
+                )
+            )
 
 
 def _base(uid: int, names: dict[int, int]) -> int:
@@ -120,7 +157,9 @@ def _price(flows: list[Flow], kept: set[int], names: dict[int, int]) -> Cost:
     return _traffic(flows, group_of, kept, names)
 
 
-def _group_for(f: Flow, producer: dict[int, int], group_of: list[int], groups: list[Group], names: dict[int, int]) -> int | None:
+def _group_for(
+    f: Flow, producer: dict[int, int], group_of: list[int], groups: list[Group], names: dict[int, int]
+) -> int | None:
     """The group of the latest producer, when this kernel can run as part of it."""
     makers = [producer[b] for uid, _ in f.reads if (b := _base(uid, names)) in producer]
     if not makers:
@@ -129,7 +168,12 @@ def _group_for(f: Flow, producer: dict[int, int], group_of: list[int], groups: l
     kinds = groups[g].kinds
     if f.kind in _JOINS:
         return g if kinds <= _JOINS | {"matmul", "conv", "attention", "gather"} else None
-    if f.kind == "matmul" and "matmul" in kinds and "softmax" in kinds and not any(s.role == "parameter" for _, s in f.reads):
+    if (
+        f.kind == "matmul"
+        and "matmul" in kinds
+        and "softmax" in kinds
+        and not any(s.role == "parameter" for _, s in f.reads)
+    ):
         return g  # scores @ values: attention with an online softmax
     return None
 
@@ -147,7 +191,9 @@ def _traffic(flows: list[Flow], group_of: list[int], kept: set[int], names: dict
         g = group_of[n]
         whole_read, whole_write = _bytes(f.kernel.inputs), _bytes(f.kernel.outputs)
         if f.kernel.fused.read != whole_read:
-            read.append(f.kernel.fused.read)  # only the rows touched, or nothing where an input is not read at all
+            read.append(
+                f.kernel.fused.read
+            )  # only the rows touched, or nothing where an input is not read at all
         else:
             for uid, spec in f.reads:
                 base = _base(uid, names)
@@ -160,7 +206,9 @@ def _traffic(flows: list[Flow], group_of: list[int], kept: set[int], names: dict
             base = _base(uid, names)
             home[base] = g
             outside = users.get(base, set()) - {g}
-            if (outside or base in kept or not users.get(base) or spec.role == "kv_cache") and f.kernel.fused.write == whole_write:
+            if (
+                outside or base in kept or not users.get(base) or spec.role == "kv_cache"
+            ) and f.kernel.fused.write == whole_write:
                 write.append(_bytes((spec,)))
     flops = add(f.kernel.cost.flops for f in flows)
     return Cost(flops, add(f.kernel.cost.matmul_flops for f in flows), add(read), add(write))

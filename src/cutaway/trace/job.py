@@ -24,7 +24,15 @@ MANY = 8000  # ops of a pass that is not traced again on the mere suspicion that
 
 # Unusual values in the usual range, so that a size is not mistaken for another number.
 USUAL = {"batch_size": 131, "seq_len": 1009, "cache_len": 1549, "encoder_len": 499}
-_LIMITS = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "max_sequence_length", "block_size", "context_length")
+_LIMITS = (
+    "max_position_embeddings",
+    "n_positions",
+    "n_ctx",
+    "max_seq_len",
+    "max_sequence_length",
+    "block_size",
+    "context_length",
+)
 
 
 @dataclass(frozen=True)
@@ -54,7 +62,9 @@ class Job:
     architecture: Mapping[str, int] = field(default_factory=dict)
     twin: Job | None = None
     usual: Mapping[str, int] = field(default_factory=lambda: USUAL)
-    defaults: Mapping[str, int] = field(default_factory=dict)  # what the config gives for architecture symbols
+    defaults: Mapping[str, int] = field(
+        default_factory=dict
+    )  # what the config gives for architecture symbols
 
     def derive(self, values: Mapping[str, int], *, check: bool = True) -> tuple[Run, list[Module], list[Gap]]:
         """The run, its priced modules (callees first, the root last), and what could not be derived."""
@@ -64,10 +74,14 @@ class Job:
         if not check:
             return first, modules, gaps
         twin = self.twin or self
-        other = other_hints(first.scope, hints, self.plan, position_limit(self.model)) | dict(twin.architecture)
+        other = other_hints(first.scope, hints, self.plan, position_limit(self.model)) | dict(
+            twin.architecture
+        )
         again = twin.trace(other, lines=False)
         found = differences(first.root, again.root)
-        if found and _size(first.root) < MANY:  # a module may prepare something in its first pass: what counts comes after
+        if (
+            found and _size(first.root) < MANY
+        ):  # a module may prepare something in its first pass: what counts comes after
             first = self.trace(hints)
             modules, gaps = self.modules(first)
             found = differences(first.root, again.root)
@@ -84,12 +98,16 @@ class Job:
             if limit is not None and s.name in ("seq_len", "cache_len", "encoder_len") and 2 * wanted > limit:
                 wanted = {"seq_len": 5, "cache_len": 6, "encoder_len": 4}[s.name] * limit // 10 | 1
             wanted = max(s.multiple_of, wanted // s.multiple_of * s.multiple_of)
-            while wanted > 1 and wanted in hints.values():  # two sizes of the same value could not be told apart
+            while (
+                wanted > 1 and wanted in hints.values()
+            ):  # two sizes of the same value could not be told apart
                 wanted += s.multiple_of
             hints[s.name] = int(values.get(s.name, wanted))
         return hints | {n: int(v) for n, v in self.architecture.items()}
 
-    def trace(self, hints: Mapping[str, int], *, fixed: Mapping[str, int] | None = None, lines: bool = True) -> Run:
+    def trace(
+        self, hints: Mapping[str, int], *, fixed: Mapping[str, int] | None = None, lines: bool = True
+    ) -> Run:
         """One run at these values of the symbols; those in `fixed`, and those given as 1, are constants."""
         given = {**hints, **(fixed or {})}
         made: list[torch.nn.Module] = []
@@ -105,7 +123,17 @@ class Job:
                 tag_state(recorder, kwargs[argument])
 
         with _explained(self.model):
-            return Run(*run(prepare, given, memo=self.memo, lines=lines, arrange=arrange, architecture=frozenset(self.architecture)), made[-1])
+            return Run(
+                *run(
+                    prepare,
+                    given,
+                    memo=self.memo,
+                    lines=lines,
+                    arrange=arrange,
+                    architecture=frozenset(self.architecture),
+                ),
+                made[-1],
+            )
 
     def modules(self, run: Run) -> tuple[list[Module], list[Gap]]:
         """Priced modules of a run, callees first, the root last."""
@@ -128,17 +156,22 @@ class _explained:
         if isinstance(error, DataDependent):
             where = places(error.where)
             raise ForwardRaised(
-                f"forward asks for the value of a tensor ({error.op})", where=str(where[-1]) if where else None,
+                f"forward asks for the value of a tensor ({error.op})",
+                where=str(where[-1]) if where else None,
                 known="symbolic tensors have sizes, not values",
             ) from error
         if isinstance(error, Exception) and not isinstance(error, (CutawayError, TimeoutError)):
             raise ForwardRaised.caused_by(error, f"forward of {type(self.model).__name__} raised") from error
 
 
-def fit_loops(job: Job, hints: dict[str, int], modules: list[Module], found: list[Gap]) -> tuple[list[Module], list[Gap]]:
+def fit_loops(
+    job: Job, hints: dict[str, int], modules: list[Module], found: list[Gap]
+) -> tuple[list[Module], list[Gap]]:
     """The modules of a forward with a Python loop over a size; `found` as gaps where that does not explain it."""
     for symbol in (s for s in job.plan.symbols if hints[s.name] > 1):
-        points = [(symbol.low // symbol.multiple_of + 12 + k) * symbol.multiple_of for k in (0, 1, 2, 3, 4, 6)]
+        points = [
+            (symbol.low // symbol.multiple_of + 12 + k) * symbol.multiple_of for k in (0, 1, 2, 3, 4, 6)
+        ]
         counts = [_size(job.trace(hints, fixed={symbol.name: p}, lines=False).root) for p in points[:2]]
         if counts[0] == counts[1]:
             continue
@@ -147,7 +180,13 @@ def fit_loops(job: Job, hints: dict[str, int], modules: list[Module], found: lis
         expected, got = modules[-1].total, merged[-1].total
         at = {**hints, "w_bytes": 2, "a_bytes": 2, "kv_bytes": 2}
         if not gaps and any(getattr(expected, n).evaluate(at) != getattr(got, n).evaluate(at) for n in PARTS):
-            gaps = [Gap(modules[-1].class_name, str(modules[-1].source), f"the loop over {symbol.name} follows no polynomial")]
+            gaps = [
+                Gap(
+                    modules[-1].class_name,
+                    str(modules[-1].source),
+                    f"the loop over {symbol.name} follows no polynomial",
+                )
+            ]
         return merged, gaps
     return modules, found
 
@@ -155,12 +194,18 @@ def fit_loops(job: Job, hints: dict[str, int], modules: list[Module], found: lis
 def position_limit(model: torch.nn.Module) -> int | None:
     """Tokens that the model keeps a table of positions for; None where positions are computed and only advice is given."""
     config = getattr(model, "config", None)
-    parts = [config, *(v for v in vars(config).values() if hasattr(v, "to_dict"))] if hasattr(config, "__dict__") else []
+    parts = (
+        [config, *(v for v in vars(config).values() if hasattr(v, "to_dict"))]
+        if hasattr(config, "__dict__")
+        else []
+    )
     named = {v for c in parts for n in _LIMITS if type(v := getattr(c, n, None)) is int and v > 1}
     if not named:
         return None
     sizes = {d for t in (*model.parameters(), *model.buffers()) for d in t.shape}
-    return min((v for v in named if not sizes.isdisjoint(range(v - 1, v + 4))), default=None)  # tables may hold a few rows more
+    return min(
+        (v for v in named if not sizes.isdisjoint(range(v - 1, v + 4))), default=None
+    )  # tables may hold a few rows more
 
 
 def tag_state(recorder: Recorder, value: Any, seen: set[int] | None = None) -> None:
@@ -177,7 +222,11 @@ def tag_state(recorder: Recorder, value: Any, seen: set[int] | None = None) -> N
     elif isinstance(value, (list, tuple)):
         for v in value:
             tag_state(recorder, v, seen)
-    elif hasattr(value, "__dict__") and not isinstance(value, (type, torch.nn.Module)) and not hasattr(value, "to_dict"):
+    elif (
+        hasattr(value, "__dict__")
+        and not isinstance(value, (type, torch.nn.Module))
+        and not hasattr(value, "to_dict")
+    ):
         tag_state(recorder, vars(value), seen)
 
 

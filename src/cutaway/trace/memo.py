@@ -13,7 +13,17 @@ from cutaway.trace.modes import Recorder
 from cutaway.trace.record import ModuleRun, TensorRef
 
 _SIMPLE = (int, float, str, bool, type(None), torch.dtype, torch.device)
-_INDEX_NAMES = ("layer_idx", "layer_index", "layer_id", "layer_number", "layer_num", "block_idx", "block_id", "idx", "index")
+_INDEX_NAMES = (
+    "layer_idx",
+    "layer_index",
+    "layer_id",
+    "layer_number",
+    "layer_num",
+    "block_idx",
+    "block_id",
+    "idx",
+    "index",
+)
 
 
 class NotComparable(Exception):
@@ -40,11 +50,17 @@ class Memo:
         found = self.prints.get(id(module))
         if found is None:
             simple = tuple(
-                (k, v if isinstance(v, _SIMPLE) else repr(v)) for k, v in sorted(vars(module).items())
+                (k, v if isinstance(v, _SIMPLE) else repr(v))
+                for k, v in sorted(vars(module).items())
                 if k not in _INDEX_NAMES and k != "_cut_index" and (isinstance(v, _SIMPLE) or _flat_simple(v))
             )
             objects = tuple((k, id(v)) for k, v in vars(module).items() if k == "config")
-            own = tuple((k, tuple(p.shape), p.dtype) for d in (module._parameters, module._buffers) for k, p in d.items() if p is not None)
+            own = tuple(
+                (k, tuple(p.shape), p.dtype)
+                for d in (module._parameters, module._buffers)
+                for k, p in d.items()
+                if p is not None
+            )
             below = tuple((k, self.fingerprint(m)) for k, m in module._modules.items() if m is not None)
             found = self.prints[id(module)] = hash((type(module), simple, objects, own, below))
         return found
@@ -72,7 +88,15 @@ def _spec(value: Any, index: int | None) -> Hashable:
         dims = ref.dims if ref is not None else tuple(value.shape)
         kept = getattr(value, "_cutaway_value", None)
         content = None if kept is None else str(kept.tolist()) if kept.numel() <= 64 else "kept"
-        return ("tensor", dims, value.dtype, value.stride(), ref.role if ref is not None else "", content, isinstance(value, torch.nn.Parameter))
+        return (
+            "tensor",
+            dims,
+            value.dtype,
+            value.stride(),
+            ref.role if ref is not None else "",
+            content,
+            isinstance(value, torch.nn.Parameter),
+        )
     if isinstance(value, _SIMPLE):
         return (type(value).__name__, value)
     if isinstance(value, (tuple, list)):
@@ -102,7 +126,9 @@ def _layer_spec(layer: Any) -> Hashable:
     return (type(layer), *((k, _spec(v, None)) for k, v in sorted(vars(layer).items())))
 
 
-def replay(entry: tuple[ModuleRun, Any, Any], module: Any, args: tuple, kwargs: dict, recorder: Recorder) -> Any:
+def replay(
+    entry: tuple[ModuleRun, Any, Any], module: Any, args: tuple, kwargs: dict, recorder: Recorder
+) -> Any:
     """The outputs of an equal call: recorded shapes on new tensors; what came in and went out unchanged stays itself."""
     record, recorded_in, recorded_out = entry
     before, _ = pytree.tree_flatten(recorded_in, is_leaf=is_cache)
@@ -142,5 +168,7 @@ def _copy_state(a: Any, b: Any, source: int | None, target: int | None, recorder
         return
     while len(b.layers) <= target:
         b.layers.append(type(a.layers[source]).__new__(type(a.layers[source])))
-    state = {k: _twin(v, recorder) if isinstance(v, torch.Tensor) else v for k, v in vars(a.layers[source]).items()}
+    state = {
+        k: _twin(v, recorder) if isinstance(v, torch.Tensor) else v for k, v in vars(a.layers[source]).items()
+    }
     vars(b.layers[target]).update(state)

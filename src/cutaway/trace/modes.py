@@ -23,10 +23,33 @@ from cutaway.trace.shapes import Resolver, infer
 _META = torch.device("meta")
 VALUE_LIMIT = 1 << 18  # elements of an integer tensor whose values are kept
 _FREE = {"_unsafe_view", "_reshape_alias", "lift_fresh", "detach", "alias"}
-_KEEPS_SHARE = {"_to_copy", "clone", "index", "index_select", "ne", "gt", "permute", "contiguous", "logical_and", "bitwise_and"}
+_KEEPS_SHARE = {
+    "_to_copy",
+    "clone",
+    "index",
+    "index_select",
+    "ne",
+    "gt",
+    "permute",
+    "contiguous",
+    "logical_and",
+    "bitwise_and",
+}
 _ALLOCATES = {"empty", "empty_like", "new_empty", "empty_strided", "new_empty_strided", "empty_permuted"}
-_ASKS_FOR_DATA = {"_local_scalar_dense", "nonzero", "equal", "masked_select", "_unique2", "unique_consecutive", "unique_dim",
-                  "item", "is_nonzero", "bincount", "_assert_async", "unique_dim_consecutive"}
+_ASKS_FOR_DATA = {
+    "_local_scalar_dense",
+    "nonzero",
+    "equal",
+    "masked_select",
+    "_unique2",
+    "unique_consecutive",
+    "unique_dim",
+    "item",
+    "is_nonzero",
+    "bincount",
+    "_assert_async",
+    "unique_dim_consecutive",
+}
 
 
 class DataDependent(Exception):
@@ -87,7 +110,7 @@ class Recorder:
             schema = func._schema
             name = schema.name.partition("::")[2]
             returns = [r.alias_info for r in schema.returns]
-            view = name in _FREE or bool(returns) and all(a is not None and not a.is_write for a in returns)
+            view = name in _FREE or (bool(returns) and all(a is not None and not a.is_write for a in returns))
             writes = any(a.alias_info is not None and a.alias_info.is_write for a in schema.arguments)
             found = OpInfo(name, view and not writes, writes, name in _ALLOCATES, name in _ASKS_FOR_DATA)
             self.infos[func] = found
@@ -116,7 +139,9 @@ class ShapeMode(TorchFunctionMode):
                 return _from_data(recorder, func, args, kwargs, dims)
         elif func in _MAKES_FROM_DATA:
             return _from_data(recorder, func, args, {}, dims)
-        if func in _INDEXES and _has_list(args[1]):  # C++ would make a tensor of the list unseen, without its values
+        if func in _INDEXES and _has_list(
+            args[1]
+        ):  # C++ would make a tensor of the list unseen, without its values
             args = (args[0], _listed(recorder, args[1], dims), *args[2:])
         if func is torch.nn.functional.one_hot:
             return with_share(recorder, args[0], func(*args, **(kwargs or {})))
@@ -155,18 +180,29 @@ class OpMode(TorchDispatchMode):
             out = _answer_from_shadow(recorder, info, shadow, tensors)
         else:
             if (device := kwargs.get("device")) is not None and device.type != "meta" and not recorder.mute:
-                kwargs = {**kwargs, "device": _META}  # a host tensor in a traced forward is symbolic like the others
+                kwargs = {
+                    **kwargs,
+                    "device": _META,
+                }  # a host tensor in a traced forward is symbolic like the others
             out = func(*args, **kwargs)
         self._note(func, info, args, kwargs, tensors, out, shadow)
         return out
 
-    def _note(self, func: Any, info: OpInfo, args: tuple, kwargs: dict, tensors: list, out: Any, shadow: Any) -> None:
+    def _note(
+        self, func: Any, info: OpInfo, args: tuple, kwargs: dict, tensors: list, out: Any, shadow: Any
+    ) -> None:
         recorder = self.recorder
         inputs: dict[int, TensorRef] = {}
         for t in tensors:
             ref = recorder.tag(t)
             inputs.setdefault(ref.uid, ref)
-        outs = (out,) if isinstance(out, torch.Tensor) else tuple(t for t in _tensors_in(out)) if isinstance(out, (tuple, list)) else ()
+        outs = (
+            (out,)
+            if isinstance(out, torch.Tensor)
+            else tuple(t for t in _tensors_in(out))
+            if isinstance(out, (tuple, list))
+            else ()
+        )
         refs = []
         resolver = None
         for n, t in enumerate(outs):
@@ -174,8 +210,14 @@ class OpMode(TorchDispatchMode):
                 ref = recorder.tag(t)
             else:
                 if resolver is None:
-                    resolver = Resolver(recorder.scope, recorder.call_dims, [(r.sizes, r.dims) for r in inputs.values()])
-                dims = t._cut.dims if info.asks and hasattr(t, "_cut") else infer(info.name, args, tuple(t.shape), resolver.inputs, resolver)
+                    resolver = Resolver(
+                        recorder.scope, recorder.call_dims, [(r.sizes, r.dims) for r in inputs.values()]
+                    )
+                dims = (
+                    t._cut.dims
+                    if info.asks and hasattr(t, "_cut")
+                    else infer(info.name, args, tuple(t.shape), resolver.inputs, resolver)
+                )
                 ref = recorder.tag(t, dims, self._role(info, tensors))
             refs.append(ref)
             if shadow is not None:
@@ -186,7 +228,16 @@ class OpMode(TorchDispatchMode):
         if recorder.mute:
             return
         recorder.modules[-1].events.append(
-            OpEvent(func, _as_refs(args), {k: v for k, v in kwargs.items() if v is not None}, tuple(inputs.values()), tuple(refs), recorder.where(sys._getframe(3)), info.view, info.allocates)
+            OpEvent(
+                func,
+                _as_refs(args),
+                {k: v for k, v in kwargs.items() if v is not None},
+                tuple(inputs.values()),
+                tuple(refs),
+                recorder.where(sys._getframe(3)),
+                info.view,
+                info.allocates,
+            )
         )
 
     def _role(self, info: OpInfo, tensors: list) -> str:
@@ -253,8 +304,14 @@ def _count(t: torch.Tensor) -> Any:
 
 _GETTERS = (type(torch.Tensor.shape.__get__), type(torch.Tensor.__len__))
 _SHAPE_QUESTIONS = {
-    torch.Tensor.shape: sizes_of, torch.Tensor.size: _size, torch.Tensor.numel: _count, torch.Tensor.nelement: _count,
-    torch.numel: _count, torch.Tensor.tolist: _list, torch.Tensor.item: _item, torch.Tensor.cpu: _host,
+    torch.Tensor.shape: sizes_of,
+    torch.Tensor.size: _size,
+    torch.Tensor.numel: _count,
+    torch.Tensor.nelement: _count,
+    torch.numel: _count,
+    torch.Tensor.tolist: _list,
+    torch.Tensor.item: _item,
+    torch.Tensor.cpu: _host,
 }
 _MAKES_FROM_DATA = {torch.tensor, torch.as_tensor, torch.from_numpy, torch.scalar_tensor, torch.asarray}
 
@@ -263,7 +320,7 @@ _INDEXES = {torch.Tensor.__getitem__, torch.Tensor.__setitem__}
 
 
 def _has_list(index: Any) -> bool:
-    return isinstance(index, list) or isinstance(index, tuple) and any(isinstance(i, list) for i in index)
+    return isinstance(index, list) or (isinstance(index, tuple) and any(isinstance(i, list) for i in index))
 
 
 def _listed(recorder: Recorder, index: Any, dims: list) -> Any:
@@ -314,14 +371,23 @@ def _from_data(recorder: Recorder, func: Any, args: tuple, kwargs: dict, dims: l
 def _as_refs(args: Iterable[Any]) -> tuple:
     """Arguments with each tensor replaced by its reference: events must not keep tensors alive."""
     return tuple(
-        a._cut if isinstance(a, torch.Tensor) else _as_refs(a) if a.__class__ in (list, tuple) else a for a in args
+        a._cut if isinstance(a, torch.Tensor) else _as_refs(a) if a.__class__ in (list, tuple) else a
+        for a in args
     )
 
 
 def _shadow(func: Any, info: OpInfo, args: tuple, kwargs: dict, tensors: list) -> Any:
     """The op on the values kept beside the tensors, when all have one and they are small; else None."""
     if not tensors:
-        if info.name not in ("arange", "full", "zeros", "ones", "scalar_tensor", "tril_indices", "triu_indices") or not _small(args):
+        if info.name not in (
+            "arange",
+            "full",
+            "zeros",
+            "ones",
+            "scalar_tensor",
+            "tril_indices",
+            "triu_indices",
+        ) or not _small(args):
             return None
     else:
         for t in tensors:
@@ -332,7 +398,10 @@ def _shadow(func: Any, info: OpInfo, args: tuple, kwargs: dict, tensors: list) -
                 return None
     try:
         with torch.utils._python_dispatch._disable_current_modes():
-            return func(*_real(args), **{k: torch.device("cpu") if k == "device" else _real((v,))[0] for k, v in kwargs.items()})
+            return func(
+                *_real(args),
+                **{k: torch.device("cpu") if k == "device" else _real((v,))[0] for k, v in kwargs.items()},
+            )
     except (RuntimeError, NotImplementedError, IndexError, TypeError, ValueError):
         return None
 
@@ -353,14 +422,25 @@ def _small(args: Iterable[Any]) -> bool:
 
 def _real(args: Iterable[Any]) -> tuple:
     return tuple(
-        _value(a) if isinstance(a, torch.Tensor) else type(a)(_real(a)) if a.__class__ in (list, tuple)
-        else torch.device("cpu") if isinstance(a, torch.device) else a
+        _value(a)
+        if isinstance(a, torch.Tensor)
+        else type(a)(_real(a))
+        if a.__class__ in (list, tuple)
+        else torch.device("cpu")
+        if isinstance(a, torch.device)
+        else a
         for a in args
     )
 
 
 def _attach(t: torch.Tensor, shadow: Any, n: int) -> None:
-    value = shadow if isinstance(shadow, torch.Tensor) else shadow[n] if isinstance(shadow, (tuple, list)) and n < len(shadow) else None
+    value = (
+        shadow
+        if isinstance(shadow, torch.Tensor)
+        else shadow[n]
+        if isinstance(shadow, (tuple, list)) and n < len(shadow)
+        else None
+    )
     if isinstance(value, torch.Tensor) and value.numel() <= VALUE_LIMIT and value.shape == t.shape:
         t._cutaway_value = value  # type: ignore[attr-defined]
 

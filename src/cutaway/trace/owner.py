@@ -8,7 +8,15 @@ import sys
 from typing import Any
 
 # Preferred first: a model that generates uses more of the family's classes than a bare encoder.
-_PREFERRED = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration", "ForMaskedLM", "ForPreTraining", "Model", "ForImageClassification")
+_PREFERRED = (
+    "ForCausalLM",
+    "LMHeadModel",
+    "ForConditionalGeneration",
+    "ForMaskedLM",
+    "ForPreTraining",
+    "Model",
+    "ForImageClassification",
+)
 
 
 def owner_of(cls: type) -> type | None:
@@ -18,7 +26,8 @@ def owner_of(cls: type) -> type | None:
     if base is None or not cls.__module__.startswith("transformers.models."):
         return None
     owners = [
-        c for _, c in inspect.getmembers(module, inspect.isclass)
+        c
+        for _, c in inspect.getmembers(module, inspect.isclass)
         if issubclass(c, base) and c.__module__ == module.__name__ and _config_class(c) is not None
     ]
     return min(owners, key=_rank, default=None)
@@ -29,7 +38,8 @@ def owners_in_order(cls: type) -> list[type]:
     module = sys.modules[cls.__module__]
     base = sys.modules["transformers.modeling_utils"].PreTrainedModel
     owners = [
-        c for _, c in inspect.getmembers(module, inspect.isclass)
+        c
+        for _, c in inspect.getmembers(module, inspect.isclass)
         if issubclass(c, base) and c.__module__ == module.__name__ and _config_class(c) is not None
     ]
     return sorted(owners, key=_rank)

@@ -42,7 +42,11 @@ def assumed_nonzero(recorder: Recorder, mask: torch.Tensor) -> Any:
         if share is not None:
             rows = max(1, int(mask.numel() * share))
             out = torch.empty((rows, mask.dim()), dtype=torch.int64, device="meta")
-        elif mask.dim() == 1 and mask.numel() <= MOST_EXPERTS and all(d.constant() is not None for d in ref.dims):
+        elif (
+            mask.dim() == 1
+            and mask.numel() <= MOST_EXPERTS
+            and all(d.constant() is not None for d in ref.dims)
+        ):
             used = recorder.used_classes.get(mask.numel(), mask.numel())
             out = torch.empty((used, 1), dtype=torch.int64, device="meta")
             out._cutaway_value = torch.arange(used)[:, None]  # type: ignore[attr-defined]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from types import CodeType, FrameType
+from types import FrameType
 from typing import Any
 
 import torch
@@ -19,8 +19,12 @@ from cutaway.trace.record import CallEvent, ModuleRun, TensorRef
 
 
 def run(
-    prepare: Callable[[Scope], tuple[torch.nn.Module, tuple, dict]], hints: Mapping[str, int], *,
-    memo: bool = True, lines: bool = True, arrange: Callable[[Recorder, Mapping[str, Any]], None] | None = None,
+    prepare: Callable[[Scope], tuple[torch.nn.Module, tuple, dict]],
+    hints: Mapping[str, int],
+    *,
+    memo: bool = True,
+    lines: bool = True,
+    arrange: Callable[[Recorder, Mapping[str, Any]], None] | None = None,
     architecture: frozenset[str] = frozenset(),
 ) -> tuple[ModuleRun, Scope, Any]:
     """Run a module once with these values for the symbols; the record of the root, the scope, and what forward returned.
@@ -39,7 +43,11 @@ def run(
                 if arrange is not None:
                     arrange(recorder, kwargs)
             recorder.mute -= 1
-            with torch.device("meta"), _hooked(recorder, Memo() if memo else None, paths), _lines_of(recorder, lines):
+            with (
+                torch.device("meta"),
+                _hooked(recorder, Memo() if memo else None, paths),
+                _lines_of(recorder, lines),
+            ):
                 out = module(*args, **kwargs)
     symbols.assumptions.update(recorder.assumptions)
     return outer.events[-1].module, symbols, out
@@ -69,7 +77,13 @@ def _hooked(recorder: Recorder, memo: Memo | None, paths: dict[int, str]) -> Ite
     patched = [(torch.nn.Module, "__call__", original)]
     torch.nn.Module.__call__ = _cutaway_call  # type: ignore[method-assign]
     for cls in _cache_classes():
-        for name in ("update", "update_conv_state", "update_recurrent_state", "update_ssm_state", "lazy_initialization"):
+        for name in (
+            "update",
+            "update_conv_state",
+            "update_recurrent_state",
+            "update_ssm_state",
+            "lazy_initialization",
+        ):
             if name in vars(cls):
                 patched.append((cls, name, vars(cls)[name]))
                 setattr(cls, name, _marked(recorder, vars(cls)[name]))
@@ -99,8 +113,15 @@ def _marked(recorder: Recorder, update: Any) -> Any:
 
 
 def _enter(
-    recorder: Recorder, memo: Memo | None, paths: dict[int, str], original: Any,
-    module: torch.nn.Module, args: tuple, kwargs: dict, frame: FrameType, tracer: Any,
+    recorder: Recorder,
+    memo: Memo | None,
+    paths: dict[int, str],
+    original: Any,
+    module: torch.nn.Module,
+    args: tuple,
+    kwargs: dict,
+    frame: FrameType,
+    tracer: Any,
 ) -> Any:
     with torch._C.DisableTorchFunction():  # our own questions about shapes are not the model's
         where = recorder.where(frame)

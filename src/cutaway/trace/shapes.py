@@ -54,7 +54,9 @@ class Resolver:
         return const(value) if found is None else found
 
 
-def infer(name: str, args: Sequence[Any], out_sizes: Sizes, inputs: Sequence[tuple[Sizes, Dims]], r: Resolver) -> Dims:
+def infer(
+    name: str, args: Sequence[Any], out_sizes: Sizes, inputs: Sequence[tuple[Sizes, Dims]], r: Resolver
+) -> Dims:
     """A formula for each size of one output of the aten op `name` (base name, as `view`)."""
     made = MAKERS.get(name)
     if made is not None:
@@ -85,7 +87,9 @@ def _agrees(dims: Dims, sizes: Sizes, scope: Scope) -> bool:
 def _view(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims | None:
     """Sizes regroup: each run of inputs that multiplies to a run of outputs shares its product."""
     sizes, dims = inputs[0]
-    asked = args[1] if len(args) > 1 and isinstance(args[1], (list, tuple)) and len(args[1]) == len(out) else out
+    asked = (
+        args[1] if len(args) > 1 and isinstance(args[1], (list, tuple)) and len(args[1]) == len(out) else out
+    )
     result: list[Formula] = []
     i = j = 0
     while i < len(sizes) or j < len(out):
@@ -119,7 +123,9 @@ def _regroup(whole: Formula, out: Sizes, asked: Sizes, r: Resolver) -> list[Form
     filled = [const(v) if f is None else f for f, v in zip(found, out, strict=True)]
     if product(filled) == whole:
         return filled
-    open_places = [k for k, q in enumerate(asked) if q == -1] or [k for k, f in enumerate(found) if f is None] or real
+    open_places = (
+        [k for k, q in enumerate(asked) if q == -1] or [k for k, f in enumerate(found) if f is None] or real
+    )
     choices = []
     for k in open_places:
         quotient = _quotient(whole, product(f for n, f in enumerate(filled) if n != k))
@@ -259,7 +265,9 @@ def _split(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims | 
             share = r.number(piece)
             count = sizes[axis] // piece
             exact = _quotient(dims[axis], const(count)) if sizes[axis] % piece == 0 else None
-            known = exact if exact is not None and share.constant() is not None and out[axis] == piece else None
+            known = (
+                exact if exact is not None and share.constant() is not None and out[axis] == piece else None
+            )
             known = known or (share if out[axis] == piece else dims[axis] - share * count)
         else:
             others = [v for v in piece if v != out[axis]]
@@ -306,7 +314,11 @@ def _convolution(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> D
         s, p, d, o = (r.number(v[i]) if j < 2 else v[i] for j, v in enumerate(spread))
         reach = (k[2 + i] - 1) * d
         size = x[-n + i]
-        space.append((size - 1) * s - p * 2 + reach + o + 1 if transposed else floor_div(size + p * 2 - reach - 1, s) + 1)
+        space.append(
+            (size - 1) * s - p * 2 + reach + o + 1
+            if transposed
+            else floor_div(size + p * 2 - reach - 1, s) + 1
+        )
         r.scope.learn(out[-n + i], space[-1])
     channels = k[1] * groups if transposed else k[0]
     return (x[0], channels, *space) if len(x) == n + 2 else (channels, *space)
@@ -367,22 +379,66 @@ def _upsample(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims
 MAKERS: dict[str, Callable[..., Dims | None]] = {
     **dict.fromkeys(("view", "_unsafe_view", "_reshape_alias", "reshape", "view_copy"), _view),
     "as_strided": _same_product,
-    "transpose": _transpose, "permute": _permute, "t": lambda a, o, i, r: tuple(reversed(i[0][1])),
-    "unsqueeze": _unsqueeze, "squeeze": _squeeze, "select": _select, "expand": _expand, "mm": _mm, "bmm": _mm,
-    **dict.fromkeys(("sum", "mean", "amax", "amin", "max", "min", "argmax", "argmin", "any", "all", "logsumexp", "var", "std", "prod"), _reduce),
+    "transpose": _transpose,
+    "permute": _permute,
+    "t": lambda a, o, i, r: tuple(reversed(i[0][1])),
+    "unsqueeze": _unsqueeze,
+    "squeeze": _squeeze,
+    "select": _select,
+    "expand": _expand,
+    "mm": _mm,
+    "bmm": _mm,
+    **dict.fromkeys(
+        (
+            "sum",
+            "mean",
+            "amax",
+            "amin",
+            "max",
+            "min",
+            "argmax",
+            "argmin",
+            "any",
+            "all",
+            "logsumexp",
+            "var",
+            "std",
+            "prod",
+        ),
+        _reduce,
+    ),
     "cat": _cat,
     "slice": _slice,
-    "split": _split, "split_with_sizes": _split,
-    "constant_pad_nd": _pad, "reflection_pad1d": _pad, "reflection_pad2d": _pad, "replication_pad1d": _pad,
-    "replication_pad2d": _pad, "reflection_pad3d": _pad, "replication_pad3d": _pad,
-    "repeat": _repeat, "repeat_interleave": _repeat_interleave,
+    "split": _split,
+    "split_with_sizes": _split,
+    "constant_pad_nd": _pad,
+    "reflection_pad1d": _pad,
+    "reflection_pad2d": _pad,
+    "replication_pad1d": _pad,
+    "replication_pad2d": _pad,
+    "reflection_pad3d": _pad,
+    "replication_pad3d": _pad,
+    "repeat": _repeat,
+    "repeat_interleave": _repeat_interleave,
     **dict.fromkeys(("convolution", "_convolution", "convolution_overrideable"), _convolution),
-    **dict.fromkeys(("max_pool2d_with_indices", "avg_pool1d", "avg_pool2d", "avg_pool3d", "max_pool3d_with_indices"), _pool),
+    **dict.fromkeys(
+        ("max_pool2d_with_indices", "avg_pool1d", "avg_pool2d", "avg_pool3d", "max_pool3d_with_indices"),
+        _pool,
+    ),
     "unfold": _unfold,
     "arange": _arange,
     "_fft_r2c": _fft_half,
     **dict.fromkeys(
-        ("upsample_nearest1d", "upsample_nearest2d", "upsample_bilinear2d", "upsample_bicubic2d", "upsample_linear1d",
-         "_upsample_bilinear2d_aa", "_upsample_bicubic2d_aa", "upsample_trilinear3d"), _upsample,
+        (
+            "upsample_nearest1d",
+            "upsample_nearest2d",
+            "upsample_bilinear2d",
+            "upsample_bicubic2d",
+            "upsample_linear1d",
+            "_upsample_bilinear2d_aa",
+            "_upsample_bicubic2d_aa",
+            "upsample_trilinear3d",
+        ),
+        _upsample,
     ),
 }

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from types import CodeType, FrameType
 from typing import Any
 
@@ -19,7 +19,7 @@ _OURS = os.sep + os.path.join("cutaway", "trace") + os.sep
 BOUNDARY_NAME = "_cutaway_call"  # the wrapper around Module.__call__: frames above it belong to the caller
 
 
-@lru_cache(maxsize=None)
+@cache
 def kind_of(code: CodeType) -> str:
     """`boundary`, `skip` (torch's and Python's own machinery) or `user` (model code, torch.nn modules included)."""
     if code.co_name == BOUNDARY_NAME:
@@ -35,7 +35,7 @@ def kind_of(code: CodeType) -> str:
     return "skip" if name.startswith(os.path.dirname(os.__file__)) and "-packages" not in name else "user"
 
 
-@lru_cache(maxsize=None)
+@cache
 def relative(filename: str) -> str:
     """The path below the folder that is on sys.path, so that no path of this machine is shown."""
     real = os.path.abspath(filename)
@@ -60,7 +60,7 @@ def stack(frame: FrameType | None) -> list[tuple[CodeType, int]]:
     return found
 
 
-@lru_cache(maxsize=None)
+@cache
 def forward_of(cls: type) -> Any:
     """The function that runs when a module of this class is called, below its decorators."""
     return inspect.unwrap(cls.forward)  # type: ignore[attr-defined]
@@ -75,10 +75,12 @@ class Statement:
     line: int
     end: int
     node: ast.stmt
-    parents: tuple[tuple[ast.stmt, str], ...]  # enclosing compound statements and the branch taken to get here
+    parents: tuple[
+        tuple[ast.stmt, str], ...
+    ]  # enclosing compound statements and the branch taken to get here
 
 
-@lru_cache(maxsize=None)
+@cache
 def _tree(filename: str) -> ast.Module | None:
     try:
         return ast.parse("".join(linecache.getlines(filename)))
@@ -86,7 +88,7 @@ def _tree(filename: str) -> ast.Module | None:
         return None
 
 
-@lru_cache(maxsize=None)
+@cache
 def statements(code: CodeType) -> tuple[Statement, ...]:
     """The statements of a function with their headers' line ranges, nested functions left out."""
     tree = _tree(code.co_filename)
@@ -105,7 +107,11 @@ def end_line(code: CodeType) -> int:
 
 def _walk(body: Iterable[ast.stmt], parents: tuple) -> Iterable[Statement]:
     for node in body:
-        blocks = [(name, getattr(node, name)) for name in ("body", "orelse", "finalbody") if getattr(node, name, None)]
+        blocks = [
+            (name, getattr(node, name))
+            for name in ("body", "orelse", "finalbody")
+            if getattr(node, name, None)
+        ]
         blocks += [("handler", h.body) for h in getattr(node, "handlers", ())]
         blocks += [("case", c.body) for c in getattr(node, "cases", ())]
         nested = isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
@@ -117,7 +123,9 @@ def _walk(body: Iterable[ast.stmt], parents: tuple) -> Iterable[Statement]:
                 yield from _walk(block, (*parents, (node, name)))
 
 
-def line_table(code: CodeType, computes: set[int], views: set[int], calls: set[int], ran: set[int]) -> tuple[Line, ...]:
+def line_table(
+    code: CodeType, computes: set[int], views: set[int], calls: set[int], ran: set[int]
+) -> tuple[Line, ...]:
     """One entry per statement: computes, calls, no_tensor_op or not_taken, and why.
 
     `computes`, `views` and `calls` are lines on which a priced kernel, a free view, a submodule call started.
@@ -127,7 +135,12 @@ def line_table(code: CodeType, computes: set[int], views: set[int], calls: set[i
     for s in all_statements:
         inside = range(s.line, s.end + 1)
         text = linecache.getline(code.co_filename, s.line).strip()
-        hit = {kind for kind, lines in (("calls", calls), ("computes", computes), ("views", views)) for n in inside if n in lines}
+        hit = {
+            kind
+            for kind, lines in (("calls", calls), ("computes", computes), ("views", views))
+            for n in inside
+            if n in lines
+        }
         if hit & {"calls", "computes"}:
             status, why = ("calls" if "calls" in hit else "computes"), ""
         elif "views" in hit:
@@ -144,15 +157,30 @@ def _silent(s: Statement, ran: set[int]) -> bool:
     """Statements for which Python makes no code of their own: docstrings, `pass`, `global`, bare annotations."""
     constant = isinstance(s.node, ast.Expr) and isinstance(s.node.value, ast.Constant)
     bare = isinstance(s.node, ast.AnnAssign) and s.node.value is None
-    return constant or bare or isinstance(s.node, (ast.Pass, ast.Global, ast.Nonlocal, ast.Continue, ast.Break)) and not s.parents
+    return (
+        constant
+        or bare
+        or (isinstance(s.node, (ast.Pass, ast.Global, ast.Nonlocal, ast.Continue, ast.Break))
+        and not s.parents)
+    )
 
 
 _REASONS = {
-    ast.Return: "returns what was computed above", ast.If: "a condition on Python values",
-    ast.For: "a Python loop header", ast.While: "a Python loop header", ast.With: "enters a context",
-    ast.Raise: "raises", ast.Assert: "a check on Python values", ast.Import: "an import", ast.ImportFrom: "an import",
-    ast.FunctionDef: "defines a function", ast.Try: "guards a block", ast.Pass: "does nothing",
-    ast.Assign: "Python bookkeeping", ast.AnnAssign: "Python bookkeeping", ast.AugAssign: "Python bookkeeping",
+    ast.Return: "returns what was computed above",
+    ast.If: "a condition on Python values",
+    ast.For: "a Python loop header",
+    ast.While: "a Python loop header",
+    ast.With: "enters a context",
+    ast.Raise: "raises",
+    ast.Assert: "a check on Python values",
+    ast.Import: "an import",
+    ast.ImportFrom: "an import",
+    ast.FunctionDef: "defines a function",
+    ast.Try: "guards a block",
+    ast.Pass: "does nothing",
+    ast.Assign: "Python bookkeeping",
+    ast.AnnAssign: "Python bookkeeping",
+    ast.AugAssign: "Python bookkeeping",
 }
 
 
@@ -167,7 +195,11 @@ def _branch_reason(s: Statement, ran: set[int], all_statements: tuple[Statement,
     for node, branch in reversed(s.parents):
         if node.lineno in ran or any(n in ran for n in range(node.lineno, _header_end(node) + 1)):
             return _said(node, branch)
-    leaving = [e for e in all_statements if e.line < s.line and isinstance(e.node, (ast.Return, ast.Raise)) and _hit(e, ran)]
+    leaving = [
+        e
+        for e in all_statements
+        if e.line < s.line and isinstance(e.node, (ast.Return, ast.Raise)) and _hit(e, ran)
+    ]
     if leaving:
         return f"left at line {leaving[-1].line}: {_short(leaving[-1].node)}"
     return "an exception or an early exit above came first"
@@ -189,7 +221,11 @@ def _said(node: ast.stmt, branch: str) -> str:
     if isinstance(node, ast.For):
         return f"the loop at line {node.lineno} had nothing to run over"
     if isinstance(node, ast.Try):
-        return f"no exception at line {node.lineno}" if branch == "handler" else f"left the block at line {node.lineno}"
+        return (
+            f"no exception at line {node.lineno}"
+            if branch == "handler"
+            else f"left the block at line {node.lineno}"
+        )
     return f"the block at line {node.lineno} was left before"
 
 

@@ -22,24 +22,41 @@ from cutaway.trace.target import Target
 # What a required integer of a constructor is, by its name: (pattern, value of the trace, value of the check, symbol?).
 # Sizes are multiples of the number of heads, so that they divide.
 ARGUMENTS = (
-    (r"heads", 41, 43, True), (r"kernel", 37, 41, True), (r"num_embeddings|vocab|num_classes", 50021, 50053, True),
-    (r"stride|dilation|groups", 1, 1, False), (r"layers|depth|blocks", 2, 2, False), (r"padding", 0, 0, False),
+    (r"heads", 41, 43, True),
+    (r"kernel", 37, 41, True),
+    (r"num_embeddings|vocab|num_classes", 50021, 50053, True),
+    (r"stride|dilation|groups", 1, 1, False),
+    (r"layers|depth|blocks", 2, 2, False),
+    (r"padding", 0, 0, False),
 )
 SIZES = (41 * 43 * 2, 41 * 43 * 6, 41 * 43 * 10, 41 * 43 * 14)
 SIZES_OF_CHECK = (41 * 43 * 4, 41 * 43 * 8, 41 * 43 * 12, 41 * 43 * 16)
-SHORT = {"batch_size": 131, "seq_len": 211, "cache_len": 307, "encoder_len": 167}  # a lone class may loop over its tokens
+SHORT = {
+    "batch_size": 131,
+    "seq_len": 211,
+    "cache_len": 307,
+    "encoder_len": 167,
+}  # a lone class may loop over its tokens
 _TOKENS = re.compile(r"^(idx|ids|input_ids|tokens|token_ids|indices|x_ids|labels|timesteps?)$")
 
 
 def standalone_job(
-    cls: type, target: Target, phase: str, dtype: torch.dtype, inputs: dict[str, str], convention: Convention, memo: bool,
+    cls: type,
+    target: Target,
+    phase: str,
+    dtype: torch.dtype,
+    inputs: dict[str, str],
+    convention: Convention,
+    memo: bool,
 ) -> Job:
     """A job for `cls` by itself; `inputs` are shapes that the user gave: {"x": "batch_size,seq_len,n_embd"}."""
     symbols = _symbols(cls, target.args)
     hints, check = ({n: v[turn] for n, v in symbols.items()} for turn in (0, 1))
 
     def make(names: Scope) -> torch.nn.Module:
-        return build_class(cls, {**target.args, **{n: names.dim(n) for n in symbols}}, str(dtype).removeprefix("torch."))
+        return build_class(
+            cls, {**target.args, **{n: names.dim(n) for n in symbols}}, str(dtype).removeprefix("torch.")
+        )
 
     with scope(hints, frozenset(hints)) as plain:
         model = make(plain)
@@ -54,7 +71,9 @@ def standalone_job(
             if inputs:
                 raise
     raise BadValue(
-        f"the inputs of {cls.__name__}.forward could not be found", asked=target.text, known=last.known,
+        f"the inputs of {cls.__name__}.forward could not be found",
+        asked=target.text,
+        known=last.known,
         try_=f"--input {_names(model)[0]}=batch_size,seq_len,{next(iter(symbols), 'hidden_size')}",
     )
 
@@ -78,16 +97,24 @@ def _symbols(cls: type, given: dict[str, Any]) -> dict[str, tuple[int, int]]:
 
 def _integer(p: inspect.Parameter) -> bool:
     text = str(p.annotation)
-    return p.annotation is p.empty or bool(re.search(r"\bint\b|_size|_shape|Size", text)) and "Config" not in text
+    return (
+        p.annotation is p.empty
+        or (bool(re.search(r"\bint\b|_size|_shape|Size", text))
+        and "Config" not in text)
+    )
 
 
 def _names(model: torch.nn.Module) -> list[str]:
     parameters = inspect.signature(model.forward).parameters.values()
-    plain = [p.name for p in parameters if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    plain = [
+        p.name for p in parameters if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+    ]
     return plain or [p.name for p in parameters][:1] or ["input"]
 
 
-def _plans(model: torch.nn.Module, phase: str, symbols: tuple[str, ...], given: dict[str, str]) -> Iterator[InputPlan]:
+def _plans(
+    model: torch.nn.Module, phase: str, symbols: tuple[str, ...], given: dict[str, str]
+) -> Iterator[InputPlan]:
     """Ways to call forward: what the user said; what a model of this kind usually takes; then form by form."""
     names = _names(model)
     if given:
@@ -105,11 +132,21 @@ def _plans(model: torch.nn.Module, phase: str, symbols: tuple[str, ...], given: 
 
 def _forms(model: torch.nn.Module, name: str, symbols: tuple[str, ...]) -> Iterator[tuple[tuple, str]]:
     """Shapes of the main input, the likeliest first by the names of the class and of the argument."""
-    sizes: list[str | int] = [n for n in symbols if not re.search("heads|kernel|embeddings|vocab|out_|layers", n)]
-    sizes += [v for n, v in vars(model).items() if type(v) is int and v > 1 and re.search("dim|size|feature|channel|embd|width", n)]
+    sizes: list[str | int] = [
+        n for n in symbols if not re.search("heads|kernel|embeddings|vocab|out_|layers", n)
+    ]
+    sizes += [
+        v
+        for n, v in vars(model).items()
+        if type(v) is int and v > 1 and re.search("dim|size|feature|channel|embd|width", n)
+    ]
     sizes += [_first_width(model)]
     tokens = ("batch_size", "seq_len"), "int64"
-    lead = ("seq_len", "batch_size") if getattr(model, "batch_first", True) is False else ("batch_size", "seq_len")
+    lead = (
+        ("seq_len", "batch_size")
+        if getattr(model, "batch_first", True) is False
+        else ("batch_size", "seq_len")
+    )
     rows = [((*lead, d), "float") for d in sizes if d]
     images = [(("batch_size", d, *_sides(model)), "float") for d in (*sizes, 3) if d]
     lines = [(("batch_size", d, "seq_len"), "float") for d in sizes if d]
@@ -159,9 +196,12 @@ def _kind(name: str, shape: tuple) -> str:
 
 def _plan(phase: str, arguments: dict[str, tuple[tuple, str]]) -> InputPlan:
     specs = tuple(
-        InputSpec(n, shape, dtype, "zeros" if dtype == "int64" else "random") for n, (shape, dtype) in arguments.items()
+        InputSpec(n, shape, dtype, "zeros" if dtype == "int64" else "random")
+        for n, (shape, dtype) in arguments.items()
     )
-    words = dict.fromkeys(w for s in specs for d in s.shape if isinstance(d, str) for w in re.findall(r"[A-Za-z_]\w*", d))
+    words = dict.fromkeys(
+        w for s in specs for d in s.shape if isinstance(d, str) for w in re.findall(r"[A-Za-z_]\w*", d)
+    )
     return InputPlan(phase, specs, tuple(_symbol(w) for w in words if w in BY_NAME and BY_NAME[w].default))
 
 

@@ -33,7 +33,13 @@ class Subject:
 
 
 def to_analysis(
-    job: Job, run: Run, modules: list[Module], gaps: list[Gap], *, subject: Subject, values: Mapping[str, int],
+    job: Job,
+    run: Run,
+    modules: list[Module],
+    gaps: list[Gap],
+    *,
+    subject: Subject,
+    values: Mapping[str, int],
 ) -> Analysis:
     """Everything that was derived, in one value."""
     root, notes = len(modules) - 1, []
@@ -44,12 +50,26 @@ def to_analysis(
     ordered = _outermost_first([replace(m, repeat=t) for m, t in zip(chosen, times, strict=True)])
     top = ordered[0]
     module = run.model.get_submodule(top.path)
-    cached = _cache_bytes(run.out, Assembler(run.scope, job.dtype, job.convention)) if subject.cls is None else ZERO
+    cached = (
+        _cache_bytes(run.out, Assembler(run.scope, job.dtype, job.convention))
+        if subject.cls is None
+        else ZERO
+    )
     return Analysis(
-        target=subject.name, source=_source(run.root, ordered), convention=job.convention, phase=job.plan.phase,
-        symbols=_legend(job, ordered), valid_when=conditions(run.scope, job.plan, values),
-        parameters=_parameters(module, job.dtype), total=top.total, fused=top.fused, useful_flops=top.total.flops,
-        kv_cache_bytes=cached, modules=tuple(ordered), gaps=tuple(gaps), assumptions=(*_assumptions(job.dtype), *run.scope.assumptions, *notes),
+        target=subject.name,
+        source=_source(run.root, ordered),
+        convention=job.convention,
+        phase=job.plan.phase,
+        symbols=_legend(job, ordered),
+        valid_when=conditions(run.scope, job.plan, values),
+        parameters=_parameters(module, job.dtype),
+        total=top.total,
+        fused=top.fused,
+        useful_flops=top.total.flops,
+        kv_cache_bytes=cached,
+        modules=tuple(ordered),
+        gaps=tuple(gaps),
+        assumptions=(*_assumptions(job.dtype), *run.scope.assumptions, *notes),
         values=dict(values),
     )
 
@@ -60,8 +80,12 @@ def _place_of(cls: type, modules: list[Module]) -> tuple[int, list[str]]:
     found = [i for i, m in enumerate(modules) if m.class_name == name]
     if not found:
         owner = modules[-1].class_name.rpartition(".")[2]
-        raise UnknownTarget(f"{cls.__name__} does not run in {owner}", asked=name, known=f"{owner} was traced with its default config",
-                            try_="--arg NAME=VALUE for its constructor and --input NAME=batch_size,seq_len,… for its forward")
+        raise UnknownTarget(
+            f"{cls.__name__} does not run in {owner}",
+            asked=name,
+            known=f"{owner} was traced with its default config",
+            try_="--arg NAME=VALUE for its constructor and --input NAME=batch_size,seq_len,… for its forward",
+        )
     first = min(found, key=lambda i: _natural(modules[i].path))
     owner = modules[-1].class_name.rpartition(".")[2]
     notes = [f"shown at {modules[first].path} of {owner} with its default config"]
@@ -81,7 +105,12 @@ def _below(modules: list[Module], root: int) -> list[Module]:
             wanted |= {s.module for s in modules[i].steps if isinstance(s, Call)}
     number = {old: new for new, old in enumerate(sorted(wanted))}
     return [
-        replace(modules[i], steps=tuple(replace(s, module=number[s.module]) if isinstance(s, Call) else s for s in modules[i].steps))
+        replace(
+            modules[i],
+            steps=tuple(
+                replace(s, module=number[s.module]) if isinstance(s, Call) else s for s in modules[i].steps
+            ),
+        )
         for i in sorted(wanted)
     ]
 
@@ -90,7 +119,9 @@ def _outermost_first(modules: list[Module]) -> list[Module]:
     """The root first, callers before what they call; calls renumbered."""
     last = len(modules) - 1
     return [
-        replace(m, steps=tuple(replace(s, module=last - s.module) if isinstance(s, Call) else s for s in m.steps))
+        replace(
+            m, steps=tuple(replace(s, module=last - s.module) if isinstance(s, Call) else s for s in m.steps)
+        )
         for m in reversed(modules)
     ]
 
@@ -107,7 +138,9 @@ def _legend(job: Job, modules: list[Module]) -> tuple[SymbolInfo, ...]:
 
 def _named(name: str, default: int | None) -> SymbolInfo:
     known = BY_NAME.get(name)
-    return SymbolInfo(name, known.meaning if known else name.replace("_", " "), known.unit if known else "elements", default)
+    return SymbolInfo(
+        name, known.meaning if known else name.replace("_", " "), known.unit if known else "elements", default
+    )
 
 
 def _formulas(m: Module) -> list[Formula]:
@@ -127,7 +160,9 @@ def _parameters(model: torch.nn.Module, dtype: torch.dtype) -> ParameterCount:
         seen.setdefault(id(p), (name, p))
     total = add(_numel(p) for _, p in seen.values())
     trainable = add(_numel(p) for _, p in seen.values() if p.requires_grad)
-    size = add(_numel(p) * (sym("w_bytes") if p.dtype is dtype else p.dtype.itemsize) for _, p in seen.values())
+    size = add(
+        _numel(p) * (sym("w_bytes") if p.dtype is dtype else p.dtype.itemsize) for _, p in seen.values()
+    )
     parts: dict[str, Formula] = {}
     for name, p in seen.values():
         child = name.partition(".")[0]
@@ -159,7 +194,11 @@ def _cache_bytes(out: Any, assembler: Assembler) -> Formula:
         elif isinstance(value, (list, tuple)):
             for v in value:
                 visit(v, inside, seen)
-        elif hasattr(value, "__dict__") and not isinstance(value, (type, torch.nn.Module)) and not hasattr(value, "to_dict"):
+        elif (
+            hasattr(value, "__dict__")
+            and not isinstance(value, (type, torch.nn.Module))
+            and not hasattr(value, "to_dict")
+        ):
             visit(vars(value), inside or hasattr(value, "layers"), seen)
 
     visit(out, False, set())
@@ -176,7 +215,12 @@ def _source(root: ModuleRun, modules: list[Module]) -> dict[str, Any]:
     except importlib.metadata.PackageNotFoundError:
         version = ""
     hashed = {name: _hash(path) for name, path in sorted(files.items()) if name in shown}
-    return {"package": package, "version": version, "torch": torch.__version__.partition("+")[0], "files": hashed}
+    return {
+        "package": package,
+        "version": version,
+        "torch": torch.__version__.partition("+")[0],
+        "files": hashed,
+    }
 
 
 def _files(root: ModuleRun) -> set[str]:

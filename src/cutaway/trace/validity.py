@@ -18,7 +18,7 @@ def conditions(scope: Scope, plan: InputPlan, values: Mapping[str, int]) -> tupl
     """The guards that say something, as text, the strictest of each kind, and the sizes that must exceed one."""
     bounds: dict[tuple, Guard] = {}
     for g in scope.guards:
-        if g.relation == "==" and not g.outcome or not _says_something(g):
+        if (g.relation == "==" and not g.outcome) or not _says_something(g):
             continue
         bounds.setdefault(_shape_of(g), g)
         if _offset(g) > _offset(bounds[_shape_of(g)]):
@@ -37,9 +37,14 @@ def text(g: Guard) -> str:
     """`cache_len + 1 > 4096`: symbols on the left, the number on the right."""
     constant = g.difference.terms.get((), 0)
     left, right = g.difference - constant, -constant
-    relation = {("<", True): "<", ("<", False): ">=", ("<=", True): "<=", ("<=", False): ">", ("==", True): "==", ("==", False): "!="}[
-        (g.relation, g.outcome)
-    ]
+    relation = {
+        ("<", True): "<",
+        ("<", False): ">=",
+        ("<=", True): "<=",
+        ("<=", False): ">",
+        ("==", True): "==",
+        ("==", False): "!=",
+    }[(g.relation, g.outcome)]
     if all(c < 0 for c in left.terms.values()):
         left, right = -left, -right
         relation = relation.translate(str.maketrans("<>", "><"))
@@ -92,16 +97,25 @@ def _allowed(other: Mapping[str, int], hints: Mapping[str, int], limit: int | No
 def _moved(value: int, times: int, step: int) -> int:
     if value == 1:
         return 1
-    return value + times * (768 if value >= 768 else 128 if value >= 256 and step == 1 else 4 if step == 1 else step)
+    return value + times * (
+        768 if value >= 768 else 128 if value >= 256 and step == 1 else 4 if step == 1 else step
+    )
 
 
-def _one_by_one(scope: Scope, hints: Mapping[str, int], step: Mapping[str, int], limit: int | None) -> dict[str, int]:
+def _one_by_one(
+    scope: Scope, hints: Mapping[str, int], step: Mapping[str, int], limit: int | None
+) -> dict[str, int]:
     """Where no common move will do, move each symbol as far as the branches taken allow."""
     other = dict(hints)
     for n, v in hints.items():
         for delta in (256, -256, 64, -64, 16, 4, -4, 3, -3, 1, -1):
             moved = {**other, n: v + delta * step.get(n, 1)}
-            if v > 1 and moved[n] > 1 and _allowed(moved, hints, limit) and all(g.holds(moved) for g in scope.guards):
+            if (
+                v > 1
+                and moved[n] > 1
+                and _allowed(moved, hints, limit)
+                and all(g.holds(moved) for g in scope.guards)
+            ):
                 other = moved
                 break
     return other
@@ -119,7 +133,13 @@ def _compare(a: ModuleRun, b: ModuleRun, found: list[Gap], seen: set[tuple[int, 
         return
     seen.add((id(a), id(b)))
     if len(a.events) != len(b.events):
-        found.append(Gap(type(a.module).__name__, a.path, f"the number of ops depends on the sizes ({len(a.events)} or {len(b.events)})"))
+        found.append(
+            Gap(
+                type(a.module).__name__,
+                a.path,
+                f"the number of ops depends on the sizes ({len(a.events)} or {len(b.events)})",
+            )
+        )
         return
     for x, y in zip(a.events, b.events, strict=True):
         if isinstance(x, CallEvent) and isinstance(y, CallEvent):
@@ -134,7 +154,9 @@ def _compare(a: ModuleRun, b: ModuleRun, found: list[Gap], seen: set[tuple[int, 
 def _compare_op(x: OpEvent, y: OpEvent, found: list[Gap]) -> None:
     for r, s in zip(x.outputs, y.outputs, strict=False):
         if r.dims != s.dims:
-            found.append(Gap(_name(x), _place(x), f"a size is not understood: {_dims(r.dims)} or {_dims(s.dims)}"))
+            found.append(
+                Gap(_name(x), _place(x), f"a size is not understood: {_dims(r.dims)} or {_dims(s.dims)}")
+            )
             return
 
 
