@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Union
 if TYPE_CHECKING:
     import sympy
 
-Number = Union[int, Fraction]
+Number = int | Fraction
 Operand = Union["Formula", int, Fraction]
 Atom = Union[str, "Func"]
 Monomial = tuple[tuple[Atom, int], ...]  # ((atom, exponent), ...), sorted; exponents may be negative

@@ -32,3 +32,6 @@ class Convention:
             f"FMA = {self.fma}, elementwise = {self.elementwise}, transcendental = {self.transcendental}, "
             f"causal attention as {self.causal}, {self.execution} execution, {self.routing} routing"
         )
+
+
+DEFAULT_CONVENTION = Convention()

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Union
+from typing import TYPE_CHECKING
 
 from cutaway.model.place import Place
 from cutaway.model.tensor import TensorSpec
@@ -68,7 +68,7 @@ class Call:
     repeat: int = 1
 
 
-Step = Union[Kernel, Call]
+Step = Kernel | Call
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from cutaway.errors import BadValue, CutawayError, nearest
-from cutaway.model import Analysis, Convention
+from cutaway.model import DEFAULT_CONVENTION, Analysis, Convention
 from cutaway.trace.build import build, torch_dtype
 from cutaway.trace.family import family_job, symbolic_job
 from cutaway.trace.inputs import InputPlan, plan_inputs
@@ -28,7 +28,7 @@ def analyse(
     trust_code: bool = False,
     args: Mapping[str, Any] | None = None,
     inputs: Mapping[str, str] | None = None,
-    convention: Convention = Convention(),
+    convention: Convention = DEFAULT_CONVENTION,
     memo: bool = True,
 ) -> Analysis:
     """What one pass of `target` computes and moves, as formulas.
@@ -53,7 +53,7 @@ def analyse_module(
     name: str,
     values: Mapping[str, int],
     dtype: str = "bfloat16",
-    convention: Convention = Convention(),
+    convention: Convention = DEFAULT_CONVENTION,
     memo: bool = True,
     check: bool = True,
 ) -> Analysis:

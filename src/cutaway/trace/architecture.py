@@ -134,7 +134,7 @@ def attempts(config: Any) -> Iterator[dict[str, Parameter]]:
     shared = (
         ("num_key_value_heads",) if _same_default(all_of_them, "num_key_value_heads", "num_heads") else ()
     )
-    for without in GIVEN_UP[:1] + (shared,) + GIVEN_UP[1:]:
+    for without in (*GIVEN_UP[:1], shared, *GIVEN_UP[1:]):
         some = {n: p for n, p in all_of_them.items() if n not in without}
         if (key := frozenset(some)) not in seen:
             seen.add(key)

@@ -172,10 +172,9 @@ class Assembler:
         kinds: dict[Any, dict[str, set[int]]] = {}
         for e in run.events:
             kind = "calls" if isinstance(e, CallEvent) else "views" if e.view else "computes"
-            for depth, (code, line) in enumerate(e.where):
+            for code, line in e.where:
                 hit = kinds.setdefault(code, {"calls": set(), "views": set(), "computes": set()})
-                last = depth == len(e.where) - 1
-                hit[kind if last or kind == "calls" else kind].add(line)
+                hit[kind].add(line)
         ran = {c: set(lines) for c, lines in run.ran.items()}
         for code, hit in kinds.items():
             ran.setdefault(code, set()).update(*hit.values())

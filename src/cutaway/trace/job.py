@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from cutaway.errors import CutawayError, ForwardRaised
-from cutaway.model import Convention, Gap, Module
+from cutaway.model import DEFAULT_CONVENTION, Convention, Gap, Module
 from cutaway.trace.assemble import Assembler, places
 from cutaway.trace.dim import Scope
 from cutaway.trace.fit import merge
@@ -56,7 +56,7 @@ class Job:
     model: torch.nn.Module
     plan: InputPlan
     dtype: torch.dtype
-    convention: Convention = Convention()
+    convention: Convention = DEFAULT_CONVENTION
     memo: bool = True
     make: Callable[[Scope], torch.nn.Module] | None = None
     architecture: Mapping[str, int] = field(default_factory=dict)

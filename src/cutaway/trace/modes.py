@@ -458,8 +458,6 @@ def _answer_from_shadow(recorder: Recorder, info: OpInfo, shadow: Any, tensors: 
         return _meta_twin(shadow)
     if isinstance(shadow, (tuple, list)):
         return tuple(_meta_twin(v) if isinstance(v, torch.Tensor) else v for v in shadow)
-    if type(shadow) is int and shadow > 1 and (f := recorder.scope.known.get(shadow)) is not None:
-        return shadow
     return shadow
 
 

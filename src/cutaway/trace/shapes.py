@@ -229,10 +229,7 @@ def _slice(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims | 
     size, whole = sizes[axis], dims[axis]
     first = _bound(start, size, whole, r)
     last = _bound(end, size, whole, r)
-    if out[axis] == 0:
-        length = const(0)
-    else:
-        length = last - first if step == 1 else _steps(first, last, step)
+    length = const(0) if out[axis] == 0 else last - first if step == 1 else _steps(first, last, step)
     if length.constant() is None:
         r.scope.learn(out[axis], length)
     return (*dims[:axis], length, *dims[axis + 1 :])

@@ -9,13 +9,15 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
 from cutaway.model import Line, Place
 
-_TORCH = os.sep + "torch" + os.sep
-_OURS = os.sep + os.path.join("cutaway", "trace") + os.sep
+_TORCH = f"{os.sep}torch{os.sep}"
+_OURS = f"{os.sep}cutaway{os.sep}trace{os.sep}"
+_STANDARD = str(Path(os.__file__).parent)
 BOUNDARY_NAME = "_cutaway_call"  # the wrapper around Module.__call__: frames above it belong to the caller
 
 
@@ -32,18 +34,15 @@ def kind_of(code: CodeType) -> str:
     if _TORCH in name:
         in_modules = f"{_TORCH}nn{os.sep}modules{os.sep}" in name
         return "user" if in_modules and not name.endswith(f"{os.sep}module.py") else "skip"
-    return "skip" if name.startswith(os.path.dirname(os.__file__)) and "-packages" not in name else "user"
+    return "skip" if name.startswith(_STANDARD) and "-packages" not in name else "user"
 
 
 @cache
 def relative(filename: str) -> str:
     """The path below the folder that is on sys.path, so that no path of this machine is shown."""
-    real = os.path.abspath(filename)
-    roots = sorted((os.path.abspath(p or ".") for p in sys.path), key=len, reverse=True)
-    for root in roots:
-        if real.startswith(root + os.sep):
-            return os.path.relpath(real, root).replace(os.sep, "/")
-    return os.path.basename(real)
+    real = Path.cwd() / filename
+    roots = sorted((Path.cwd() / p for p in sys.path), key=lambda p: len(p.parts), reverse=True)
+    return next((real.relative_to(root).as_posix() for root in roots if real.is_relative_to(root)), real.name)
 
 
 def stack(frame: FrameType | None) -> list[tuple[CodeType, int]]:
@@ -160,8 +159,10 @@ def _silent(s: Statement, ran: set[int]) -> bool:
     return (
         constant
         or bare
-        or (isinstance(s.node, (ast.Pass, ast.Global, ast.Nonlocal, ast.Continue, ast.Break))
-        and not s.parents)
+        or (
+            isinstance(s.node, (ast.Pass, ast.Global, ast.Nonlocal, ast.Continue, ast.Break))
+            and not s.parents
+        )
     )
 
 

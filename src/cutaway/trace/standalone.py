@@ -2,6 +2,7 @@
 # by trying the usual forms, the likeliest for its name first. What cannot be found is asked for.
 from __future__ import annotations
 
+import contextlib
 import inspect
 import re
 from collections.abc import Callable, Iterator
@@ -97,10 +98,8 @@ def _symbols(cls: type, given: dict[str, Any]) -> dict[str, tuple[int, int]]:
 
 def _integer(p: inspect.Parameter) -> bool:
     text = str(p.annotation)
-    return (
-        p.annotation is p.empty
-        or (bool(re.search(r"\bint\b|_size|_shape|Size", text))
-        and "Config" not in text)
+    return p.annotation is p.empty or (
+        bool(re.search(r"\bint\b|_size|_shape|Size", text)) and "Config" not in text
     )
 
 
@@ -122,10 +121,8 @@ def _plans(
         yield _plan(phase, {n: (s, _kind(n, s)) for n, s in shapes.items()})
         return
     if phase == "decode" or hasattr(model, "config"):
-        try:
+        with contextlib.suppress(CutawayError, ValueError, RuntimeError):
             yield plan_inputs(model, phase)
-        except (CutawayError, ValueError, RuntimeError):
-            pass
     for shape, dtype in _forms(model, names[0], symbols):
         yield _plan(phase, dict.fromkeys(names, (shape, dtype)))
 
