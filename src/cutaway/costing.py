@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cutaway import store
-from cutaway.errors import BadValue
+from cutaway.errors import BadValue, UnknownTarget
 from cutaway.report.asked import check_value
 
 if TYPE_CHECKING:
@@ -66,6 +66,19 @@ def answer(request: store.Request, kept: str | None, *, cache: bool) -> CostResu
 def saved_text(request: store.Request, cache: bool = True) -> str | None:
     """The JSON of the answer, without values, if it is at hand: `target` itself, or kept from before."""
     return saved_file(request.target) or (store.find(request) if cache else None)
+
+
+def saved_totals(request: store.Request) -> str | None:
+    """Totals that ship with the package, when nothing but a model of the catalogue was asked for."""
+    from cutaway.catalogue.totals import saved_totals
+
+    plain = (request.symbols, request.dtype, request.execution) == ("shapes", "bfloat16", "eager")
+    if not plain or request.args or request.inputs:
+        return None
+    try:
+        return saved_totals(request.target, request.phase)
+    except UnknownTarget:
+        return None
 
 
 def saved_file(target: str) -> str | None:

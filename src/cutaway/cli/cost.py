@@ -27,6 +27,7 @@ def cost(
     symbols: Literal["shapes", "all"] = "shapes",
     depth: int | None = None,
     expand: Annotated[bool, Parameter(negative="")] = False,
+    totals: Annotated[bool, Parameter(negative="")] = False,
     lines: Literal["costly", "all"] = "costly",
     execution: Literal["eager", "fused"] = "eager",
     dtype: str = "bfloat16",
@@ -52,6 +53,8 @@ def cost(
         Show so many levels below the target.
     expand
         In JSON, replace each reference by the kernels of its module.
+    totals
+        Only the totals; those of the catalogue's models are at hand at once, without torch.
     lines
         Only the lines that cost something, or all of them with the reason.
     execution
@@ -76,7 +79,8 @@ def cost(
     shapes = _pairs(input, "--input x=batch_size,seq_len,n_embd")
     request = Request(target, phase, symbols, dtype, trust_code, _arguments(arg), shapes, execution, values)
     wanted = format_of(output, FORMATS)
-    kept = costing.saved_text(request, not no_cache)
+    kept = (costing.saved_totals(request) if totals else None) or costing.saved_text(request, not no_cache)
+    depth = 0 if totals else depth
     if kept and wanted == "json" and not values and not expand:
         return emit({"json": lambda: kept}, output)
     result = costing.answer(request, kept, cache=not no_cache)

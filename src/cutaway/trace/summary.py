@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -55,13 +56,18 @@ def to_analysis(
         if subject.cls is None
         else ZERO
     )
+    legend = _legend(job, ordered)
+    names = {s.name for s in legend}
+    valid_when = conditions(run.scope, job.plan, values)
+    if subject.cls is not None:  # what the rest of the model asked for is no condition of this class
+        valid_when = tuple(c for c in valid_when if set(re.findall(r"[A-Za-z_]\w*", c)) - {"floor", "ceil"} <= names)
     return Analysis(
         target=subject.name,
         source=_source(run.root, ordered),
         convention=job.convention,
         phase=job.plan.phase,
-        symbols=_legend(job, ordered),
-        valid_when=conditions(run.scope, job.plan, values),
+        symbols=legend,
+        valid_when=valid_when,
         parameters=_parameters(module, job.dtype),
         total=top.total,
         fused=top.fused,

@@ -1,0 +1,69 @@
+"""Derive the totals of every catalogue model, both phases, and write the file that ships in the package.
+
+    python scripts/precompute.py [--only NAME] [--again]
+
+Rows that are there already are kept unless `--again`; a model that cannot be derived is listed with the reason.
+The file is written after each model, so that a stop loses little.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import os
+import sys
+import warnings
+from dataclasses import replace
+from pathlib import Path
+
+from cutaway import catalogue
+from cutaway.catalogue.totals import FILE, _lines
+from cutaway.errors import CutawayError
+
+PATH = Path(catalogue.__file__).parent / FILE
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only")
+    parser.add_argument("--again", action="store_true")
+    args = parser.parse_args()
+    warnings.simplefilter("ignore")
+    rows = {} if args.again and not args.only else dict(_lines())
+    failed = []
+    for entry in catalogue.entries():
+        for phase in ("prefill", "decode"):
+            wanted = args.only in (None, entry.id) and (args.again or (entry.id, phase) not in rows)
+            if not wanted or entry.needs_remote_code:
+                continue
+            try:
+                rows[(entry.id, phase)] = derive(entry.id, phase)
+                print(f"ok    {entry.id} {phase}", flush=True)
+            except (CutawayError, ValueError) as error:
+                failed.append((entry.id, phase, str(error)))
+                print(f"none  {entry.id} {phase}: {error}", flush=True)
+        write(rows)
+    print(f"{len(rows)} answers, {PATH.stat().st_size:,} bytes; {len(failed)} not derived")
+    return 0
+
+
+def derive(name: str, phase: str) -> str:
+    """The answer as `cutaway cost --json` gives it, with the root module alone and without its kernels."""
+    from cutaway.report.cost_json import to_json
+    from cutaway.trace.analyse import analyse
+
+    found = analyse(name, phase=phase)
+    root = replace(found.modules[0], steps=(), lines=(), own=found.total)
+    return json.dumps(json.loads(to_json(replace(found, modules=(root,)))), separators=(",", ":"), ensure_ascii=False)
+
+
+def write(rows: dict) -> None:
+    text = "".join(json.dumps(list(key)) + rows[key] + "\n" for key in sorted(rows))
+    fresh = PATH.with_suffix(".new")
+    fresh.write_bytes(gzip.compress(text.encode("utf-8"), mtime=0))
+    os.replace(fresh, PATH)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
