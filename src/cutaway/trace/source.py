@@ -6,7 +6,9 @@ import inspect
 import linecache
 import os
 import sys
-from collections.abc import Iterable
+import textwrap
+import tokenize
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -80,23 +82,24 @@ class Statement:
 
 
 @cache
-def _tree(filename: str) -> ast.Module | None:
-    try:
-        return ast.parse("".join(linecache.getlines(filename)))
-    except SyntaxError:
-        return None
-
-
-@cache
 def statements(code: CodeType) -> tuple[Statement, ...]:
     """The statements of a function with their headers' line ranges, nested functions left out."""
-    tree = _tree(code.co_filename)
-    for node in ast.walk(tree) if tree else ():
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name == code.co_name:
-            first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
-            if first == code.co_firstlineno or node.lineno == code.co_firstlineno:
-                return tuple(_walk(node.body, ()))
+    for node in _functions(code):
+        if node.name == code.co_name:
+            return tuple(_walk(node.body, ()))
     return ()
+
+
+def _functions(code: CodeType) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    """The function of this code: its own lines are parsed, since whole files take a thousand times as long."""
+    first = code.co_firstlineno
+    lines = linecache.getlines(code.co_filename)[first - 1 :]
+    try:
+        tree = ast.parse(textwrap.dedent("".join(inspect.getblock(lines))))
+    except (SyntaxError, IndexError, tokenize.TokenError):
+        return
+    ast.increment_lineno(tree, first - 1)
+    yield from (n for n in tree.body if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef)))
 
 
 def end_line(code: CodeType) -> int:
