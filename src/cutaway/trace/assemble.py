@@ -75,6 +75,8 @@ class Assembler:
         if key in self.unique:
             return self.unique[key]
         module = replace(module, fused=fused_cost(flat, outputs, self.modules, self.flat))
+        if getattr(run.module, "is_causal", False) is True:
+            self.scope.masked[(module.class_name, module.path)] = masked_flops(flat)
         self.modules.append(module)
         self.flat.append(flat)
         self.unique[key] = len(self.modules) - 1
@@ -212,6 +214,21 @@ def _key(s: Kernel | Call) -> tuple:
 
 def _without_names(s: Kernel | Call) -> Any:
     return replace(s, names=(), repeat=s.repeat) if isinstance(s, Call) else s
+
+
+def masked_flops(steps: list[Kernel | Call]) -> Formula:
+    """FLOPs that a causal attention spends above the diagonal of its square score matrices.
+
+    Of S x S scores, S (S + 1) / 2 are useful; the module says itself that it is causal.
+    """
+    kernels = [s for s in steps if isinstance(s, Kernel)]
+    squares = {s.outputs[0].dims[-2:] for s in kernels if "softmax" in s.rule and len(s.outputs[0].dims) > 2}
+    squares = {pair for pair in squares if pair[0] == pair[1] and pair[0].constant() is None}
+    lost = ZERO
+    for k in kernels:
+        for pair in squares & {t.dims[-2:] for t in (*k.inputs, *k.outputs)}:
+            lost = lost + k.cost.flops * k.repeat * (pair[0] - 1) / (pair[0] * 2)
+    return lost
 
 
 def count_repeats(modules: list[Module], root: int) -> list[int]:

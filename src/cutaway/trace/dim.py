@@ -38,6 +38,7 @@ class Scope:
         frozenset()
     )  # symbols of the model's make, for which a division is taken as exact
     assumptions: dict[str, None] = field(default_factory=dict)  # what was taken for granted of the data
+    masked: dict[tuple[str, str], Formula] = field(default_factory=dict)  # FLOPs on masked scores, by module
     divides: dict[tuple[Formula, Formula], None] = field(
         default_factory=dict
     )  # (a, b): a % b == 0 was taken for granted

@@ -18,6 +18,7 @@ from cutaway.formula.names import BY_NAME
 from cutaway.model import Analysis, Call, Gap, Module, ParameterCount, SymbolInfo
 from cutaway.trace import source
 from cutaway.trace.assemble import Assembler, count_repeats
+from cutaway.trace.dim import Scope
 from cutaway.trace.job import Job, Run
 from cutaway.trace.record import CallEvent, ModuleRun
 from cutaway.trace.validity import conditions
@@ -71,13 +72,18 @@ def to_analysis(
         parameters=_parameters(module, job.dtype),
         total=top.total,
         fused=top.fused,
-        useful_flops=top.total.flops,
+        useful_flops=top.total.flops - _masked(run.scope, ordered),
         kv_cache_bytes=cached,
         modules=tuple(ordered),
         gaps=tuple(gaps),
         assumptions=(*_assumptions(job.dtype), *run.scope.assumptions, *notes),
         values=dict(values),
     )
+
+
+def _masked(scope: Scope, modules: list[Module]) -> Formula:
+    """FLOPs on scores that a causal mask throws away, over all calls."""
+    return add(f * m.repeat for m in modules if (f := scope.masked.get((m.class_name, m.path))))
 
 
 def _place_of(cls: type, modules: list[Module]) -> tuple[int, list[str]]:
