@@ -21,21 +21,19 @@ show() {
 say "1. What is in $model? (its config comes with Cutaway; no weights are loaded)"
 show inspect "$model" --depth 2
 
-say "2. A prompt of 2048 tokens, one request: what does each line compute and move?"
-show cost "$model" --set batch_size=1,seq_len=2048 --depth 3
-
-say "3. One more token for each of 8 requests, with 4096 in the cache: the same lines, another picture."
-show cost "$model" --phase decode --set batch_size=8,cache_len=4096 --depth 1
-
-say "4. The same as files: formulas for every batch and length, and numbers at these."
+say "2. What does one pass cost? First the formulas, for every batch and length, as files."
 for phase in prefill decode; do
-  "$bin/cutaway" cost "$model" --phase "$phase" -o "$out/llama-3.1-8b.$phase.json"
-  "$bin/cutaway" cost "$model" --phase "$phase" -o "$out/llama-3.1-8b.$phase.md"
-  "$bin/cutaway" cost "$model" --phase "$phase" -o "$out/llama-3.1-8b.$phase.csv"
+  for kind in json md csv; do
+    "$bin/cutaway" cost "$model" --phase "$phase" -o "$out/llama-3.1-8b.$phase.$kind"
+  done
 done
-"$bin/cutaway" inspect "$model" -o "$out/llama-3.1-8b.inspect.md"
-"$bin/cutaway" cost "$model" --set batch_size=1,seq_len=2048 -o "$out/llama-3.1-8b.prefill-2048.md"
 ls "$out" | sed "s|^|  $out/|"
+
+say "3. The same with numbers: prompts of 2048 tokens, 4 at a time. What does each line compute and move?"
+show cost "$model" --set batch_size=4,seq_len=2048 --depth 3
+
+say "4. One more token for each of 8 requests, 4096 in the cache: the same lines, another picture."
+show cost "$model" --phase decode --set batch_size=8,cache_len=4096 --depth 0
 
 cat <<END
 
