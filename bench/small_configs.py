@@ -47,8 +47,14 @@ LAYERS = (
 )
 PERIOD = r"(period|interval|every_n_layers|layer_group_size|sliding_window_pattern)$"
 STAGES = (
-    r"^(depths|num_heads|hidden_sizes|encoder_hidden_sizes|embed_dims|stage_.*|num_channels|backbone_.*)$"
+    r"^(depths|num_heads|hidden_sizes|encoder_hidden_sizes|embed_dims|stage_.*|num_channels|backbone_.*|.*_per_stage)$"
 )
+# Sizes that one part of a composite keeps of another: they shrink as that part's width does.
+SHARED = (
+    r"^((text|audio|vision|visual|speech|llm|lm|condition|backbone|adapter|output|out|fpn|encoder|decoder|media|qformer)_)"
+    r"(hidden_size|hidden_dim|dim|size|channels|in_channels|input_size|intermediate_size)$"
+)
+WIDTH = r"^(hidden_size|d_model|dim|embed_dim)$"
 SEQUENCE_MODEL = r"heads?$|vocab_size|state_size|d_state|num_hidden_layers|kv_n_heads"
 TOKEN_ID = r"_token_(id|index)$"
 
@@ -83,10 +89,27 @@ def all_maps() -> list[str]:
 
 def small_config(config_class: type[PreTrainedConfig]) -> PreTrainedConfig:
     """A small instance of a config class: its default, every known size field shrunk."""
-    return shrink(config_class(**FIELD_VALUES.get(config_class.model_type, {})), {})
+    config = config_class(**FIELD_VALUES.get(config_class.model_type, {}))
+    return shrink(config, {}, shared_widths(config))
 
 
-def shrink(config: PreTrainedConfig, overrides: dict[str, Any]) -> PreTrainedConfig:
+def shared_widths(config: PreTrainedConfig) -> dict[int, int]:
+    """Widths of the parts of a composite before and after shrinking."""
+    names = [f.name for f in fields(config)]
+    current = {n: read(config, n) for n in names}
+    known = CONFIG_OVERRIDES.get(config.model_type, {})
+    found = {}
+    for part in current.values():
+        found |= shared_widths(part) if isinstance(part, PreTrainedConfig) else {}
+    if not is_hierarchical(current):
+        widths = {n: v for n, v in current.items() if type(v) is int and re.search(WIDTH, n)}
+        found |= {v: known.get(n, small_value(n, v, current)) for n, v in widths.items()}
+    return found
+
+
+def shrink(
+    config: PreTrainedConfig, overrides: dict[str, Any], widths: dict[int, int]
+) -> PreTrainedConfig:
     """The same kind of config with small sizes; sub-configs are shrunk by the same rules."""
     overrides = {**CONFIG_OVERRIDES.get(config.model_type, {}), **overrides}
     names = {f.name for f in fields(config)}
@@ -95,12 +118,33 @@ def shrink(config: PreTrainedConfig, overrides: dict[str, Any]) -> PreTrainedCon
     small = {n: v for n, old in numbers.items() if (v := small_value(n, old, current)) != old}
     small |= small_rope(current)
     small = {} if is_hierarchical(current) else small | small_layers(current)
+    small |= {
+        n: new for n, v in current.items() if re.search(SHARED, n) and (new := narrower(v, widths)) != v
+    }
     parts = {n: v for n, v in current.items() if isinstance(v, PreTrainedConfig)}
-    small |= {n: shrink(v, overrides.get(n, {})) for n, v in parts.items()}
+    small |= {n: shrink(v, overrides.get(n, {}), widths) for n, v in parts.items()}
     if current.get("pad_token_id") is None:
         small["pad_token_id"] = None
     given = FIELD_VALUES.get(config.model_type, {}) if not parts else {}
+    given = {**chosen(config, current, small), **given}
     return type(config)(**{**given, **small, **{n: v for n, v in overrides.items() if n not in parts}})
+
+
+def narrower(value: Any, widths: dict[int, int]) -> Any:
+    """A width, or a list of widths, as the part that it belongs to has it after shrinking."""
+    if isinstance(value, (list, tuple)):
+        return type(value)(narrower(v, widths) for v in value)
+    return widths.get(value, value) if type(value) is int else value
+
+
+def chosen(config: PreTrainedConfig, current: dict[str, Any], small: dict[str, Any]) -> dict[str, Any]:
+    """What a composite chose for this part: the stages that a backbone gives, numbers of features."""
+    plain = type(config)()
+    other = {n: v for n, v in current.items() if n not in small and v != read(plain, n)}
+    stages = read(config, "out_indices")
+    if is_hierarchical(current) and stages and list(stages) != list(read(plain, "out_indices")):
+        other = {n: v for n, v in other.items() if n != "out_features"} | {"out_indices": list(stages)}
+    return {n: v for n, v in other.items() if n not in ("transformers_version", "architectures", "dtype")}
 
 
 def is_hierarchical(current: dict[str, Any]) -> bool:
