@@ -94,11 +94,20 @@ def _boxes(model, spec, shape, kind) -> torch.Tensor:
     return torch.tensor([10, 10, 20, 20], dtype=kind).expand(shape).contiguous()
 
 
+def _places(model, spec, shape, kind) -> torch.Tensor:
+    """Column and row of each patch of an image as near to a square as their number allows."""
+    count = int(shape[-2])
+    width = next(w for w in range(int(count**0.5), 0, -1) if count % w == 0)
+    order = torch.arange(count)
+    return torch.stack([order % width, order // width], -1).to(kind).expand(shape).contiguous()
+
+
 FILLS: dict[str, Callable] = {
     "tokens": _tokens,
     "arange": _arange,
     "random": _random,
     "boxes": _boxes,
+    "places": _places,
     "ones": lambda model, spec, shape, kind: torch.ones(shape, dtype=kind),
     "zeros": lambda model, spec, shape, kind: torch.zeros(shape, dtype=kind),
 }

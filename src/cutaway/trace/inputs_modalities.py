@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterable, Mapping
+from itertools import islice, product
 
 import torch
 
@@ -23,6 +24,11 @@ OPTIONAL_CONTENT = (
     "decoder_input_ids", "decoder_input_values", "visual_feats", "visual_pos", "visual_embeds", "task_inputs",
     "static_categorical_features", "static_real_features", "future_values", "future_time_features",
 )  # fmt: skip
+NO_CONTENT = (
+    r"label|_mask$|^position_ids$|token_type|segment_ids|inputs_embeds|_embeds$|_embeddings$|_embedding$|past_key|cache|hidden_states?$"
+    r"|mems|^state$|cu_seqlens|to_keep|masked_pos|mask_time|^mask$|^start_|^end_|encoder_outputs|noise|_weights$|langs|loss|^return_|^output_"
+)
+FORMS_TRIED = 12  # of one choice of arguments
 
 
 def candidates(model: torch.nn.Module, parameters: Mapping) -> list[tuple[InputSpec, ...]]:
@@ -30,9 +36,21 @@ def candidates(model: torch.nn.Module, parameters: Mapping) -> list[tuple[InputS
     required = [n for n, p in parameters.items() if p.default is p.empty and p.kind not in (2, 4)]
     main = [n for n in main_names(model) if n in parameters] or required or list(parameters)[:1]
     names = list(dict.fromkeys([*main, *required, *_decoder_names(model, parameters)]))
-    rich = list(dict.fromkeys([*names, *(n for n in OPTIONAL_CONTENT if n in parameters)]))
-    lists = [names] if rich == names else [names, rich]
+    rich = [*names, *(n for n in OPTIONAL_CONTENT if n in parameters)]
+    content = _content_names(model, parameters)
+    if not content - {*names, "input_ids"} and set(rich) == set(names):
+        return _forms_of(model, names)
+    more = [n for n in parameters if n in content]
+    masks = [n for n in parameters if n.endswith("_mask") and _documented_shape(model, n)]
+    lists = [names, rich, *([*names, n] for n in more), [*names, *more], [*names, *more, *masks]]
+    lists = list(dict.fromkeys(tuple(dict.fromkeys(chosen)) for chosen in lists))
     return [specs for chosen in lists for specs in _forms_of(model, chosen)]
+
+
+def _content_names(model: torch.nn.Module, parameters: Mapping) -> set[str]:
+    """Optional arguments that carry content: tensors that are no labels, masks, positions or states."""
+    tensors = {n for n, p in parameters.items() if p.default is None and "Tensor" in str(p.annotation)}
+    return {n for n in tensors if not re.search(NO_CONTENT, n)}
 
 
 def main_names(model: torch.nn.Module) -> list[str]:
@@ -46,27 +64,43 @@ def _decoder_names(model: torch.nn.Module, parameters: Mapping) -> list[str]:
 
 
 def _forms_of(model: torch.nn.Module, names: Iterable[str]) -> list[tuple[InputSpec, ...]]:
-    forms = [_forms(model, name) for name in names]
+    """First form of each, second of each, ...; then the other combinations."""
+    forms = [f for f in (_forms(model, name) for name in names) if f]
     longest = max((len(f) for f in forms), default=0)
-    return [tuple(f[min(i, len(f) - 1)] for f in forms if f) for i in range(longest)]
+    together = [tuple(f[min(i, len(f) - 1)] for f in forms) for i in range(longest)]
+    mixed = islice(product(*forms), FORMS_TRIED)
+    return list(dict.fromkeys([*together, *mixed]))
 
 
 def _forms(model: torch.nn.Module, name: str) -> list[InputSpec]:
-    forms = FORMS.get(name)
-    return forms(model) if forms else [_documented(model, name)]
+    forms = FORMS.get(name) or next((f for pattern, f in PATTERNS if re.search(pattern, name)), None)
+    return forms(model, name) if forms else [_documented(model, name)]
 
 
 def _documented(model: torch.nn.Module, name: str) -> InputSpec:
     """An argument nobody told us about: the shape that forward's docstring gives it."""
     shape = _documented_shape(model, name) or TEXT
+    kind = _kind(model, name)
+    fill = "ones" if name.endswith("_mask") else "random" if kind == "float" else "zeros"
+    return InputSpec(name, tuple(_size(model, d) for d in shape), kind, fill)
+
+
+def _kind(model: torch.nn.Module, name: str) -> str:
+    """The dtype that the annotation or the docstring gives; ids and masks are whole numbers."""
+    parameter = inspect.signature(model.forward).parameters.get(name)
+    text = f"{parameter.annotation if parameter else ''} {_documented_line(model, name)}"
+    kinds = (("LongTensor", "int64"), ("IntTensor", "int64"), ("BoolTensor", "bool"))
     index = name.endswith(("_ids", "_mask", "_labels"))
-    fill = "ones" if name.endswith("_mask") else "zeros" if index else "random"
-    return InputSpec(name, tuple(_size(model, d) for d in shape), "int64" if index else "float", fill)
+    return next((kind for word, kind in kinds if word in text), "int64" if index else "float")
+
+
+def _documented_line(model: torch.nn.Module, name: str) -> str:
+    found = re.search(rf"(?m)^\s*{name}\s*\(.*", inspect.getdoc(model.forward) or "")
+    return found.group(0) if found else ""
 
 
 def _documented_shape(model: torch.nn.Module, name: str) -> list[str] | None:
-    text = inspect.getdoc(model.forward) or ""
-    found = re.search(rf"(?m)^\s*{name}\s*\(.*?shape\s*`\(?([^`]*?)\)?`", text)
+    found = re.search(r"shape\s*`?[(\[]([^`)\]]*)[)\]]`?", _documented_line(model, name))
     return [part.strip() for part in found.group(1).split(",") if part.strip()] if found else None
 
 
@@ -74,14 +108,31 @@ def _size(model: torch.nn.Module, word: str) -> int | str:
     """A dimension as documentation writes it: a number, a usual name, or a field of the config."""
     if word.isdigit():
         return int(word)
-    for pattern, symbol in (("batch", "batch_size"), ("seq|length", "seq_len")):
+    if known := fixed(model, word.split(".")[-1]):
+        return known
+    for pattern, symbol in WORDS:
         if re.search(pattern, word):
             return symbol
-    return fixed(model, word.removeprefix("config.")) or 1
+    if word in ("height", "width"):
+        return image_sides(model)[word == "width"]
+    if word in ("num_channels", "channels"):
+        return fixed(model, "num_channels", "in_channels", "in_chans") or 3
+    return next((known for n in FIELDS.get(word, ()) if (known := fixed(model, n))), 1)
 
 
-def _text(model: torch.nn.Module) -> list[InputSpec]:
+WORDS = (("^(text_|image_)?batch|^num_(images|videos)$", "batch_size"), ("^prediction_length$", "prediction_length"), ("seq|length", "seq_len"))
+FIELDS = {
+    "num_features": ("num_time_features", "num_mel_bins", "feature_size"),
+    "hidden_dim": ("hidden_size", "d_model"),
+    "embed_dim": ("hidden_size", "d_model"),
+    "feature_size": ("num_mel_bins", "feature_size"),
+}
+
+
+def _text(model: torch.nn.Module, name: str = "input_ids") -> list[InputSpec]:
     """Tokens; a decoder over several codebooks folds them into the batch, as its docstring says."""
+    if name != "input_ids":
+        return [InputSpec(name, TEXT, "int64", "tokens")]
     books = (
         fixed(model, "num_codebooks", "audio_channels") if "codebooks" in str(_shape_words(model)) else None
     )
@@ -98,7 +149,7 @@ def _shape_words(model: torch.nn.Module) -> list[str] | None:
     return _documented_shape(model, "input_ids")
 
 
-def _decoder_text(model: torch.nn.Module) -> list[InputSpec]:
+def _decoder_text(model: torch.nn.Module, name: str) -> list[InputSpec]:
     forms = [InputSpec("decoder_input_ids", TEXT, "int64", "tokens")]
     if books := fixed(model, "num_codebooks"):
         forms.insert(
@@ -114,7 +165,8 @@ def _pixels(model: torch.nn.Module, name: str = "pixel_values") -> list[InputSpe
     still = InputSpec(name, ("batch_size", channels, height, width), "float")
     video = InputSpec(name, ("batch_size", frames, channels, height, width), "float")
     several = InputSpec(name, ("batch_size", 1, channels, height, width), "float")
-    return [video, still] if isinstance(frames, int) or "video" in name else [still, several, video]
+    pair = InputSpec(name, ("batch_size", 2, channels, height, width), "float")
+    return [video, still] if isinstance(frames, int) or "video" in name else [still, several, video, pair]
 
 
 def _spectrogram(model: torch.nn.Module, name: str = "input_features") -> list[InputSpec]:
@@ -127,7 +179,7 @@ def _spectrogram(model: torch.nn.Module, name: str = "input_features") -> list[I
     return [*whole, time_first, bins_first]
 
 
-def _waveform(model: torch.nn.Module) -> list[InputSpec]:
+def _waveform(model: torch.nn.Module, name: str) -> list[InputSpec]:
     channels = fixed(model, "audio_channels") or 1
     length, bins = fixed(model, "max_length"), fixed(model, "num_mel_bins")
     spectrogram = (
@@ -137,8 +189,19 @@ def _waveform(model: torch.nn.Module) -> list[InputSpec]:
     return [*spectrogram, plain, InputSpec("input_values", ("batch_size", channels, "audio_len"), "float")]
 
 
-def _series(model: torch.nn.Module) -> list[InputSpec]:
-    length = fixed(model, "context_length", "seq_len") or "seq_len"
+def _series_part(model: torch.nn.Module, name: str) -> list[InputSpec]:
+    """What goes with a series: a mask like it, time features over its length, the part to predict."""
+    series = _series(model, "past_values")
+    length = series[0].shape[1] if name.startswith("past") else fixed(model, "prediction_length") or "seq_len"
+    if name.endswith("time_features"):
+        return [InputSpec(name, ("batch_size", length, fixed(model, "num_time_features") or 0), "float")]
+    kind, fill = ("bool", "ones") if name.endswith("mask") else ("float", "random")
+    return [InputSpec(name, ("batch_size", length, *s.shape[2:]), kind, fill) for s in series]
+
+
+def _series(model: torch.nn.Module, name: str) -> list[InputSpec]:
+    patch = fixed(model, "patch_length", "patch_size")
+    length = fixed(model, "context_length", "seq_len") or (f"seq_len * {patch}" if patch else "seq_len")
     lags = read(model, "lags_sequence")
     length = length + max(lags) if lags and isinstance(length, int) else length
     channels = fixed(model, "num_input_channels", "input_size") or 1
@@ -152,17 +215,50 @@ def _embedded(model: torch.nn.Module, name: str) -> list[InputSpec]:
 
 
 def _patches(model: torch.nn.Module, name: str) -> list[InputSpec]:
-    """Images of free size come as one list of flattened patches beside the grid that they form."""
+    """Images of free size come as flattened patches beside the grid, the sides or the places that they have."""
     patch = fixed(model, "patch_size")
-    if patch is None or not {"grid_thw", "image_grid_thw"} & _required(model):
+    required = _required(model) | set(main_names(model))
+    accepted = set(inspect.signature(model.forward).parameters)
+    packed = {"grid_thw", "image_grid_thw"} & required
+    apart = {"spatial_shapes", "pixel_position_ids", "image_position_ids"} & accepted
+    if patch is None or not (packed or apart or "target_sizes" in accepted):
         return []
     channels = fixed(model, "in_channels", "in_chans", "num_channels") or 3
-    width = channels * (fixed(model, "temporal_patch_size") or 1) * patch * patch
-    count = f"batch_size * (image_height // {patch}) * (image_width // {patch})"
-    return [
-        InputSpec(name, (count, width), "float"),
-        InputSpec(name, (count, channels, patch, patch), "float"),
-    ]
+    times = fixed(model, "temporal_patch_size") or 1
+    height, width = _patch_grid(model, patch)
+    count = f"{height} * {width}"
+    if "target_sizes" in accepted:
+        return [InputSpec(name, (1, channels, patch, f"batch_size * {patch} * {count}"), "float")]
+    if not packed:
+        return [InputSpec(name, ("batch_size", count, channels * patch * patch), "float")]
+    forms = [channels * times * patch * patch], [channels, patch, patch], [channels * 2 * patch * patch]
+    shapes = [*forms, [channels, times, patch, patch], [times, patch, patch, channels]]
+    return [InputSpec(name, (f"batch_size * {count}", *shape), "float") for shape in shapes]
+
+
+def _patch_grid(model: torch.nn.Module, patch: int) -> tuple[str, str]:
+    return f"(image_height // {patch})", f"(image_width // {patch})"
+
+
+def _sides(model: torch.nn.Module, name: str) -> list[InputSpec]:
+    """Height and width of each image, in patches (in pixels for `image_sizes`)."""
+    height, width = _patch_grid(model, fixed(model, "patch_size") or 14)
+    if name == "image_sizes":
+        height, width = map(str, image_sides(model))
+    return [InputSpec(name, ("batch_size", 2), "int64", f"[{height}, {width}]")]
+
+
+def _patch_mask(model: torch.nn.Module, name: str) -> list[InputSpec]:
+    if "spatial_shapes" not in inspect.signature(model.forward).parameters:
+        return [InputSpec(name, ("batch_size", *image_sides(model)), "int64", "ones")]
+    height, width = _patch_grid(model, fixed(model, "patch_size") or 14)
+    return [InputSpec(name, ("batch_size", f"{height} * {width}"), "int64", "ones")]
+
+
+def _places(model: torch.nn.Module, name: str) -> list[InputSpec]:
+    """Column and row of each patch."""
+    height, width = _patch_grid(model, fixed(model, "patch_size") or 14)
+    return [InputSpec(name, ("batch_size", f"{height} * {width}", 2), "int64", "places")]
 
 
 def _required(model: torch.nn.Module) -> set[str]:
@@ -176,7 +272,7 @@ def _grid(model: torch.nn.Module, name: str) -> list[InputSpec]:
     return [InputSpec(name, ("batch_size", 3), "int64", row)]
 
 
-def _boxes(model: torch.nn.Module) -> list[InputSpec]:
+def _boxes(model: torch.nn.Module, name: str) -> list[InputSpec]:
     """Boxes on a page of 1000 by 1000, or as parts of the page, by two or by four corners."""
     return [
         InputSpec("bbox", (*TEXT, 4), "int64", "boxes"),
@@ -188,15 +284,22 @@ def _boxes(model: torch.nn.Module) -> list[InputSpec]:
 FORMS = {
     "input_ids": _text,
     "decoder_input_ids": _decoder_text,
-    "inputs_embeds": lambda m: _embedded(m, "inputs_embeds"),
-    "hidden_states": lambda m: _patches(m, "hidden_states") or _embedded(m, "hidden_states"),
+    "inputs_embeds": _embedded,
+    "hidden_states": lambda m, n: _patches(m, n) or _embedded(m, n),
     "bbox": _boxes,
-    "grid_thw": lambda m: _grid(m, "grid_thw"),
-    "image_grid_thw": lambda m: _grid(m, "image_grid_thw"),
-    "pixel_values": lambda m: _patches(m, "pixel_values") or _pixels(m),
-    "image": lambda m: _pixels(m, "image"),
-    "pixel_values_videos": lambda m: _pixels(m, "pixel_values_videos"),
+    "pixel_values": lambda m, n: _patches(m, n) or _pixels(m, n),
+    "image": _pixels,
     "input_features": _spectrogram,
     "input_values": _waveform,
     "past_values": _series,
 }
+# For names that FORMS lacks, by how they end.
+PATTERNS = (
+    (r"input_ids$", _text),
+    (r"grid_thw$", _grid),
+    (r"^(spatial_shapes|target_sizes|image_sizes)$", _sides),
+    (r"^(pixel|image)_position_ids$", _places),
+    (r"^pixel_attention_mask$", _patch_mask),
+    (r"^pixel_values", _pixels),
+    (r"^(past|future)_(time_features|observed_mask|values)$", _series_part),
+)
