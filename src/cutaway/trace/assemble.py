@@ -138,7 +138,8 @@ class Assembler:
 
     def _op(self, event: OpEvent) -> Op:
         seen: dict[int, TensorSpec] = {}
-        spec = lambda r: seen.setdefault(r.uid, self.spec(r, {}))  # noqa: E731
+        numbers: dict[int, int] = {}  # shared, so that two tensors of one op are never taken for the same
+        spec = lambda r: seen.setdefault(r.uid, self.spec(r, numbers))  # noqa: E731
         schema = [a for a in event.func._schema.arguments if not a.kwarg_only]
         args = list(event.args) + [a.default_value for a in schema[len(event.args) :]]
         return Op(

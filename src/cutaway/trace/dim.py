@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import Any
 
 from cutaway.formula import Formula, const, floor_div, sym
-from cutaway.formula.core import as_formula
+from cutaway.formula.core import Func, as_formula
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ class Scope:
         frozenset()
     )  # symbols of the model's make, for which a division is taken as exact
     assumptions: dict[str, None] = field(default_factory=dict)  # what was taken for granted of the data
+    counts: dict[Formula, int] = field(default_factory=dict)  # numbers of chunks that were met, with their values
     masked: dict[tuple[str, str], Formula] = field(default_factory=dict)  # FLOPs on masked scores, by module
     divides: dict[tuple[Formula, Formula], None] = field(
         default_factory=dict
@@ -55,6 +56,16 @@ class Scope:
     def learn(self, value: int, formula: Formula) -> None:
         if abs(value) > 1:
             self.known.setdefault(value, formula)
+            if is_count(formula):
+                self.counts.setdefault(formula, value)
+
+
+def is_count(f: Formula) -> bool:
+    """Whether this is a number of chunks, such as `ceil(seq_len / 256)`, and nothing else."""
+    if len(f.terms) != 1:
+        return False
+    ((monomial, c),) = f.terms.items()
+    return c == 1 and len(monomial) == 1 and monomial[0][1] == 1 and isinstance(monomial[0][0], Func)
 
 
 _scopes: list[Scope] = []

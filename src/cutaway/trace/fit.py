@@ -53,7 +53,7 @@ def _polynomial(symbol: str, points: Points, ys: Sequence[Fraction]) -> Formula 
 
 
 def merge(symbol: str, points: Points, runs: Sequence[Sequence[Module]]) -> tuple[list[Module], list[Gap]]:
-    """One list of modules from those of several lengths; a line that fits no polynomial is a gap."""
+    """One list of modules from those of several lengths; a line that fits no polynomial in `symbol` is a gap."""
     gaps: list[Gap] = []
     kinds = {tuple(m.class_name for m in modules) for modules in runs}
     if len(kinds) != 1:
@@ -65,6 +65,37 @@ def merge(symbol: str, points: Points, runs: Sequence[Sequence[Module]]) -> tupl
     for same in zip(*runs, strict=True):
         merged.append(_merge_module(symbol, points, same, merged, gaps))
     return merged, gaps
+
+
+def substitute(modules: Sequence[Module], symbol: str, by: Formula) -> list[Module]:
+    """The modules with `symbol` replaced in every formula."""
+    change = {symbol: by}
+
+    def cost(c: Cost) -> Cost:
+        return Cost(*(getattr(c, n).substitute(change) for n in _PARTS))
+
+    def specs(some: tuple) -> tuple:
+        return tuple(replace(s, dims=tuple(d.substitute(change) for d in s.dims)) for s in some)
+
+    def step(s: Step) -> Step:
+        shapes = {"inputs": specs(s.inputs), "outputs": specs(s.outputs)}
+        if isinstance(s, Kernel):
+            return replace(s, cost=cost(s.cost), fused=cost(s.fused), **shapes)
+        repeat = s.repeat.substitute(change) if isinstance(s.repeat, Formula) else s.repeat
+        return replace(s, repeat=repeat, **shapes)
+
+    return [
+        replace(
+            m,
+            inputs=specs(m.inputs),
+            outputs=specs(m.outputs),
+            own=cost(m.own),
+            total=cost(m.total),
+            fused=cost(m.fused),
+            steps=tuple(step(s) for s in m.steps),
+        )
+        for m in modules
+    ]
 
 
 def _merge_module(

@@ -1,22 +1,22 @@
 # One module, the inputs it takes, and what is to be learnt of it: traced, checked at other sizes, fitted where it loops.
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
 from cutaway.errors import CutawayError, ForwardRaised
-from cutaway.model import DEFAULT_CONVENTION, Convention, Gap, Module
+from cutaway.model import DEFAULT_CONVENTION, Convention, Cost, Gap, Module
 from cutaway.trace.assemble import Assembler, places
 from cutaway.trace.dim import Scope
-from cutaway.trace.fit import merge
-from cutaway.trace.inputs import InputPlan, make_inputs
+from cutaway.trace.fit import merge, substitute
+from cutaway.trace.inputs import InputPlan, Symbol, make_inputs
 from cutaway.trace.modes import DataDependent, Recorder
 from cutaway.trace.record import CallEvent, ModuleRun
 from cutaway.trace.run import run
-from cutaway.trace.validity import differences, other_hints
+from cutaway.trace.validity import chunk_counts, chunk_of, differences, other_hints
 
 PARTS = ("flops", "matmul_flops", "read", "write")
 
@@ -86,7 +86,7 @@ class Job:
             modules, gaps = self.modules(first)
             found = differences(first.root, again.root)
         if found:
-            modules, gaps = fit_loops(self, hints, modules, found)
+            modules, gaps = fit_loops(self, first, hints, modules, found)
         return first, modules, gaps
 
     def hints(self, values: Mapping[str, int]) -> dict[str, int]:
@@ -165,30 +165,48 @@ class _explained:
 
 
 def fit_loops(
-    job: Job, hints: dict[str, int], modules: list[Module], found: list[Gap]
+    job: Job, first: Run, hints: dict[str, int], modules: list[Module], found: list[Gap]
 ) -> tuple[list[Module], list[Gap]]:
-    """The modules of a forward with a Python loop over a size; `found` as gaps where that does not explain it."""
+    """The modules of a forward with a Python loop over a size, or over a number of chunks of it.
+
+    `found` are the differences that two lengths showed: they stay as gaps where no loop explains them.
+    """
     for symbol in (s for s in job.plan.symbols if hints[s.name] > 1):
-        points = [
-            (symbol.low // symbol.multiple_of + 12 + k) * symbol.multiple_of for k in (0, 1, 2, 3, 4, 6)
-        ]
-        counts = [_size(job.trace(hints, fixed={symbol.name: p}, lines=False).root) for p in points[:2]]
-        if counts[0] == counts[1]:
-            continue
-        runs = [job.modules(job.trace(hints, fixed={symbol.name: p}))[0] for p in points]
-        merged, gaps = merge(symbol.name, points, runs)
-        expected, got = modules[-1].total, merged[-1].total
-        at = {**hints, "w_bytes": 2, "a_bytes": 2, "kv_bytes": 2}
-        if not gaps and any(getattr(expected, n).evaluate(at) != getattr(got, n).evaluate(at) for n in PARTS):
-            gaps = [
-                Gap(
-                    modules[-1].class_name,
-                    str(modules[-1].source),
-                    f"the loop over {symbol.name} follows no polynomial",
-                )
-            ]
-        return merged, gaps
+        for merged, gaps in (*_over_chunks(job, first, hints, symbol), *_over_tokens(job, hints, symbol)):
+            if not gaps and _agree(modules[-1].total, merged[-1].total, hints):
+                return merged, []
+            found = gaps or found
     return modules, found
+
+
+def _over_tokens(job: Job, hints: dict[str, int], symbol: Symbol) -> Iterator[tuple[list[Module], list[Gap]]]:
+    """Each turn takes a token: the number of ops is a polynomial in the size itself."""
+    points = [(symbol.low // symbol.multiple_of + 12 + k) * symbol.multiple_of for k in (0, 1, 2, 3, 4, 6)]
+    counts = [_size(job.trace(hints, fixed={symbol.name: p}, lines=False).root) for p in points[:2]]
+    if counts[0] != counts[1]:
+        runs = [job.modules(job.trace(hints, fixed={symbol.name: p}))[0] for p in points]
+        yield merge(symbol.name, points, runs)
+
+
+def _over_chunks(
+    job: Job, first: Run, hints: dict[str, int], symbol: Symbol
+) -> Iterator[tuple[list[Module], list[Gap]]]:
+    """Each turn takes a chunk: the number of ops is a polynomial in `ceil(size / chunk)`, which a first run has met."""
+    for count in chunk_counts(first.scope, symbol.name):
+        chunk = chunk_of(count)
+        rest = hints[symbol.name] % chunk
+        lengths = [chunk * n + rest for n in (11, 12, 13, 14, 15, 17)]
+        points = [count.evaluate({symbol.name: length}) for length in lengths]
+        runs = [job.trace({**hints, symbol.name: length}) for length in lengths]
+        if _size(runs[0].root) == _size(runs[1].root):
+            continue
+        merged, gaps = merge("turns", points, [job.modules(r)[0] for r in runs])
+        yield substitute(merged, "turns", count), gaps
+
+
+def _agree(a: Cost, b: Cost, hints: dict[str, int]) -> bool:
+    at = {**hints, "w_bytes": 2, "a_bytes": 2, "kv_bytes": 2}
+    return all(getattr(a, n).evaluate(at) == getattr(b, n).evaluate(at) for n in PARTS)
 
 
 def position_limit(model: torch.nn.Module) -> int | None:

@@ -26,6 +26,11 @@ _INDEX_NAMES = (
 )
 
 
+_SKIPPED = {*_INDEX_NAMES, "_cut_index", *vars(torch.nn.Module())} - {
+    "training"
+}  # not what makes modules differ
+
+
 class NotComparable(Exception):
     """An argument that cannot be compared with another call's."""
 
@@ -52,7 +57,7 @@ class Memo:
             simple = tuple(
                 (k, v if isinstance(v, _SIMPLE) else repr(v))
                 for k, v in sorted(vars(module).items())
-                if k not in _INDEX_NAMES and k != "_cut_index" and (isinstance(v, _SIMPLE) or _flat_simple(v))
+                if k not in _SKIPPED and (isinstance(v, _SIMPLE) or _flat_simple(v))
             )
             objects = tuple((k, id(v)) for k, v in vars(module).items() if k == "config")
             own = tuple(
@@ -150,6 +155,15 @@ def is_cache(value: Any) -> bool:
     return hasattr(value, "layers") and isinstance(getattr(value, "layers", None), list)
 
 
+def _twin_all(value: Any, recorder: Recorder) -> Any:
+    """Tensors in lists and maps too: layers must not share one container."""
+    if isinstance(value, (list, tuple)):
+        return type(value)(_twin_all(v, recorder) for v in value)
+    if isinstance(value, dict):
+        return {k: _twin_all(v, recorder) for k, v in value.items()}
+    return _twin(value, recorder)
+
+
 def _twin(leaf: Any, recorder: Recorder) -> Any:
     if not isinstance(leaf, torch.Tensor):
         return leaf
@@ -168,7 +182,5 @@ def _copy_state(a: Any, b: Any, source: int | None, target: int | None, recorder
         return
     while len(b.layers) <= target:
         b.layers.append(type(a.layers[source]).__new__(type(a.layers[source])))
-    state = {
-        k: _twin(v, recorder) if isinstance(v, torch.Tensor) else v for k, v in vars(a.layers[source]).items()
-    }
+    state = {k: _twin_all(v, recorder) for k, v in vars(a.layers[source]).items()}
     vars(b.layers[target]).update(state)

@@ -3,6 +3,7 @@
 # no data; small integer tensors keep their values beside them, because real code branches on them.
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -52,6 +53,9 @@ _ASKS_FOR_DATA = {
 }
 
 
+_UIDS = itertools.count(1)  # never the same in two runs: a module may keep a tensor from an earlier one
+
+
 class DataDependent(Exception):
     """The code asked for the value of a tensor that has none."""
 
@@ -79,14 +83,12 @@ class Recorder:
         self.call_dims: list[Dim] = []
         self.caching = 0  # inside a cache's update: what is made there is cached state
         self.infos: dict[Any, OpInfo] = {}
-        self.next_uid = 0
         self.mute = 0
         self.assumptions: dict[str, None] = {}
         self.used_classes: dict[int, int] = {}  # of one-hot tensors: classes -> those that can be chosen
 
     def uid(self) -> int:
-        self.next_uid += 1
-        return self.next_uid
+        return next(_UIDS)
 
     def tag(self, t: torch.Tensor, dims: tuple | None = None, role: str | None = None) -> TensorRef:
         """The tensor's reference, made on first sight."""

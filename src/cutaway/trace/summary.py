@@ -184,7 +184,9 @@ def _parameters(model: torch.nn.Module, dtype: torch.dtype) -> ParameterCount:
 
 def _numel(p: torch.Tensor) -> Formula:
     ref = getattr(p, "_cut", None)
-    return product(ref.dims) if ref is not None else const(p.numel())
+    if ref is None or all(d.constant() is not None for d in ref.dims):
+        return const(p.numel())
+    return product(ref.dims)
 
 
 def _cache_bytes(out: Any, assembler: Assembler) -> Formula:

@@ -24,8 +24,22 @@ def conditions(scope: Scope, plan: InputPlan, values: Mapping[str, int]) -> tupl
         if _offset(g) > _offset(bounds[_shape_of(g)]):
             bounds[_shape_of(g)] = g
     ones = [f"{s.name} {'==' if values.get(s.name) == 1 else '>'} 1" for s in plan.symbols]
+    chunks = [f"{_plain(f)} > 1" for f, v in scope.counts.items() if v > 1]
     even = [f"{_plain(a)} % {_plain(b)} == 0" for a, b in scope.divides if a.constant() is None]
-    return (*ones, *(text(g) for g in bounds.values()), *even)
+    return (*ones, *(text(g) for g in bounds.values()), *chunks, *even)
+
+
+def chunk_counts(scope: Scope, symbol: str) -> list[Formula]:
+    """Numbers of chunks of this size that a run met, the smallest chunks first."""
+    found = {f for f in scope.counts if f.symbols() == {symbol} and chunk_of(f)}
+    return sorted(found, key=lambda f: (chunk_of(f), f.key))
+
+
+def chunk_of(count: Formula) -> int:
+    """The chunk's length in `ceil(size / chunk)` or `floor(size / chunk)`; 0 when it is no number."""
+    ((monomial, _),) = count.terms.items()
+    length = monomial[0][0].args[1].constant()  # type: ignore[union-attr]
+    return length if isinstance(length, int) else 0
 
 
 def _plain(f: Formula) -> str:
