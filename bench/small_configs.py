@@ -54,6 +54,8 @@ SHARED = (
     r"^((text|audio|vision|visual|speech|llm|lm|condition|backbone|adapter|output|out|fpn|encoder|decoder|media|qformer)_)"
     r"(hidden_size|hidden_dim|dim|size|channels|in_channels|input_size|intermediate_size)$"
 )
+# Detectors choose their queries among the tokens of the image.
+QUERIES = r"^(num_queries|two_stage_num_proposals|num_object_queries)$"
 WIDTH = r"^(hidden_size|d_model|dim|embed_dim)$"
 SEQUENCE_MODEL = r"heads?$|vocab_size|state_size|d_state|num_hidden_layers|kv_n_heads"
 TOKEN_ID = r"_token_(id|index)$"
@@ -118,6 +120,7 @@ def shrink(
     small = {n: v for n, old in numbers.items() if (v := small_value(n, old, current)) != old}
     small |= small_rope(current)
     small = {} if is_hierarchical(current) else small | small_layers(current)
+    small |= {n: min(v, 8) for n, v in numbers.items() if re.search(QUERIES, n)}
     small |= {
         n: new for n, v in current.items() if re.search(SHARED, n) and (new := narrower(v, widths)) != v
     }
@@ -183,6 +186,8 @@ def small_value(name: str, old: Any, current: dict[str, Any]) -> Any:
         return small_kv_heads(name, old, current)
     if re.search(HEADS, name):
         return min(old, 4)
+    if name == "window_size" and type(patch := current.get("patch_size")) is int and old % (2 * patch) == 0:
+        return min(old, 4 * patch)  # in pixels
     if re.search(r"window", name) and re.search(r"^(sliding_window|.*window_size|attention_window)$", name):
         return old if old <= 8 else 8
     for pattern, size in SIZES:

@@ -118,5 +118,11 @@ CONFIG_OVERRIDES: dict[str, dict[str, Any]] = {
     "lilt": {"hidden_size": 96, "num_attention_heads": 4},
     "esm": {"vocab_size": 33},
     **each(("pocket_tts_flow_head", "gradium_phonon_tts_flow_head"), {"condition_dim": 64}),
+    # groups of the upsampling convolution divide its channels
+    **each(("mimi", "mimi_decoder", "pocket_tts_audio_tokenizer", "pocket_tts_audio_tokenizer_decoder"), {"upsample_groups": 64}),
+    # the prompts' grid is that of the image
+    **each(("sam", "sam_hq"), {"prompt_encoder_config": {"image_size": 64, "image_embedding_size": 4, "hidden_size": 64}}),
+    # fewer positions than the longest sequence of the runs
+    **each(("owlvit_text_model", "owlv2_text_model"), {"max_position_embeddings": 64}),
     "reformer": {"axial_pos_embds_dim": (16, 48), "axial_pos_shape": (8, 8)},
 }

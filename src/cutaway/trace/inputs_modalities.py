@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from itertools import islice, product
 
 import torch
@@ -38,11 +39,13 @@ def candidates(model: torch.nn.Module, parameters: Mapping) -> list[tuple[InputS
     names = list(dict.fromkeys([*main, *required, *_decoder_names(model, parameters)]))
     rich = [*names, *(n for n in OPTIONAL_CONTENT if n in parameters)]
     content = _content_names(model, parameters)
-    if not content - {*names, "input_ids"} and set(rich) == set(names):
+    own = [f"{n}_mask" for n in names if f"{n}_mask" in parameters]
+    if not content - {*names, "input_ids"} and set(rich) == set(names) and not own:
         return _forms_of(model, names)
-    more = [n for n in parameters if n in content]
+    more = [n for n in parameters if n in content or n in rich]
     masks = [n for n in parameters if n.endswith("_mask") and _documented_shape(model, n)]
-    lists = [names, rich, *([*names, n] for n in more), [*names, *more], [*names, *more, *masks]]
+    lists = [names, rich, [*names, *own], *([*names, n] for n in more), [*names, *more]]
+    lists += [[*names, *more, *own], [*names, *more, *masks]]
     lists = list(dict.fromkeys(tuple(dict.fromkeys(chosen)) for chosen in lists))
     return [specs for chosen in lists for specs in _forms_of(model, chosen)]
 
@@ -176,7 +179,17 @@ def _spectrogram(model: torch.nn.Module, name: str = "input_features") -> list[I
     bins_first = InputSpec(name, ("batch_size", bins, "mel_frames"), "float")
     positions = fixed(model, "max_source_positions")
     whole = [InputSpec(name, ("batch_size", bins, 2 * positions), "float")] if positions else []
-    return [*whole, time_first, bins_first]
+    more = InputSpec(name, ("batch_size", "mel_frames", 128), "float")
+    image = InputSpec(name, ("batch_size", 1, fixed(model, "spec_size") or "mel_frames", bins), "float")
+    return [*whole, time_first, bins_first, more, image]
+
+
+def _frame_masks(model: torch.nn.Module, name: str) -> list[InputSpec]:
+    """One place for every frame of the recording that it belongs to."""
+    recordings = _spectrogram(model, name.removesuffix("_mask"))
+    lengths = (next((d for d in s.shape[1:] if d == "mel_frames"), s.shape[-1]) for s in recordings)
+    kind = _kind(model, name)
+    return [InputSpec(name, ("batch_size", d), kind if kind != "float" else "int64", "ones") for d in lengths]
 
 
 def _waveform(model: torch.nn.Module, name: str) -> list[InputSpec]:
@@ -274,10 +287,11 @@ def _grid(model: torch.nn.Module, name: str) -> list[InputSpec]:
 
 def _boxes(model: torch.nn.Module, name: str) -> list[InputSpec]:
     """Boxes on a page of 1000 by 1000, or as parts of the page, by two or by four corners."""
+    place = _text(model)[0].shape
     return [
-        InputSpec("bbox", (*TEXT, 4), "int64", "boxes"),
-        InputSpec("bbox", (*TEXT, 4), "float", "zeros"),
-        InputSpec("bbox", (*TEXT, 8), "float", "zeros"),
+        InputSpec("bbox", (*place, 4), "int64", "boxes"),
+        InputSpec("bbox", (*place, 4), "float", "zeros"),
+        InputSpec("bbox", (*place, 8), "float", "zeros"),
     ]
 
 
@@ -300,6 +314,8 @@ PATTERNS = (
     (r"^(spatial_shapes|target_sizes|image_sizes)$", _sides),
     (r"^(pixel|image)_position_ids$", _places),
     (r"^pixel_attention_mask$", _patch_mask),
+    (r"^input_features_mask$", _frame_masks),
+    (r"^past_values_padding$", lambda m, n: [replace(s, name=n, dtype="int64", fill="zeros") for s in _series(m, n)]),
     (r"^pixel_values", _pixels),
     (r"^(past|future)_(time_features|observed_mask|values)$", _series_part),
 )
