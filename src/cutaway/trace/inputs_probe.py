@@ -48,10 +48,22 @@ def accepts(model: torch.nn.Module, make: Callable[[], dict[str, Any]]) -> bool:
     """Whether forward runs on the arguments that `make` gives."""
     try:
         with torch.no_grad(), ReadsAnswered():
-            model(**make())
+            _forward(model, make())
     except Exception:
         return False
     return True
+
+
+def _forward(model: torch.nn.Module, kwargs: dict[str, Any]) -> Any:
+    """What forward returns; on the meta device equal layers run once, as in a trace, which is several times quicker."""
+    from cutaway.trace.run import run
+
+    if all(p.is_meta for p in model.parameters()):
+        try:
+            return run(lambda _: (model, (), kwargs), {}, lines=False)[2]
+        except Exception:  # the probe answers reads of data that a trace refuses
+            return model(**kwargs)
+    return model(**kwargs)
 
 
 def makes_cache(model: torch.nn.Module) -> bool:
@@ -70,7 +82,7 @@ def state_after(model: torch.nn.Module, kwargs: dict[str, Any]) -> dict[str, Any
     encoded: list[Any] = []
     hook = _encoder(model).register_forward_hook(lambda module, args, output: encoded.append(output))
     try:
-        state = returned_state(model, model(**kwargs))
+        state = returned_state(model, _forward(model, kwargs))
     finally:
         hook.remove()
     if not state:
@@ -89,7 +101,7 @@ def returned_state(model: torch.nn.Module, outputs: Any) -> dict[str, Any]:
 def _state_filled(model: torch.nn.Module, kwargs: dict[str, Any]) -> dict[str, Any]:
     given = _empty_caches(model)
     if given:
-        model(**{**kwargs, **given})
+        _forward(model, {**kwargs, **given})
     return {name: cache for name, cache in given.items() if cache.get_seq_length() > 0}
 
 
