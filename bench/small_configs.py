@@ -126,6 +126,8 @@ def shrink(
     }
     parts = {n: v for n, v in current.items() if isinstance(v, PreTrainedConfig)}
     small |= {n: shrink(v, overrides.get(n, {}), widths) for n, v in parts.items()}
+    if "vocab_size" in current and current["vocab_size"] is None:
+        small["vocab_size"] = VOCAB  # recognisers leave it to the fine-tuned model
     if current.get("pad_token_id") is None:
         small["pad_token_id"] = None
     given = FIELD_VALUES.get(config.model_type, {}) if not parts else {}

@@ -15,6 +15,7 @@ sequences.
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -24,7 +25,7 @@ import torch
 from cutaway.trace.inputs_config import image_unit
 from cutaway.trace.inputs_fill import fill_tensor, row_tensor
 from cutaway.trace.inputs_modalities import candidates
-from cutaway.trace.inputs_probe import accepts, learn_state, makes_cache
+from cutaway.trace.inputs_probe import learn_state, makes_cache, refusal
 from cutaway.trace.inputs_symbols import symbols_of
 from cutaway.trace.inputs_types import InputError, InputPlan, InputSpec, NoDecodePhase, Symbol, evaluate
 
@@ -106,9 +107,15 @@ def _decode_specs(prefill: InputPlan) -> list[tuple[InputSpec, ...]]:
 
 
 def _first_accepted(model: torch.nn.Module, plans: list[InputPlan]) -> InputPlan:
-    """The first plan that runs at its lowest sizes; if none does the first, for its error to be seen."""
-    made = ((p, lambda p=p: make_inputs(model, p, _low(p), *_kind(model))) for p in plans)
-    return next((p for p, make in made if accepts(model, make)), plans[0])
+    """The first plan that runs at its lowest sizes. If none does, one that only fails for mixing dtypes (it
+    runs in float32), else the first, for its error to be seen."""
+    mixed = None
+    for plan in plans:
+        why = refusal(model, lambda plan=plan: make_inputs(model, plan, _low(plan), *_kind(model)))
+        if why is None:
+            return plan
+        mixed = mixed or (plan if re.search(r"dtype|scalar type|BFloat16|bias type", why) else None)
+    return mixed or plans[0]
 
 
 def _with_tokens(spec: InputSpec, tokens: int | str) -> InputSpec:

@@ -55,7 +55,7 @@ def image_sides(model: torch.nn.Module) -> tuple[int | str, int | str]:
 def image_unit(model: torch.nn.Module) -> int:
     """What the sides of an image of free size must be a multiple of: a merged group of patches, else 32."""
     patch = fixed(model, "patch_size")
-    merge = fixed(model, "spatial_merge_size", "merge_size")
+    merge = fixed(model, "spatial_merge_size", "merge_size", "merge_kernel_size", "pooling_kernel_size")
     return patch * merge if patch and merge else 32
 
 

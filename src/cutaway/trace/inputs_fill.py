@@ -12,6 +12,7 @@ from itertools import pairwise
 
 import torch
 
+from cutaway.trace.inputs_config import read
 from cutaway.trace.inputs_types import InputSpec, evaluate
 
 DTYPES = {"int64": torch.int64, "int32": torch.int32, "bool": torch.bool, "float32": torch.float32}
@@ -50,6 +51,14 @@ def _tokens(model, spec, shape, kind) -> torch.Tensor:
     """Ids of ordinary tokens: above the special ones when these sit at the bottom, below when at the top."""
     low, high = ordinary_ids(model)
     return torch.randint(low, high, shape, dtype=kind)
+
+
+def _sentence(model, spec, shape, kind) -> torch.Tensor:
+    """Tokens up to the end of the sentence, whose place the classifying heads look for."""
+    ids, end = _tokens(model, spec, shape, kind), read(model, "eos_token_id")
+    if isinstance(end, int):
+        ids[..., -1] = end
+    return ids
 
 
 def ordinary_ids(model: torch.nn.Module) -> tuple[int, int]:
@@ -104,6 +113,7 @@ def _places(model, spec, shape, kind) -> torch.Tensor:
 
 FILLS: dict[str, Callable] = {
     "tokens": _tokens,
+    "sentence": _sentence,
     "arange": _arange,
     "random": _random,
     "boxes": _boxes,

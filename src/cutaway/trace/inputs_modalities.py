@@ -39,15 +39,21 @@ def candidates(model: torch.nn.Module, parameters: Mapping) -> list[tuple[InputS
     names = list(dict.fromkeys([*main, *required, *_decoder_names(model, parameters)]))
     rich = [*names, *(n for n in OPTIONAL_CONTENT if n in parameters)]
     content = _content_names(model, parameters)
+    short = [n for n in names if not n.startswith("decoder_")] if _classifies(model, parameters) else names
     own = [f"{n}_mask" for n in names if f"{n}_mask" in parameters]
     if not content - {*names, "input_ids"} and set(rich) == set(names) and not own:
-        return _forms_of(model, names)
+        return list(dict.fromkeys([*_forms_of(model, names), *_forms_of(model, short)]))
     more = [n for n in parameters if n in content or n in rich]
     masks = [n for n in parameters if n.endswith("_mask") and _documented_shape(model, n)]
-    lists = [names, rich, [*names, *own], *([*names, n] for n in more), [*names, *more]]
+    lists = [names, short, rich, [*names, *own], *([*names, n] for n in more), [*names, *more]]
     lists += [[*names, *more, *own], [*names, *more, *masks]]
     lists = list(dict.fromkeys(tuple(dict.fromkeys(chosen)) for chosen in lists))
     return [specs for chosen in lists for specs in _forms_of(model, chosen)]
+
+
+def _classifies(model: torch.nn.Module, parameters: Mapping) -> bool:
+    """A head on top of a decoder that repeats the words of the encoder, and makes its ids from theirs."""
+    return "labels" in parameters and is_encoder_decoder(model) and "lm_head" not in dict(model.named_children())
 
 
 def _content_names(model: torch.nn.Module, parameters: Mapping) -> set[str]:
@@ -139,8 +145,10 @@ def _text(model: torch.nn.Module, name: str = "input_ids") -> list[InputSpec]:
     books = (
         fixed(model, "num_codebooks", "audio_channels") if "codebooks" in str(_shape_words(model)) else None
     )
-    if is_encoder_decoder(model) and "decoder_input_ids" in inspect.signature(model.forward).parameters:
-        return [InputSpec("input_ids", ("batch_size", "encoder_len"), "int64", "tokens")]
+    parameters = inspect.signature(model.forward).parameters
+    if is_encoder_decoder(model) and "decoder_input_ids" in parameters:
+        fill = "sentence" if _classifies(model, parameters) else "tokens"
+        return [InputSpec("input_ids", ("batch_size", "encoder_len"), "int64", fill)]
     if books:
         books = fixed(model, "num_codebooks")
         folded = InputSpec("input_ids", (f"batch_size * {books}", "seq_len"), "int64", "tokens")

@@ -44,14 +44,16 @@ def learn_state(
     return fit_state([(_as_cache(sizes), state) for sizes, state in points])
 
 
-def accepts(model: torch.nn.Module, make: Callable[[], dict[str, Any]]) -> bool:
-    """Whether forward runs on the arguments that `make` gives."""
+def refusal(model: torch.nn.Module, make: Callable[[], dict[str, Any]]) -> str | None:
+    """What forward says against the arguments that `make` gives, `None` if it runs on them."""
     try:
         with torch.no_grad(), ReadsAnswered():
             _forward(model, make())
-    except Exception:
-        return False
-    return True
+    except TimeoutError:
+        raise
+    except Exception as error:
+        return str(error) or type(error).__name__
+    return None
 
 
 def _forward(model: torch.nn.Module, kwargs: dict[str, Any]) -> Any:
