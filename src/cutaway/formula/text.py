@@ -22,7 +22,7 @@ def to_text(f: Formula, top: bool = True) -> str:
     )
     if not shared and factor == 1:
         return inner if top else f"({inner})"
-    head, _, below = _term(shared, factor).partition(" / ")
+    head, below = _fraction(shared, factor)
     prefix = "" if head == "1" else "-" if head == "-1" else f"{head} * "
     return f"{prefix}({inner})" + (f" / {below}" if below else "")
 
@@ -43,6 +43,12 @@ def _common(f: Formula) -> tuple[Monomial, Fraction | int, Formula]:
 
 
 def _term(m: Monomial, c: Fraction | int) -> str:
+    above, below = _fraction(m, c)
+    return f"{above} / {below}" if below else above
+
+
+def _fraction(m: Monomial, c: Fraction | int) -> tuple[str, str]:
+    """What stands above and below the line; nothing below when it is 1."""
     above = [_power(a, e) for a, e in sorted(m, key=lambda p: _atom_order(p[0])) if e > 0]
     below = [_power(a, -e) for a, e in sorted(m, key=lambda p: _atom_order(p[0])) if e < 0]
     c = Fraction(c)
@@ -51,10 +57,8 @@ def _term(m: Monomial, c: Fraction | int) -> str:
     sign = "-" if c.numerator < 0 else ""
     if abs(c.numerator) != 1 or not above:
         above.insert(0, str(abs(c.numerator)))
-    text = sign + " * ".join(above)
-    if not below:
-        return text
-    return f"{text} / {below[0]}" if len(below) == 1 else f"{text} / ({' * '.join(below)})"
+    divisor = " * ".join(below)
+    return sign + " * ".join(above), f"({divisor})" if len(below) > 1 else divisor
 
 
 def _power(atom: Atom, exponent: int) -> str:

@@ -2,11 +2,11 @@
 # integer and packed weights. Priced as multiply-adds all the same, and marked as unknown to it.
 from __future__ import annotations
 
-from cutaway.formula.core import product
+from cutaway.formula.core import minimum, product
 from cutaway.model import TensorSpec
 from cutaway.rules.api import Count, Op, rule
 from cutaway.rules.matmul import complex_extra, epilogue, matrix_product
-from cutaway.rules.shapes import numel, result, text, whole
+from cutaway.rules.shapes import numel, result, text, total_bytes, whole
 
 DEFINITION = "definition of the product"
 
@@ -118,7 +118,13 @@ def grouped_mm(op: Op) -> Count:
     fma = numel(a) * b.dims[-1]  # [T, K] x N; [E, M, K] x N; [M, T] x N
     if len(a.dims) == 3 and len(b.dims) == 2:
         fma = product(a.dims[1:]) * b.dims[-1]  # [M, K] x T: each column meets one group
-    return Count(f"{text(a)} x {text(b)} grouped matrix product", fma=fma)
+    words = f"{text(a)} x {text(b)} grouped matrix product"
+    if len(a.dims) != 2 or len(b.dims) != 3:
+        return Count(words, fma=fma)
+    used = minimum(a.dims[0], b.dims[0])  # under balanced routing T rows meet T different groups, or all of them
+    matrices = used * b.dims[1] * b.dims[2] * b.element_bytes
+    others = total_bytes(t for t in op.inputs if t is not b and t.uid != b.uid)
+    return Count(words, fma=fma, read_touched=matrices + others)
 
 
 @rule(

@@ -9,6 +9,7 @@ import os
 import sys
 from dataclasses import asdict, dataclass, field
 from functools import cache
+from importlib.metadata import entry_points
 from pathlib import Path
 
 from cutaway import __version__
@@ -40,6 +41,7 @@ class Request:
             "cutaway": [__version__, _own_state()],
             "python": sys.version_info[:2],
             "packages": {name: version_of(name) for name in PACKAGES},
+            "rules": _plugins(),
         }
         return digest(known)
 
@@ -50,6 +52,12 @@ class Request:
 
 
 @cache
+def _plugins() -> list[list[str]]:
+    """Packages that bring rules of their own: with other rules the answer is another."""
+    found = entry_points(group="cutaway.rules")
+    return sorted([e.name, e.value, e.dist.version if e.dist else ""] for e in found)
+
+
 def version_of(package: str) -> str | None:
     """The installed version, read from the names of the folders on sys.path."""
     for root in sys.path:

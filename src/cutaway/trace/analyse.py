@@ -2,12 +2,13 @@
 # family's model uses it, in architecture symbols; a class that nothing owns by itself.
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 
 from cutaway.errors import BadValue, CutawayError, nearest
+from cutaway.formula.condition import holds, symbols_in
 from cutaway.model import DEFAULT_CONVENTION, Analysis, Convention
 from cutaway.trace.build import build, torch_dtype
 from cutaway.trace.family import family_job, symbolic_job
@@ -70,7 +71,18 @@ def derive(job: Job, subject: Subject, values: Mapping[str, int], *, check: bool
             raise BadValue(
                 "no such symbol here", asked=name, known=", ".join(known), try_=", ".join(close) or None
             )
-    return to_analysis(job, *job.derive(values, check=check), subject=subject, values=values)
+    found = None
+    for hints in job.regimes(values):
+        found = to_analysis(job, *job.derive(hints, check=check), subject=subject, values=values)
+        if fits(found.valid_when, {**hints, **values}):
+            break
+    assert found is not None
+    return found
+
+
+def fits(valid_when: Sequence[str], values: Mapping[str, int]) -> bool:
+    """Whether formulas with these conditions hold at `values`; conditions on other symbols do not count."""
+    return all(holds(c, values) for c in valid_when if symbols_in(c) <= values.keys())
 
 
 def _job(

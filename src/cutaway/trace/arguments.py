@@ -56,6 +56,11 @@ def constructor_arguments(cls: type, given: dict) -> Arguments:
     return Arguments(tuple(named.pop(name) for name in only_positional), named)
 
 
+def wants_config(cls: type, parameter: inspect.Parameter) -> bool:
+    """Whether this argument is a config object rather than a size."""
+    return _config_kind(parameter, _hints(cls), cls) is not None or parameter.name in _CONFIG_NAMES
+
+
 def constructor_parameters(cls: type) -> list[inspect.Parameter]:
     """The constructor's parameters without `self`, `*args` and `**kwargs`."""
     try:

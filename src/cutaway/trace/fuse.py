@@ -14,7 +14,10 @@ from cutaway.model import Call, Cost, Kernel, Module, Step, TensorSpec
 from cutaway.rules import lookup
 
 LIMIT = 600  # kernels looked at together: a layer, not a model; across such borders every tensor is moved
-_HEAVY = {"matmul", "conv", "attention", "rnn", "linalg", "fft"}
+LAYOUT = {
+    "aten.clone.default",
+    "aten.contiguous.default",
+}  # an engine's kernels read any layout, and expanded heads once
 _JOINS = {
     "elementwise",
     "reduction",
@@ -40,6 +43,14 @@ class Flow:
     kind: str
     reads: tuple[tuple[int, TensorSpec], ...]
     writes: tuple[tuple[int, TensorSpec], ...]
+
+
+class Names(dict[int, int]):
+    """A view's tensor -> the tensor that holds its memory; and that tensor's own shape, which an expanded view hides."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.memory: dict[int, TensorSpec] = {}
 
 
 @dataclass
@@ -69,7 +80,7 @@ def _together(
 ) -> Cost:
     """All kernels of `root` and below in one data flow."""
     flows: list[Flow] = []
-    names: dict[int, int] = {}  # a view's tensor -> the tensor that holds its memory
+    names = Names()
     _inline(root, flat, modules, {}, flows, names, [1 << 20])
     kept = {_base(t.uid, names) for t in outputs}
     return _price(flows, kept, names)
@@ -94,7 +105,7 @@ def _inline(
     modules: Sequence[Module],
     mapped: dict[int, int],
     flows: list[Flow],
-    names: dict[int, int],
+    names: Names,
     fresh: list[int],
 ) -> None:
     """Append the kernels of `steps` in order, with the tensors of called modules renamed into the caller's frame."""
@@ -118,10 +129,11 @@ def _inline(
                 if i.uid not in inner
             }
             _inline(flat[s.module], flat, modules, inner, flows, names, fresh)
-        elif s.rule == "view":
+        elif s.rule == "view" or s.op in LAYOUT:
             for out in s.outputs:
                 if s.inputs and name(out.uid) != name(s.inputs[0].uid):
                     names[name(out.uid)] = name(s.inputs[0].uid)
+                    names.memory.setdefault(name(s.inputs[0].uid), s.inputs[0])
         else:
             found = lookup(s.rule) if s.rule else None
             flows.append(
@@ -134,13 +146,13 @@ def _inline(
             )
 
 
-def _base(uid: int, names: dict[int, int]) -> int:
+def _base(uid: int, names: Names) -> int:
     while uid in names:
         uid = names[uid]
     return uid
 
 
-def _price(flows: list[Flow], kept: set[int], names: dict[int, int]) -> Cost:
+def _price(flows: list[Flow], kept: set[int], names: Names) -> Cost:
     group_of: list[int] = []
     groups: list[Group] = []
     producer: dict[int, int] = {}
@@ -158,7 +170,7 @@ def _price(flows: list[Flow], kept: set[int], names: dict[int, int]) -> Cost:
 
 
 def _group_for(
-    f: Flow, producer: dict[int, int], group_of: list[int], groups: list[Group], names: dict[int, int]
+    f: Flow, producer: dict[int, int], group_of: list[int], groups: list[Group], names: Names
 ) -> int | None:
     """The group of the latest producer, when this kernel can run as part of it."""
     makers = [producer[b] for uid, _ in f.reads if (b := _base(uid, names)) in producer]
@@ -178,7 +190,7 @@ def _group_for(
     return None
 
 
-def _traffic(flows: list[Flow], group_of: list[int], kept: set[int], names: dict[int, int]) -> Cost:
+def _traffic(flows: list[Flow], group_of: list[int], kept: set[int], names: Names) -> Cost:
     users: dict[int, set[int]] = {}
     for n, f in enumerate(flows):
         for uid, _ in f.reads:
@@ -190,6 +202,13 @@ def _traffic(flows: list[Flow], group_of: list[int], kept: set[int], names: dict
     for n, f in enumerate(flows):
         g = group_of[n]
         whole_read, whole_write = _bytes(f.kernel.inputs), _bytes(f.kernel.outputs)
+        appended = _appended(f)
+        if appended is not None:  # the cache is there already: only what is new is read and written
+            read.append(appended)
+            write.append(appended)
+            for uid, _ in f.writes:
+                home[_base(uid, names)] = -1
+            continue
         if f.kernel.fused.read != whole_read:
             read.append(
                 f.kernel.fused.read
@@ -199,7 +218,7 @@ def _traffic(flows: list[Flow], group_of: list[int], kept: set[int], names: dict
                 base = _base(uid, names)
                 if home.get(base) != g and (base, g) not in seen:
                     seen.add((base, g))
-                    read.append(_bytes((spec,)))
+                    read.append(_least(spec, names.memory.get(base)))
         if f.kernel.fused.write != whole_write:
             write.append(f.kernel.fused.write)
         for uid, spec in f.writes:
@@ -212,6 +231,22 @@ def _traffic(flows: list[Flow], group_of: list[int], kept: set[int], names: dict
                 write.append(_bytes((spec,)))
     flops = add(f.kernel.cost.flops for f in flows)
     return Cost(flops, add(f.kernel.cost.matmul_flops for f in flows), add(read), add(write))
+
+
+def _least(spec: TensorSpec, memory: TensorSpec | None) -> Formula:
+    """Bytes to read of a tensor: of an expanded one, those that exist; of a slice, those of the slice."""
+    seen = _bytes((spec,))
+    if memory is None:
+        return seen
+    held = _bytes((memory,))
+    at = dict.fromkeys(seen.symbols() | held.symbols(), 997)
+    return held if held.evaluate(at) < seen.evaluate(at) else seen
+
+
+def _appended(f: Flow) -> Formula | None:
+    """Bytes that a growing cache takes in, when this is the joining of a cache with new tokens; else None."""
+    grows = f.kernel.op.startswith("aten.cat") and all(t.role == "kv_cache" for t in f.kernel.outputs)
+    return _bytes([t for _, t in f.reads if t.role != "kv_cache"]) if grows else None
 
 
 def _bytes(specs: Sequence[TensorSpec]) -> Formula:

@@ -7,8 +7,9 @@ from typing import Any
 
 import torch
 
-from cutaway.errors import CutawayError, ForwardRaised
+from cutaway.errors import CutawayError, ForwardRaised, last_line
 from cutaway.model import DEFAULT_CONVENTION, Convention, Cost, Gap, Module
+from cutaway.trace import source
 from cutaway.trace.assemble import Assembler, places
 from cutaway.trace.dim import Scope
 from cutaway.trace.fit import merge, substitute
@@ -66,9 +67,8 @@ class Job:
         default_factory=dict
     )  # what the config gives for architecture symbols
 
-    def derive(self, values: Mapping[str, int], *, check: bool = True) -> tuple[Run, list[Module], list[Gap]]:
+    def derive(self, hints: Mapping[str, int], *, check: bool = True) -> tuple[Run, list[Module], list[Gap]]:
         """The run, its priced modules (callees first, the root last), and what could not be derived."""
-        hints = self.hints(values)
         first = self.trace(hints)
         modules, gaps = self.modules(first)
         if not check:
@@ -86,11 +86,30 @@ class Job:
             modules, gaps = self.modules(first)
             found = differences(first.root, again.root)
         if found:
-            modules, gaps = fit_loops(self, first, hints, modules, found)
+            modules, gaps = fit_loops(self, first, dict(hints), modules, found)
         return first, modules, gaps
 
-    def hints(self, values: Mapping[str, int]) -> dict[str, int]:
-        """A value for each symbol: the one asked for, else an unusual one that the model has positions for."""
+    def regimes(self, values: Mapping[str, int]) -> Iterator[dict[str, int]]:
+        """Values to trace at, one set after the other until the branches taken are those of `values`.
+
+        A size is never traced at a number that the model's own sizes have: it could not be told from them. Only a
+        size of one is taken as it is.
+        """
+        usual = self.hints({n: 1 for n, v in values.items() if v == 1})
+        yield usual
+        near = {n: v for n, v in values.items() if n in usual and v > 1}
+        taken = {d for t in (*self.model.parameters(), *self.model.buffers()) for d in t.shape}
+        step = {s.name: s.multiple_of for s in self.plan.symbols}
+        for shift in (0, 52, -52, 768, 3, 1, -1):
+            moved = {n: v + shift * step.get(n, 1) for n, v in near.items()}
+            plain = all(v > 1 and v not in taken and v & (v - 1) for v in moved.values())
+            if near and plain and len(set(moved.values())) == len(moved):
+                yield usual | moved
+        if near:
+            yield usual | near
+
+    def hints(self, given: Mapping[str, int]) -> dict[str, int]:
+        """A value for each symbol: the one given, else an unusual one that the model has positions for."""
         limit = position_limit(self.model)
         hints: dict[str, int] = {}
         for s in self.plan.symbols:
@@ -102,7 +121,7 @@ class Job:
                 wanted > 1 and wanted in hints.values()
             ):  # two sizes of the same value could not be told apart
                 wanted += s.multiple_of
-            hints[s.name] = int(values.get(s.name, wanted))
+            hints[s.name] = int(given.get(s.name, wanted))
         return hints | {n: int(v) for n, v in self.architecture.items()}
 
     def trace(
@@ -161,7 +180,11 @@ class _explained:
                 known="symbolic tensors have sizes, not values",
             ) from error
         if isinstance(error, Exception) and not isinstance(error, (CutawayError, TimeoutError)):
-            raise ForwardRaised.caused_by(error, f"forward of {type(self.model).__name__} raised") from error
+            raise ForwardRaised(
+                f"forward of {type(self.model).__name__} raised",
+                where=source.last_place(traceback),
+                known=last_line(error),
+            ) from error
 
 
 def fit_loops(

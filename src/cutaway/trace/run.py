@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch.utils import _pytree as pytree
 
+from cutaway.formula import const
 from cutaway.trace import source
 from cutaway.trace.dim import Scope, scope
 from cutaway.trace.memo import Memo, is_cache, replay
@@ -55,9 +56,16 @@ def run(
 
 def _tag_state(module: torch.nn.Module, recorder: Recorder) -> None:
     for p in module.parameters():
-        recorder.tag(p, getattr(p, "_cut_dims", None), "parameter")
+        recorder.tag(p, _own_sizes(p, recorder), "parameter")
     for b in module.buffers():
-        recorder.tag(b, getattr(b, "_cut_dims", None), "buffer")
+        recorder.tag(b, _own_sizes(b, recorder), "buffer")
+
+
+def _own_sizes(t: torch.Tensor, recorder: Recorder) -> tuple | None:
+    """A parameter's sizes are numbers, whatever else has the same value, unless architecture symbols made them."""
+    if recorder.scope.architecture:
+        return None
+    return tuple(const(d) for d in t.shape)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from types import CodeType, FrameType
+from types import CodeType, FrameType, TracebackType
 from typing import Any
 
 from cutaway.model import Line, Place
@@ -58,6 +58,17 @@ def stack(frame: FrameType | None) -> list[tuple[CodeType, int]]:
         if kind == "user":
             found.append((code, frame.f_lineno))
         frame = frame.f_back
+    return found
+
+
+def last_place(traceback: TracebackType | None) -> str | None:
+    """The innermost line of the model's own code in a traceback, as `path:line`."""
+    found = None
+    while traceback is not None:
+        code = traceback.tb_frame.f_code
+        if kind_of(code) == "user":
+            found = str(place(code, traceback.tb_lineno))
+        traceback = traceback.tb_next
     return found
 
 

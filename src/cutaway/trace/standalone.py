@@ -13,7 +13,7 @@ import torch
 from cutaway.errors import BadValue, CutawayError, ForwardRaised
 from cutaway.formula.names import BY_NAME
 from cutaway.model import Convention
-from cutaway.trace.arguments import constructor_parameters
+from cutaway.trace.arguments import constructor_parameters, wants_config
 from cutaway.trace.build import build_class
 from cutaway.trace.dim import Scope, scope
 from cutaway.trace.inputs import InputPlan, InputSpec, Symbol, plan_inputs
@@ -84,7 +84,7 @@ def _symbols(cls: type, given: dict[str, Any]) -> dict[str, tuple[int, int]]:
     found: dict[str, tuple[int, int]] = {}
     fresh: Iterator[tuple[int, int]] = iter(zip(SIZES, SIZES_OF_CHECK, strict=True))
     for p in constructor_parameters(cls):
-        if p.default is not p.empty or p.name in given or not _integer(p):
+        if p.default is not p.empty or p.name in given or not _integer(p) or wants_config(cls, p):
             continue
         pattern = next((row for row in ARGUMENTS if re.search(row[0], p.name)), None)
         if pattern is None:
@@ -120,7 +120,15 @@ def _plans(
         shapes = {n: tuple(_size(w) for w in text.split(",") if w.strip()) for n, text in given.items()}
         yield _plan(phase, {n: (s, _kind(n, s)) for n, s in shapes.items()})
         return
-    if phase == "decode" or hasattr(model, "config"):
+    if phase == "decode":
+        try:
+            yield plan_inputs(model, phase)
+        except (ValueError, RuntimeError) as error:
+            raise BadValue(
+                f"{type(model).__name__} has no decode phase", known=str(error), try_="--phase prefill"
+            ) from error
+        return
+    if hasattr(model, "config"):
         with contextlib.suppress(CutawayError, ValueError, RuntimeError):
             yield plan_inputs(model, phase)
     for shape, dtype in _forms(model, names[0], symbols):

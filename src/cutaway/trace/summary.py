@@ -19,7 +19,7 @@ from cutaway.model import Analysis, Call, Gap, Module, ParameterCount, SymbolInf
 from cutaway.trace import source
 from cutaway.trace.assemble import Assembler, count_repeats
 from cutaway.trace.dim import Scope
-from cutaway.trace.job import Job, Run
+from cutaway.trace.job import Job, Run, position_limit
 from cutaway.trace.record import CallEvent, ModuleRun
 from cutaway.trace.validity import conditions
 
@@ -57,11 +57,13 @@ def to_analysis(
         if subject.cls is None
         else ZERO
     )
-    legend = _legend(job, ordered)
+    legend = _legend(job, ordered, values)
     names = {s.name for s in legend}
     valid_when = conditions(run.scope, job.plan, values)
     if subject.cls is not None:  # what the rest of the model asked for is no condition of this class
-        valid_when = tuple(c for c in valid_when if set(re.findall(r"[A-Za-z_]\w*", c)) - {"floor", "ceil"} <= names)
+        valid_when = tuple(
+            c for c in valid_when if set(re.findall(r"[A-Za-z_]\w*", c)) - {"floor", "ceil"} <= names
+        )
     return Analysis(
         target=subject.name,
         source=_source(run.root, ordered),
@@ -76,7 +78,7 @@ def to_analysis(
         kv_cache_bytes=cached,
         modules=tuple(ordered),
         gaps=tuple(gaps),
-        assumptions=(*_assumptions(job.dtype), *run.scope.assumptions, *notes),
+        assumptions=(*_assumptions(job), *run.scope.assumptions, *notes),
         values=dict(values),
     )
 
@@ -138,12 +140,12 @@ def _outermost_first(modules: list[Module]) -> list[Module]:
     ]
 
 
-def _legend(job: Job, modules: list[Module]) -> tuple[SymbolInfo, ...]:
+def _legend(job: Job, modules: list[Module], values: Mapping[str, int]) -> tuple[SymbolInfo, ...]:
     """The symbols of shapes, those of the architecture that the formulas speak of, and the sizes of elements."""
     shapes = [SymbolInfo(s.name, s.meaning, s.unit, s.default) for s in job.plan.symbols]
     used = frozenset().union(*(f.symbols() for m in modules[:1] for f in _formulas(m)))
     if job.architecture:
-        shapes = [s for s in shapes if s.name in used]
+        shapes = [s for s in shapes if s.name in used or s.name in values]
     built = [_named(n, job.defaults.get(n)) for n in job.architecture if n in used]
     return (*shapes, *built, *(_named(n, BY_NAME[n].default) for n in BYTE_SYMBOLS))
 
@@ -161,9 +163,16 @@ def _formulas(m: Module) -> list[Formula]:
     return [m.total.flops, m.total.read, m.total.write, m.fused.read, m.fused.write, *dims]
 
 
-def _assumptions(dtype: torch.dtype) -> tuple[str, ...]:
-    name = str(dtype).removeprefix("torch.")
-    return (f"tensors of the model's dtype are {name}: w_bytes, a_bytes and kv_bytes stand for their sizes",)
+def _assumptions(job: Job) -> tuple[str, ...]:
+    name = str(job.dtype).removeprefix("torch.")
+    limit = position_limit(job.model)
+    positions = (
+        (f"the model keeps positions for {limit} tokens; longer passes are beyond it",) if limit else ()
+    )
+    return (
+        f"tensors of the model's dtype are {name}: w_bytes, a_bytes and kv_bytes stand for their sizes",
+        *positions,
+    )
 
 
 def _parameters(model: torch.nn.Module, dtype: torch.dtype) -> ParameterCount:

@@ -25,7 +25,11 @@ def conditions(scope: Scope, plan: InputPlan, values: Mapping[str, int]) -> tupl
             bounds[_shape_of(g)] = g
     ones = [f"{s.name} {'==' if values.get(s.name) == 1 else '>'} 1" for s in plan.symbols]
     chunks = [f"{_plain(f)} > 1" for f, v in scope.counts.items() if v > 1]
-    even = [f"{_plain(a)} % {_plain(b)} == 0" for a, b in scope.divides if a.constant() is None]
+    even = [
+        f"{_plain(a)} % {_plain(b)} == 0"
+        for a, b in scope.divides
+        if a.constant() is None and (b.constant() or 0) < 256
+    ]
     return (*ones, *(text(g) for g in bounds.values()), *chunks, *even)
 
 
@@ -111,9 +115,9 @@ def _allowed(other: Mapping[str, int], hints: Mapping[str, int], limit: int | No
 def _moved(value: int, times: int, step: int) -> int:
     if value == 1:
         return 1
-    return value + times * (
-        768 if value >= 768 else 128 if value >= 256 and step == 1 else 4 if step == 1 else step
-    )
+    if step > 1 or value < 128:
+        return value + times * (4 if step == 1 else step)
+    return value + times * (768 if value >= 768 else 128 if value >= 256 else 64)
 
 
 def _one_by_one(
