@@ -72,6 +72,8 @@ def small_model(model_type: str, head: str = "CausalLM") -> tuple[PreTrainedConf
     config = small_config(config_class)
     if head == "CausalLM" and not config.is_encoder_decoder and hasattr(config, "is_decoder"):
         config.is_decoder = True  # encoders of the BERT family are language models only when told so
+    if "SequenceClassification" in class_name and config.get_text_config().pad_token_id is None:
+        config.get_text_config().pad_token_id = config.pad_token_id = 0  # to find the last token of each row
     if config.model_type == "reformer":
         config.is_decoder = "LMHead" in class_name  # the class insists on one or the other
     return config, cls

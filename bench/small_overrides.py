@@ -124,5 +124,7 @@ CONFIG_OVERRIDES: dict[str, dict[str, Any]] = {
     **each(("sam", "sam_hq"), {"prompt_encoder_config": {"image_size": 64, "image_embedding_size": 4, "hidden_size": 64}}),
     # fewer positions than the longest sequence of the runs
     **each(("owlvit_text_model", "owlv2_text_model"), {"max_position_embeddings": 64}),
+    # the segmentation heads want four feature maps
+    **each(("beit", "data2vec-vision"), {"out_indices": [1, 2, 3, 4]}),
     "reformer": {"axial_pos_embds_dim": (16, 48), "axial_pos_shape": (8, 8)},
 }
