@@ -119,7 +119,10 @@ CONFIG_OVERRIDES: dict[str, dict[str, Any]] = {
     "esm": {"vocab_size": 33},
     **each(("pocket_tts_flow_head", "gradium_phonon_tts_flow_head"), {"condition_dim": 64}),
     # groups of the upsampling convolution divide its channels
-    **each(("mimi", "mimi_decoder", "pocket_tts_audio_tokenizer", "pocket_tts_audio_tokenizer_decoder"), {"upsample_groups": 64}),
+    **each(
+        ("mimi", "mimi_decoder", "pocket_tts_audio_tokenizer", "pocket_tts_audio_tokenizer_decoder"),
+        {"upsample_groups": 64},
+    ),
     # the prompts' grid is that of the image
     **each(("sam", "sam_hq"), {"prompt_encoder_config": {"image_size": 64, "image_embedding_size": 4, "hidden_size": 64}}),
     # fewer positions than the longest sequence of the runs

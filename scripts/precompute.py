@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
-import os
 import sys
 import warnings
 from dataclasses import replace
@@ -62,7 +61,7 @@ def write(rows: dict) -> None:
     text = "".join(json.dumps(list(key)) + rows[key] + "\n" for key in sorted(rows))
     fresh = PATH.with_suffix(".new")
     fresh.write_bytes(gzip.compress(text.encode("utf-8"), mtime=0))
-    os.replace(fresh, PATH)
+    fresh.replace(PATH)
 
 
 if __name__ == "__main__":

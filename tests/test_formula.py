@@ -165,14 +165,12 @@ def test_formulas_print_for_people(formula: Formula, text: str) -> None:
     assert str(formula) == text and parse(text) == formula
 
 
-@pytest.mark.xfail(reason="a quotient inside a shared floor is taken for the formula's own", strict=False)
 @settings(max_examples=250, deadline=None)
 @given(formulas)
 def test_what_is_printed_is_read_back_as_the_same(f: Formula) -> None:
     assert parse(str(f)) == f
 
 
-@pytest.mark.xfail(reason="a quotient inside a shared floor is taken for the formula's own")
 @pytest.mark.parametrize(
     "f", [floor_div(S, 145) * (H + 179), ceil_div(S, 64) * (B + C), minimum(S / 2, C) * (B + 1)]
 )

@@ -199,7 +199,6 @@ def test_a_loop_that_no_polynomial_describes_is_a_gap() -> None:
     assert any("user_modules.py" in g.where or g.what for g in found.gaps)
 
 
-@pytest.mark.xfail(reason="the check moves the size by 4, which does not change its root")
 def test_a_loop_over_the_root_of_a_size_is_no_constant() -> None:
     found = user("Roots")
     at = {"batch_size": 2, "seq_len": 900}
@@ -234,7 +233,6 @@ def test_code_that_asks_for_a_value_says_where() -> None:
     assert "item" in caught.value.render() and ".item()" in MODULES.read_text().splitlines()[line - 1]
 
 
-@pytest.mark.xfail(reason="the place shown is the deepest frame, inside torch")
 def test_an_error_of_the_code_is_shown_with_its_place() -> None:
     with pytest.raises(ForwardRaised) as caught:
         user("Wrong")
@@ -292,7 +290,6 @@ def test_each_statement_has_a_state_and_a_reason(name: str, start: str, status: 
     assert (found.status, found.why[: len(why)]) == (status, why)
 
 
-@pytest.mark.xfail(reason="the reason given is an exception or an early exit, of which there was none")
 def test_a_forward_that_its_decorator_replaced_says_so() -> None:
     (experts,) = (m for m in small("qwen3_moe", "prefill").modules if m.class_name.endswith("Experts"))
     assert experts.total.matmul_flops
@@ -425,7 +422,6 @@ def test_code_of_users_runs_only_when_trusted() -> None:
         analyse(f"{GPT}:GPT")
 
 
-@pytest.mark.xfail(reason="a class of a file is traced in the form of a prefill and called decode")
 def test_decode_without_a_cache_is_refused_with_the_reason() -> None:
     with pytest.raises(CutawayError) as caught:
         analyse(f"{GPT}:GPT", phase="decode", trust_code=True)

@@ -53,7 +53,9 @@ def candidates(model: torch.nn.Module, parameters: Mapping) -> list[tuple[InputS
 
 def _classifies(model: torch.nn.Module, parameters: Mapping) -> bool:
     """A head on top of a decoder that repeats the words of the encoder, and makes its ids from theirs."""
-    return "labels" in parameters and is_encoder_decoder(model) and "lm_head" not in dict(model.named_children())
+    return (
+        "labels" in parameters and is_encoder_decoder(model) and "lm_head" not in dict(model.named_children())
+    )
 
 
 def _content_names(model: torch.nn.Module, parameters: Mapping) -> set[str]:
@@ -129,7 +131,11 @@ def _size(model: torch.nn.Module, word: str) -> int | str:
     return next((known for n in FIELDS.get(word, ()) if (known := fixed(model, n))), 1)
 
 
-WORDS = (("^(text_|image_)?batch|^num_(images|videos)$", "batch_size"), ("^prediction_length$", "prediction_length"), ("seq|length", "seq_len"))
+WORDS = (
+    ("^(text_|image_)?batch|^num_(images|videos)$", "batch_size"),
+    ("^prediction_length$", "prediction_length"),
+    ("seq|length", "seq_len"),
+)
 FIELDS = {
     "num_features": ("num_time_features", "num_mel_bins", "feature_size"),
     "hidden_dim": ("hidden_size", "d_model"),
@@ -323,7 +329,10 @@ PATTERNS = (
     (r"^(pixel|image)_position_ids$", _places),
     (r"^pixel_attention_mask$", _patch_mask),
     (r"^input_features_mask$", _frame_masks),
-    (r"^past_values_padding$", lambda m, n: [replace(s, name=n, dtype="int64", fill="zeros") for s in _series(m, n)]),
+    (
+        r"^past_values_padding$",
+        lambda m, n: [replace(s, name=n, dtype="int64", fill="zeros") for s in _series(m, n)],
+    ),
     (r"^pixel_values", _pixels),
     (r"^(past|future)_(time_features|observed_mask|values)$", _series_part),
 )

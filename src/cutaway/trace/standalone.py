@@ -125,7 +125,9 @@ def _plans(
             yield plan_inputs(model, phase)
         except (ValueError, RuntimeError) as error:
             raise BadValue(
-                f"{type(model).__name__} has no decode phase", known=str(error), try_="--phase prefill"
+                f"{type(model).__name__} hands back no cache that it also takes, so it has no decode phase",
+                known=str(error),
+                try_="--phase prefill",
             ) from error
         return
     if hasattr(model, "config"):
