@@ -33,12 +33,15 @@ test-quick: setup ## unit tests only
 lint: setup ## ruff
 	$(BIN)/ruff check src tests bench scripts
 
-bench: setup ## parameter counts of the whole catalogue
+bench: setup ## the published figures: parameters, bytes, grid, coverage (about half an hour)
 	$(BIN)/python bench/params.py
+	$(BIN)/python bench/grid.py
+	$(BIN)/python bench/bytes.py
+	$(BIN)/python bench/coverage.py --map CausalLM
 
 wheel-check: setup ## build the wheel and use it, without torch and with it
 	$(BIN)/python scripts/wheel_check.py
 
 clean: ## remove caches and builds; keeps .venv
-	rm -rf dist build demo .pytest_cache .ruff_cache .hypothesis
+	rm -rf dist build demo-out .pytest_cache .ruff_cache .hypothesis
 	find src tests bench scripts -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -6,7 +6,6 @@ import contextlib
 import os
 import sys
 import traceback
-from importlib.util import find_spec
 
 from cyclopts import App, CycloptsError
 
@@ -19,22 +18,7 @@ __all__ = ["COMMANDS", "main", "run"]
 COMMANDS = {
     "inspect": ("cutaway.cli.inspect:inspect", "The module tree: classes, shapes, dtypes, parameters."),
     "cost": ("cutaway.cli.cost:cost", "What every line computes and moves, as formulas or numbers."),
-    "predict": ("cutaway.cli.predict:predict", "Latency, throughput, memory and money on given hardware."),
-    "sweep": (
-        "cutaway.cli.sweep:sweep",
-        "The same over grids: tables, Pareto front, cheapest that meets a target.",
-    ),
-    "report": (
-        "cutaway.cli.report:report",
-        "Reports on a model or a repository, every statement with its line.",
-    ),
-    "verify": ("cutaway.cli.verify:verify", "Check a report against its sources."),
-    "explore": ("cutaway.cli.explore:explore", "One interactive page: source beside figures."),
-    "mcp": ("cutaway.cli.mcp:mcp", "Serve facts to coding agents."),
-    "agent": ("cutaway.cli.agent:agent", "Let an agent write a report, and check what it wrote."),
-    "skill": ("cutaway.cli.skill:skill", "Install the skill for coding agents."),
     "models": ("cutaway.cli.models:models", "The catalogue of models."),
-    "hardware": ("cutaway.cli.hardware:hardware", "The hardware sheet."),
     "ops": ("cutaway.cli.ops:ops", "The rules: what each operation costs, and why."),
     "cache": ("cutaway.cli.cache:cache", "Where answers are kept, and how to clear them."),
 }
@@ -71,7 +55,7 @@ def run(argv: list[str]) -> int:
 
 
 def _app() -> App:
-    """The application, with those commands of the table that this installation has."""
+    """The application with the commands of the table."""
     app = App(
         name="cutaway",
         help=sys.modules["cutaway"].__doc__,
@@ -80,8 +64,7 @@ def _app() -> App:
         help_epilogue=_EPILOGUE,
     )
     for order, (name, (place, help_line)) in enumerate(COMMANDS.items()):
-        if find_spec(place.partition(":")[0]) is not None:
-            app.command(place, name=name, help=help_line, sort_key=order)
+        app.command(place, name=name, help=help_line, sort_key=order)
     return app
 
 

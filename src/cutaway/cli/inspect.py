@@ -42,7 +42,7 @@ def inspect(
     found = resolve(target, trust_code, parse_args(arg))
     if found.kind == "repo":
         raise BadValue(
-            "a repository has no module tree", asked=target, try_="file.py:Class, or cutaway report"
+            "a repository has no module tree", asked=target, try_="file.py:Class for a class in it"
         )
     if found.entry and find_spec("torch") is None:
         _from_catalogue(found, output)

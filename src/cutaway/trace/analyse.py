@@ -41,7 +41,7 @@ def analyse(
     found = resolve(target, trust_code, dict(args or {}))
     if found.kind == "repo":
         raise BadValue(
-            "that is a repository, not a model", asked=target, try_="cutaway report, or file.py:Class"
+            "that is a repository, not a model", asked=target, try_="file.py:Class for a class in it"
         )
     job, subject = _job(found, phase, symbols, dtype, dict(inputs or {}), convention, memo)
     return derive(job, subject, values or {})
@@ -71,18 +71,21 @@ def derive(job: Job, subject: Subject, values: Mapping[str, int], *, check: bool
             raise BadValue(
                 "no such symbol here", asked=name, known=", ".join(known), try_=", ".join(close) or None
             )
-    found = None
-    for hints in job.regimes(values):
+    usual = job.hints({n: 1 for n, v in values.items() if v == 1})
+    found = to_analysis(job, *job.derive(usual, check=check), subject=subject, values=values)
+    broken = broken_conditions(found.valid_when, values)
+    if not broken:
+        return found
+    for hints in job.regimes(values, frozenset().union(*map(symbols_in, broken))):
         found = to_analysis(job, *job.derive(hints, check=check), subject=subject, values=values)
-        if fits(found.valid_when, {**hints, **values}):
+        if not broken_conditions(found.valid_when, values):
             break
-    assert found is not None
     return found
 
 
-def fits(valid_when: Sequence[str], values: Mapping[str, int]) -> bool:
-    """Whether formulas with these conditions hold at `values`; conditions on other symbols do not count."""
-    return all(holds(c, values) for c in valid_when if symbols_in(c) <= values.keys())
+def broken_conditions(valid_when: Sequence[str], values: Mapping[str, int]) -> list[str]:
+    """The conditions that `values` do not meet; those on symbols without a value do not count."""
+    return [c for c in valid_when if symbols_in(c) <= values.keys() and not holds(c, values)]
 
 
 def _job(

@@ -1,7 +1,7 @@
 # One module, the inputs it takes, and what is to be learnt of it: traced, checked at other sizes, fitted where it loops.
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -89,21 +89,20 @@ class Job:
             modules, gaps = fit_loops(self, first, dict(hints), modules, found)
         return first, modules, gaps
 
-    def regimes(self, values: Mapping[str, int]) -> Iterator[dict[str, int]]:
-        """Values to trace at, one set after the other until the branches taken are those of `values`.
+    def regimes(self, values: Mapping[str, int], names: Collection[str]) -> Iterator[dict[str, int]]:
+        """Values to trace at in place of the usual ones, for the symbols `names` whose `values` lead into other branches.
 
-        A size is never traced at a number that the model's own sizes have: it could not be told from them. Only a
-        size of one is taken as it is.
+        A size is never traced at a number that the model's own sizes have: it could not be told from them. Large
+        values tell best where a size went, so the others keep theirs.
         """
         usual = self.hints({n: 1 for n, v in values.items() if v == 1})
-        yield usual
-        near = {n: v for n, v in values.items() if n in usual and v > 1}
+        near = {n: v for n, v in values.items() if n in usual and n in names and v > 1}
         taken = {d for t in (*self.model.parameters(), *self.model.buffers()) for d in t.shape}
         step = {s.name: s.multiple_of for s in self.plan.symbols}
-        for shift in (0, 52, -52, 768, 3, 1, -1):
-            moved = {n: v + shift * step.get(n, 1) for n, v in near.items()}
+        for times, shift in ((1, 0), (2, 29), (2, 1), (1, 52), (1, -52), (1, 768), (1, 3), (1, 1), (1, -1)):
+            moved = {n: times * v + shift * step.get(n, 1) for n, v in near.items()}
             plain = all(v > 1 and v not in taken and v & (v - 1) for v in moved.values())
-            if near and plain and len(set(moved.values())) == len(moved):
+            if near and plain and len({*usual.values(), *moved.values()}) >= len(moved):
                 yield usual | moved
         if near:
             yield usual | near

@@ -22,7 +22,7 @@ from cutaway.trace.routing import assumed_nonzero, note_bound, with_share
 from cutaway.trace.shapes import Resolver, infer
 
 _META = torch.device("meta")
-VALUE_LIMIT = 1 << 18  # elements of an integer tensor whose values are kept
+VALUE_LIMIT = 1 << 20  # elements of an integer tensor whose values are kept
 _FREE = {"_unsafe_view", "_reshape_alias", "lift_fresh", "detach", "alias"}
 _KEEPS_SHARE = {
     "_to_copy",

@@ -178,6 +178,30 @@ def _select(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims |
     return (*dims[:at], *dims[at + 1 :])
 
 
+def _unbind(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims | None:
+    dims = inputs[0][1]
+    at = (args[1] if len(args) > 1 else 0) % len(dims)
+    return (*dims[:at], *dims[at + 1 :])
+
+
+def _index(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims | None:
+    """`x[i, j]` with one run of index tensors of the same shape: theirs stands in place of the sizes they pick from."""
+    picks = [k for k, i in enumerate(args[1]) if i is not None]
+    dims, shape = inputs[0][1], getattr(args[1][picks[0]], "_cut_dims", None) if picks else None
+    if (
+        shape is None
+        or picks != list(range(picks[0], picks[-1] + 1))
+        or args[1][picks[0]].dtype.is_floating_point
+    ):
+        return None
+    if (
+        any(getattr(args[1][k], "_cut_dims", None) != shape for k in picks)
+        or not args[1][picks[0]].dtype.itemsize > 1
+    ):
+        return None
+    return (*dims[: picks[0]], *shape, *dims[picks[-1] + 1 :])
+
+
 def _reduce(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims | None:
     """sum, mean, amax …: the reduced dimensions go, or stay as 1."""
     sizes, dims = inputs[0]
@@ -382,6 +406,8 @@ MAKERS: dict[str, Callable[..., Dims | None]] = {
     "unsqueeze": _unsqueeze,
     "squeeze": _squeeze,
     "select": _select,
+    "unbind": _unbind,
+    "index": _index,
     "expand": _expand,
     "mm": _mm,
     "bmm": _mm,
