@@ -66,32 +66,18 @@ CHECK = {
 }
 
 # What is given up first when a model does not build or run with all of them.
+_EXPERTS = ("num_experts", "top_k")
+_HEADS = (*_EXPERTS, "head_dim", "num_key_value_heads", "num_heads")
+_INNER = (*_HEADS, "state_size", "qk_rope_head_dim")
 GIVEN_UP = (
     (),
-    ("num_experts", "top_k"),
-    ("num_experts", "top_k", "state_size"),
-    ("num_experts", "top_k", "num_key_value_heads"),
-    ("num_experts", "top_k", "head_dim"),
-    ("num_experts", "top_k", "head_dim", "num_key_value_heads", "num_heads"),
-    (
-        "num_experts",
-        "top_k",
-        "head_dim",
-        "num_key_value_heads",
-        "num_heads",
-        "state_size",
-        "qk_rope_head_dim",
-    ),
-    (
-        "num_experts",
-        "top_k",
-        "head_dim",
-        "num_key_value_heads",
-        "num_heads",
-        "state_size",
-        "qk_rope_head_dim",
-        "hidden_size",
-    ),
+    _EXPERTS,
+    (*_EXPERTS, "state_size"),
+    (*_EXPERTS, "num_key_value_heads"),
+    (*_EXPERTS, "head_dim"),
+    _HEADS,
+    _INNER,
+    (*_INNER, "hidden_size"),
     tuple(FIELDS),
 )
 

@@ -293,10 +293,3 @@ def _hashable(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return tuple(_hashable(v) for v in value)
     return value if isinstance(value, (int, float, str, bool, type(None))) else str(value)
-
-
-def numel(ref: TensorRef) -> Formula:
-    out = const(1)
-    for d in ref.dims:
-        out = out * d
-    return out

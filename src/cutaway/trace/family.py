@@ -15,7 +15,7 @@ from cutaway.trace.build import _building, load_config, model_class
 from cutaway.trace.dim import Scope, scope
 from cutaway.trace.inputs import plan_inputs
 from cutaway.trace.job import Job
-from cutaway.trace.owner import default_config, owner_of, owners_in_order
+from cutaway.trace.owner import default_config, owners_of
 from cutaway.trace.summary import Subject
 from cutaway.trace.target import Target
 
@@ -32,9 +32,7 @@ def symbolic_job(
 
 def family_job(cls: type, phase: str, dtype: torch.dtype, convention: Convention, memo: bool) -> Job | None:
     """The default model of the family that owns `cls`, in architecture symbols; None when no family uses it."""
-    if owner_of(cls) is None:
-        return None
-    for owner in owners_in_order(cls)[:TRIED]:
+    for owner in owners_of(cls)[:TRIED]:
         try:
             job = config_job(owner, default_config(owner), phase, dtype, convention, memo)
         except CutawayError:

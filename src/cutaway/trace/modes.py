@@ -36,7 +36,6 @@ _KEEPS_SHARE = {
     "logical_and",
     "bitwise_and",
 }
-_ALLOCATES = {"empty", "empty_like", "new_empty", "empty_strided", "new_empty_strided", "empty_permuted"}
 _ASKS_FOR_DATA = {
     "_local_scalar_dense",
     "nonzero",
@@ -71,7 +70,6 @@ class OpInfo:
     name: str
     view: bool
     writes: bool
-    allocates: bool
     asks: bool
 
 
@@ -114,7 +112,7 @@ class Recorder:
             returns = [r.alias_info for r in schema.returns]
             view = name in _FREE or (bool(returns) and all(a is not None and not a.is_write for a in returns))
             writes = any(a.alias_info is not None and a.alias_info.is_write for a in schema.arguments)
-            found = OpInfo(name, view and not writes, writes, name in _ALLOCATES, name in _ASKS_FOR_DATA)
+            found = OpInfo(name, view and not writes, writes, name in _ASKS_FOR_DATA)
             self.infos[func] = found
         return found
 
@@ -238,7 +236,6 @@ class OpMode(TorchDispatchMode):
                 tuple(refs),
                 recorder.where(sys._getframe(3)),
                 info.view,
-                info.allocates,
             )
         )
 

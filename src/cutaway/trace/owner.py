@@ -19,24 +19,12 @@ _PREFERRED = (
 )
 
 
-def owner_of(cls: type) -> type | None:
-    """The Transformers model class in whose default instance `cls` is likely to occur; None when no family owns it."""
-    module = sys.modules.get(cls.__module__) or importlib.import_module(cls.__module__)
+def owners_of(cls: type) -> list[type]:
+    """The Transformers models in whose default instances `cls` may occur, the likeliest first; none for other classes."""
     base = getattr(sys.modules.get("transformers.modeling_utils"), "PreTrainedModel", None)
     if base is None or not cls.__module__.startswith("transformers.models."):
-        return None
-    owners = [
-        c
-        for _, c in inspect.getmembers(module, inspect.isclass)
-        if issubclass(c, base) and c.__module__ == module.__name__ and _config_class(c) is not None
-    ]
-    return min(owners, key=_rank, default=None)
-
-
-def owners_in_order(cls: type) -> list[type]:
-    """All models of the family, the likeliest first: where the first does not use `cls`, another may."""
-    module = sys.modules[cls.__module__]
-    base = sys.modules["transformers.modeling_utils"].PreTrainedModel
+        return []
+    module = sys.modules.get(cls.__module__) or importlib.import_module(cls.__module__)
     owners = [
         c
         for _, c in inspect.getmembers(module, inspect.isclass)

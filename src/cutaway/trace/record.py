@@ -31,7 +31,6 @@ class OpEvent:
     outputs: tuple[TensorRef, ...]
     where: Where
     view: bool
-    allocates_only: bool = False
 
 
 @dataclass(slots=True)
@@ -41,8 +40,6 @@ class CallEvent:
     inputs: tuple[TensorRef, ...]
     outputs: tuple[TensorRef, ...]
     where: Where
-    inner_inputs: tuple[int, ...] = ()  # the callee's own uids for the same tensors, in the same order
-    inner_outputs: tuple[int, ...] = ()
 
 
 @dataclass(slots=True, eq=False)
@@ -55,5 +52,3 @@ class ModuleRun:
     ran: dict[CodeType, set[int]] = field(default_factory=dict)  # lines that ran, per function
     inputs: tuple[TensorRef, ...] = ()
     outputs: tuple[TensorRef, ...] = ()
-    signature: str = ""
-    gaps: list[Any] = field(default_factory=list)

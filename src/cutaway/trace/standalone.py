@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -215,6 +215,3 @@ def _plan(phase: str, arguments: dict[str, tuple[tuple, str]]) -> InputPlan:
 def _symbol(name: str) -> Symbol:
     known = BY_NAME[name]
     return Symbol(name, known.meaning, known.unit, known.default or 1, 2, 24)
-
-
-Maker = Callable[[Scope], torch.nn.Module]
