@@ -2,8 +2,9 @@
 # then the recorded events stand for the second call too, and its outputs are made up with the recorded shapes.
 from __future__ import annotations
 
+import copy
 import dataclasses
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 import torch
@@ -35,12 +36,65 @@ class NotComparable(Exception):
     """An argument that cannot be compared with another call's."""
 
 
+Slot = tuple[int, str, int]  # which cache of the arguments, which of its lists, which place in it
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Entry:
+    """A recorded call: its events, what went in and out, and what it left in the caches.
+
+    `before` and `after` are of the places that the call changed: how each was described (None where there was none),
+    and what it holds now.
+    """
+
+    record: ModuleRun
+    inputs: Any
+    outputs: Any
+    before: dict[Slot, Hashable]
+    after: dict[Slot, Any]
+
+
 class Memo:
     """Records of the modules seen in one run."""
 
     def __init__(self) -> None:
         self.prints: dict[int, Hashable] = {}
-        self.found: dict[Hashable, tuple[ModuleRun, Any, Any]] = {}  # key -> record, its inputs, its outputs
+        self.found: dict[Hashable, Entry] = {}
+        self.writes = 0  # how often a forward changed an attribute: its outputs are not all that it leaves
+
+    def noting_writes(self, setattr_: Any) -> Any:
+        """`Module.__setattr__` that hears of new values."""
+
+        def __setattr__(module: torch.nn.Module, name: str, value: Any) -> None:
+            if not _is(vars(module).get(name, NotComparable), value):
+                self.writes += 1
+                self.prints.clear()
+            setattr_(module, name, value)
+
+        return __setattr__
+
+    def lookup(
+        self, key: Hashable | None, module: torch.nn.Module, args: tuple, kwargs: dict
+    ) -> Entry | None:
+        """The recorded call that this one equals; what it is going to change in the caches must be equal too."""
+        entry = self.found.get(key) if key is not None else None
+        if entry is None or not entry.before:
+            return entry
+        shift, now = _shift(entry.record.module, module), _slots((args, kwargs))
+        for (n, name, i), spec in entry.before.items():
+            at = (n, name, i + shift)
+            if spec != (_state_spec(now[at]) if at in now else None):
+                return None
+        return entry
+
+    def keep(
+        self, key: Hashable, record: ModuleRun, inputs: Any, outputs: Any, before: dict[Slot, Hashable]
+    ) -> None:
+        """Keep the record of a call; `before` describes all that the caches held ahead of it."""
+        held = _slots(inputs)
+        changed = [at for at, spec in described(inputs).items() if before.get(at) != spec]
+        after = {at: _copied(held[at], lambda leaf: leaf) for at in changed}
+        self.found[key] = Entry(record, inputs, outputs, {at: before.get(at) for at in changed}, after)
 
     def key(self, module: torch.nn.Module, args: tuple, kwargs: dict) -> Hashable | None:
         """What makes this call equal to another one, or None when that cannot be told."""
@@ -72,12 +126,12 @@ class Memo:
 
 
 def layer_index(module: Any) -> int | None:
-    """The layer's number, its own or the one that all modules below it agree on; None when there is none."""
+    """The layer's number, on which it and all modules below it agree; None when there is none."""
     found = vars(module).get("_cut_index", "unknown")
     if found == "unknown":
         own = next((v for name in _INDEX_NAMES if type(v := vars(module).get(name)) is int), None)
-        below = {layer_index(m) for m in module._modules.values() if m is not None} - {None}
-        found = own if own is not None else below.pop() if len(below) == 1 else None
+        all_ = {own, *(layer_index(m) for m in module._modules.values() if m is not None)} - {None}
+        found = all_.pop() if len(all_) == 1 else None
         vars(module)["_cut_index"] = found
     return found
 
@@ -121,33 +175,78 @@ def _spec(value: Any, index: int | None) -> Hashable:
 
 def _cache_spec(cache: Any, index: int | None) -> Hashable:
     """A cache seen from one layer: that layer's state; from a module without an index, all of it."""
-    layers = cache.layers
+    lists = [(name, v) for name, v in sorted(vars(cache).items()) if isinstance(v, list)]
     if index is None:
-        return ("cache", *(_layer_spec(x) for x in layers))
-    return ("cache", _layer_spec(layers[index]) if index < len(layers) else len(layers) - index)
+        return ("cache", *((name, *map(_state_spec, v)) for name, v in lists))
+    return (
+        "cache",
+        *((name, _state_spec(v[index]) if index < len(v) else len(v) - index) for name, v in lists),
+    )
 
 
-def _layer_spec(layer: Any) -> Hashable:
-    return (type(layer), *((k, _spec(v, None)) for k, v in sorted(vars(layer).items())))
+def _state_spec(state: Any) -> Hashable:
+    """What a cache holds for one layer: an object with attributes, or tensors as they are."""
+    if isinstance(state, torch.Tensor) or not hasattr(state, "__dict__"):
+        return _spec(state, None)
+    return (type(state), *((k, _spec(v, None)) for k, v in sorted(vars(state).items())))
 
 
-def replay(
-    entry: tuple[ModuleRun, Any, Any], module: Any, args: tuple, kwargs: dict, recorder: Recorder
-) -> Any:
+def described(value: Any) -> dict[Slot, Hashable]:
+    """What every cache among the arguments holds for each layer, described."""
+    return {at: _state_spec(state) for at, state in _slots(value).items()}
+
+
+def _slots(value: Any) -> dict[Slot, Any]:
+    return {
+        (n, name, i): state
+        for n, cache in enumerate(caches_in(value))
+        for name, held in vars(cache).items()
+        if isinstance(held, list)
+        for i, state in enumerate(held)
+    }
+
+
+def _shift(source: Any, target: Any) -> int:
+    """How much further down a cache a module works than its twin."""
+    a, b = layer_index(source), layer_index(target)
+    return 0 if a is None or b is None else b - a
+
+
+def replay(entry: Entry, module: torch.nn.Module, args: tuple, kwargs: dict, recorder: Recorder) -> Any:
     """The outputs of an equal call: recorded shapes on new tensors; what came in and went out unchanged stays itself."""
-    record, recorded_in, recorded_out = entry
-    before, _ = pytree.tree_flatten(recorded_in, is_leaf=is_cache)
+    before, _ = pytree.tree_flatten(entry.inputs, is_leaf=is_cache)
     now, _ = pytree.tree_flatten((args, kwargs), is_leaf=is_cache)
     same = {id(a): b for a, b in zip(before, now, strict=True) if not isinstance(a, _SIMPLE)}
-    leaves, spec = pytree.tree_flatten(recorded_out, is_leaf=is_cache)
+    leaves, spec = pytree.tree_flatten(entry.outputs, is_leaf=is_cache)
     made: dict[int, Any] = {}
     for leaf in leaves:
         if id(leaf) not in made:
             made[id(leaf)] = same[id(leaf)] if id(leaf) in same else _twin(leaf, recorder)
-    for a, b in zip(before, now, strict=True):
-        if is_cache(a):
-            _copy_state(a, b, layer_index(record.module), layer_index(module), recorder)
+    if entry.after:
+        caches, shift = caches_in((args, kwargs)), _shift(entry.record.module, module)
+        for (n, name, i), state in sorted(entry.after.items(), key=lambda item: item[0]):
+            held = vars(caches[n])[name]
+            held[i + shift : i + shift + 1] = [_copied(state, lambda leaf: _twin(leaf, recorder))]
     return pytree.tree_unflatten([made[id(leaf)] for leaf in leaves], spec)
+
+
+def caches_in(value: Any) -> list[Any]:
+    """The caches among arguments, also those that a cache for encoder and decoder consists of."""
+    leaves, _ = pytree.tree_flatten(value, is_leaf=is_cache)
+    found: list[Any] = []
+    for leaf in leaves:
+        parts = [leaf] if is_cache(leaf) or _is_plain(leaf) else vars(leaf).values()
+        found += [p for p in parts if is_cache(p) and not any(p is f for f in found)]
+    return found
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether this is no object that holds others: configs are shared, and are none either."""
+    return (
+        isinstance(value, (torch.Tensor, torch.nn.Module, type))
+        or not hasattr(value, "__dict__")
+        or hasattr(value, "to_dict")
+    )
 
 
 def is_cache(value: Any) -> bool:
@@ -155,13 +254,17 @@ def is_cache(value: Any) -> bool:
     return hasattr(value, "layers") and isinstance(getattr(value, "layers", None), list)
 
 
-def _twin_all(value: Any, recorder: Recorder) -> Any:
-    """Tensors in lists and maps too: layers must not share one container."""
-    if isinstance(value, (list, tuple)):
-        return type(value)(_twin_all(v, recorder) for v in value)
-    if isinstance(value, dict):
-        return {k: _twin_all(v, recorder) for k, v in value.items()}
-    return _twin(value, recorder)
+def _copied(state: Any, change: Callable[[Any], Any]) -> Any:
+    """A copy down to the tensors, so that layers never share a container; `change` is applied to what is no container."""
+    if isinstance(state, (list, tuple)):
+        return type(state)(_copied(v, change) for v in state)
+    if isinstance(state, dict):
+        return {k: _copied(v, change) for k, v in state.items()}
+    if _is_plain(state) or callable(state):
+        return change(state)
+    twin = copy.copy(state)
+    vars(twin).update({k: _copied(v, change) for k, v in vars(state).items()})
+    return twin
 
 
 def _twin(leaf: Any, recorder: Recorder) -> Any:
@@ -176,11 +279,6 @@ def _twin(leaf: Any, recorder: Recorder) -> Any:
     return out
 
 
-def _copy_state(a: Any, b: Any, source: int | None, target: int | None, recorder: Recorder) -> None:
-    """A layer that was not run leaves in the cache what its twin left there."""
-    if source is None or target is None or source == target or source >= len(a.layers):
-        return
-    while len(b.layers) <= target:
-        b.layers.append(type(a.layers[source]).__new__(type(a.layers[source])))
-    state = {k: _twin_all(v, recorder) for k, v in vars(a.layers[source]).items()}
-    vars(b.layers[target]).update(state)
+def _is(a: Any, b: Any) -> bool:
+    """Whether an attribute keeps its value. Sizes with formulas are not compared: that would be a condition."""
+    return a is b or (type(a) is type(b) and type(a) in (int, float, str, bool) and a == b)

@@ -14,7 +14,7 @@ from torch.utils import _pytree as pytree
 from cutaway.formula import const
 from cutaway.trace import source
 from cutaway.trace.dim import Scope, scope
-from cutaway.trace.memo import Memo, is_cache, replay
+from cutaway.trace.memo import Memo, described, is_cache, replay
 from cutaway.trace.modes import OpMode, Recorder, ShapeMode
 from cutaway.trace.record import CallEvent, ModuleRun, TensorRef
 
@@ -84,6 +84,9 @@ def _hooked(recorder: Recorder, memo: Memo | None, paths: dict[int, str]) -> Ite
     assert _cutaway_call.__name__ == source.BOUNDARY_NAME
     patched = [(torch.nn.Module, "__call__", original)]
     torch.nn.Module.__call__ = _cutaway_call  # type: ignore[method-assign]
+    if memo is not None:
+        patched.append((torch.nn.Module, "__setattr__", torch.nn.Module.__setattr__))
+        torch.nn.Module.__setattr__ = memo.noting_writes(torch.nn.Module.__setattr__)  # type: ignore[method-assign]
     for cls in _cache_classes():
         for name in (
             "update",
@@ -135,13 +138,16 @@ def _enter(
         where = recorder.where(frame)
         ins = _refs(recorder, (args, kwargs))
         key = memo.key(module, args, kwargs) if memo is not None else None
-        entry = memo.found.get(key) if memo is not None and key is not None else None
+        entry = memo.lookup(key, module, args, kwargs) if memo is not None else None
         out = replay(entry, module, args, kwargs, recorder) if entry is not None else None
     path = paths.get(id(module), "")
     if entry is not None:
-        record = entry[0]
+        record = entry.record
     else:
         record = ModuleRun(module, path, inputs=ins)
+        writes, before = (
+            (memo.writes, described((args, kwargs))) if memo is not None and key is not None else (0, {})
+        )
         recorder.modules.append(record)
         sys.settrace(tracer)
         try:
@@ -149,8 +155,9 @@ def _enter(
         finally:
             sys.settrace(None)
             recorder.modules.pop()
-        if memo is not None and key is not None:
-            memo.found[key] = (record, (args, kwargs), out)
+        if memo is not None and key is not None and memo.writes == writes:
+            with torch._C.DisableTorchFunction():
+                memo.keep(key, record, (args, kwargs), out, before)
     with torch._C.DisableTorchFunction():
         outs = _refs(recorder, out)
     if entry is None:

@@ -1,0 +1,100 @@
+"""Equal calls are traced once: what a call leaves behind, in caches and on modules, must be left by its twin too."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from cutaway.trace.record import CallEvent, ModuleRun
+from cutaway.trace.run import run
+
+
+class Cache:
+    """A state of each layer, in two lists, as caches for hybrids keep it."""
+
+    def __init__(self, layers: int = 0) -> None:
+        self.layers: list[Any] = [None] * layers
+        self.sums: list[Any] = []
+
+    def put(self, i: int, x: torch.Tensor) -> torch.Tensor:
+        while len(self.sums) <= i:
+            self.sums.append([])
+        self.sums[i] = x if self.sums[i] == [] else torch.cat([self.sums[i], x], -1)
+        return self.sums[i]
+
+
+class Layer(nn.Module):
+    def __init__(self, index: int) -> None:
+        super().__init__()
+        self.layer_idx = index
+
+    def forward(self, x: torch.Tensor, cache: Cache, offset: int = 0) -> torch.Tensor:
+        return cache.put(self.layer_idx + offset, x) * 2
+
+
+class Toggles(nn.Module):
+    """Every call after the first does more, because the first one says so on the module."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.warm = False
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        out = x.exp() if self.warm else x
+        self.warm = True
+        return out + 1
+
+
+class Stack(nn.Module):
+    def __init__(self, *parts: nn.Module) -> None:
+        super().__init__()
+        self.parts = nn.ModuleList(parts)
+
+    def forward(self, x: torch.Tensor, *more: Any) -> torch.Tensor:
+        for part in self.parts:
+            part(x, *more)
+        return x
+
+
+def record_of(model: nn.Module, *more: Any) -> ModuleRun:
+    hints = {"n": 37}
+    return run(
+        lambda scope: (model, (torch.empty((scope.dim("n"), 3), device="meta"), *more), {}),
+        hints,
+        lines=False,
+    )[0]
+
+
+def calls(record: ModuleRun) -> list[ModuleRun]:
+    return [e.module for e in record.events if isinstance(e, CallEvent)]
+
+
+def test_a_twin_leaves_its_state_in_its_own_place_of_the_cache() -> None:
+    cache = Cache()
+    first, second = calls(record_of(Stack(Layer(0), Layer(1)), cache, 4))
+    assert first is not second or [tuple(s.shape) for s in cache.sums[4:]] == [(37, 3)] * 2
+    assert [s != [] for s in cache.sums] == [False] * 4 + [True] * 2
+
+
+def test_equal_layers_with_a_filled_cache_are_one_record_and_every_state_grows() -> None:
+    cache = Cache(3)
+    cache.sums = [torch.empty((37, 5), device="meta") for _ in range(3)]
+    records = calls(record_of(Stack(*map(Layer, range(3))), cache))
+    assert records[0] is records[1] is records[2]
+    assert [tuple(s.shape) for s in cache.sums] == [(37, 8)] * 3
+
+
+def test_layers_whose_states_differ_are_not_equal() -> None:
+    cache = Cache()
+    cache.sums = [torch.empty((37, n), device="meta") for n in (5, 6)]
+    first, second = calls(record_of(Stack(Layer(0), Layer(1)), cache))
+    assert first is not second and [s.shape[-1] for s in cache.sums] == [8, 9]
+
+
+def test_a_call_that_changes_its_module_is_not_repeated_from_the_record() -> None:
+    toggles = Toggles()
+    first, second, third = calls(record_of(Stack(toggles, toggles, toggles)))
+    assert [len(r.events) for r in (first, second)] == [1, 2]
+    assert third is second  # it only said again what was so already
