@@ -4,6 +4,7 @@
 
 CutawayError            exit code 2, printed as a few lines
 ├── UnknownTarget       a name that nothing answers to; carries the nearest names
+├── Unreadable          a repository, folder, archive or file of it that cannot be read
 ├── BadConfig           a config.json that no model can be built from
 ├── BadValue            an option or argument with a value that makes no sense
 ├── NeedsExtra          an optional package is missing: pip install "cutaway[torch]"
@@ -80,6 +81,10 @@ class UnknownTarget(CutawayError):
         close = nearest(name, names)
         known = f"nearest: {', '.join(close)}" if close else None
         return cls(what, asked=name, where=where, known=known, try_=try_)
+
+
+class Unreadable(CutawayError):
+    """A repository, folder or archive, or a file of it, that cannot be read."""
 
 
 class BadConfig(CutawayError):
