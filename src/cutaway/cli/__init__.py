@@ -10,6 +10,7 @@ import traceback
 from cyclopts import App, CycloptsError
 
 from cutaway import __version__
+from cutaway.cli.lean import lean_imports
 from cutaway.errors import CutawayError, last_line, raised_at
 
 __all__ = ["COMMANDS", "main", "run"]
@@ -28,7 +29,8 @@ Exit codes: 0 fine, 1 findings, 2 could not run."""
 
 
 def main() -> None:
-    """The console script."""
+    """The console script, in a process of its own."""
+    lean_imports()
     sys.exit(run(sys.argv[1:]))
 
 
