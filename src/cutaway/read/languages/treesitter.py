@@ -1,0 +1,376 @@
+# The walk that every grammar shares: parse within a limit, visit each named node once, keep the scope, and slice text.
+# A language is a table from node kinds to small functions (`Grammar`); what they find they note on the `Walk`.
+"""Source text to `FileRecord` by tree-sitter.
+
+The walk is a loop, not a recursion, so that deep nesting costs memory and nothing else. Offsets are bytes of the UTF-8
+text; lines are 1-based.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+from tree_sitter import Language, Parser
+
+from cutaway.model.code import MODULE, Bind, Call, Def, FileRecord, Import, Mark
+from cutaway.read.languages.text import first_paragraph, note_of, one_line, uncommented
+
+if TYPE_CHECKING:
+    from tree_sitter import Node, Tree
+
+__all__ = ["SKIP", "Grammar", "Scope", "Walk", "kinds", "read_tree"]
+
+VALUE, CALLEE, ARGUMENT, MANY = 400, 200, 80, 12
+CHUNK = 64 << 10
+_LICENCE = re.compile(r"copyright|licen[sc]e|SPDX|warranty|redistribut|clang-format", re.IGNORECASE)
+TYPES = {"class", "struct", "enum", "trait", "interface", "type"}
+
+
+class Scope:
+    """Where the walk stands: the definition (`index`, or -1), the prefix of names in it, and whether a loop is round us.
+    `access` is C++'s current section; `library` what a binding block adds to its names."""
+
+    __slots__ = ("access", "index", "kind", "library", "loop", "prefix", "words")
+
+    def __init__(self, index: int, kind: str, prefix: str, words: dict[str, None], loop: bool = False):
+        self.index, self.kind, self.prefix, self.words, self.loop = index, kind, prefix, words, loop
+        self.access = ""
+        self.library: tuple[str, str] = ("", "")
+
+    @property
+    def outside(self) -> bool:
+        """Whether names here belong to the file or a namespace, not to a function or class."""
+        return self.kind in ("module", "namespace")
+
+    def inside_loop(self) -> Scope:
+        inner = Scope(self.index, self.kind, self.prefix, self.words, loop=True)
+        inner.access, inner.library = self.access, self.library
+        return inner
+
+
+SKIP = Scope(MODULE, "skip", "", {})  # a handler's answer: do not go into this node
+Handler = Callable[["Walk", "Node", Scope], "Scope | None"]
+
+
+@dataclass(frozen=True, eq=False)
+class Grammar:
+    """One language. A handler gets (walk, node, scope) and answers with the scope of what is inside, None for the same
+    scope, or SKIP. `words`, `comments`, `loops`, `skipped` and `above` are node kinds; those of `above` (attributes, decorators)
+    belong to the next definition. `typed` are (mark, pattern) over what a variable is declared or made as."""
+
+    language: str
+    load: Callable[[], object]
+    handlers: dict[str, Handler]
+    words: str
+    comments: str = "comment"
+    loops: str = ""
+    skipped: str = ""
+    above: str = ""
+    typed: tuple[tuple[str, re.Pattern[str]], ...] = ()
+    finish: Callable[[Walk], None] | None = None
+
+
+def kinds(handler: Handler, names: str) -> dict[str, Handler]:
+    """One handler for several node kinds."""
+    return dict.fromkeys(names.split(), handler)
+
+
+def read_tree(grammar: Grammar, path: str, text: str) -> FileRecord:
+    """The record of `text`. Raises ValueError if parsing takes far more steps than the text's length explains."""
+    walk = Walk(grammar, path, text)
+    walk.run()
+    return walk.record()
+
+
+class Walk:
+    """One file under way. Handlers call `define`, `call`, `bind`, `mark` and `importing`."""
+
+    def __init__(self, grammar: Grammar, path: str, text: str):
+        self.grammar, self.path = grammar, path
+        self.data = text.encode("utf-8", "replace")
+        parser, self.table = _compiled(grammar)
+        self.tree = _parse(parser, self.data)
+        self.defs: list[Def] = []
+        self.word_lists: list[dict[str, None]] = []
+        self.imports: list[Import] = []
+        self.calls: list[Call] = []
+        self.binds: list[Bind] = []
+        self.marks: list[Mark] = []
+        self.comments: list[tuple[int, int]] = []  # byte ranges
+        self.comment_rows: set[int] = set()
+        self.above: dict[
+            int, list[tuple[int, int, str, bool]]
+        ] = {}  # end row -> (row, column, text, is comment)
+        self.outer: dict[int, Node] = {}  # node id -> what it is wrapped in (template, export)
+        self.hints: dict[int, str] = {}  # node id -> a word left by its parent
+        self.seen: set[int] = set()  # offsets that handlers dealt with, for patterns that come after them
+        self.module = Scope(MODULE, "module", "", {})
+
+    def run(self) -> None:
+        get = self.table.get
+        stack: list[tuple[Node, Scope]] = [(self.tree.root_node, self.module)]
+        pop, extend = stack.pop, stack.extend
+        while stack:
+            node, scope = pop()
+            handler = get(node.kind_id)
+            if handler is not None:
+                inner = handler(self, node, scope)
+                if inner is SKIP:
+                    continue
+                if inner is not None:
+                    scope = inner
+            children = node.named_children
+            if children:
+                children.reverse()
+                extend([(child, scope) for child in children])
+        if self.grammar.finish:
+            self.grammar.finish(self)
+
+    def record(self) -> FileRecord:
+        self._own()
+        for index in range(len(self.defs) - 1, -1, -1):
+            parent = self.defs[index].parent
+            if parent != MODULE and self.defs[parent].kind != "namespace":
+                self.word_lists[parent].update(self.word_lists[index])
+        for definition, words in zip(self.defs, self.word_lists, strict=True):
+            definition.words.extend(words)
+            self.module.words.update(words)
+        lines = self.data.split(b"\n")
+        if lines[-1] == b"":
+            lines.pop()
+        return FileRecord(
+            language=self.grammar.language,
+            lines=len(lines),
+            code_lines=sum(
+                1 for row, line in enumerate(lines) if row not in self.comment_rows and line.strip()
+            ),
+            parse="errors" if self.tree.root_node.has_error else "ok",
+            doc=self._first_comment(),
+            defs=self.defs,
+            imports=self.imports,
+            calls=self.calls,
+            binds=self.binds,
+            marks=sorted(self.marks, key=lambda mark: mark.line),
+            words=list(self.module.words),
+        )
+
+    def _own(self) -> None:
+        """A method that stands outside its type (`impl`, a receiver, `Class::method`) belongs to the type of this file."""
+        types = {d.name: i for i, d in enumerate(self.defs) if d.kind in TYPES}
+        for index, d in enumerate(self.defs):
+            if d.kind == "method" and (d.parent == MODULE or self.defs[d.parent].kind == "namespace"):
+                owner = types.get(d.name.rpartition(".")[0], MODULE)
+                if owner != MODULE:
+                    self.defs[index] = replace(d, parent=owner)
+
+    def _first_comment(self) -> str:
+        texts = []
+        row = 0
+        for start, end in self.comments:
+            first = self.data.count(b"\n", 0, start)
+            if first > row + (0 if texts else 2):
+                break
+            texts.append(self.data[start:end].decode("utf-8", "replace"))
+            row = first + texts[-1].rstrip("\n").count("\n") + 1
+        prose = re.split(r"\n\s*\n", uncommented(texts))
+        return next((first_paragraph(p) for p in prose if p.strip() and not _LICENCE.search(p)), "")
+
+    # --- text ---
+
+    def text(self, node: Node | None, most: int = VALUE) -> str:
+        """A node's source on one line, cut to `most` characters; empty for no node."""
+        if node is None:
+            return ""
+        start = node.start_byte
+        return one_line(
+            self.data[start : min(node.end_byte, start + 4 * most)].decode("utf-8", "replace"), most
+        )
+
+    def between(self, start: int, end: int, most: int = VALUE) -> str:
+        return one_line(self.data[start : min(end, start + 4 * most)].decode("utf-8", "replace"), most)
+
+    def string(self, node: Node | None) -> str | None:
+        """The content of a string literal, without quotes and prefixes; None for any other node."""
+        if node is None or "string" not in node.type:
+            return None
+        if node.type == "concatenated_string":
+            return "".join(self.string(part) or "" for part in node.named_children)
+        text = self.text(node)
+        first = next((i for i, c in enumerate(text) if c in "\"'`"), -1)
+        return text[first + 1 : text.rfind(text[first])] if first >= 0 else None
+
+    # --- what handlers note ---
+
+    def define(
+        self, node: Node, scope: Scope, kind: str, name: str, at: Node | None = None, **fields
+    ) -> Scope:
+        """Notes a definition and answers with its scope. `name` is qualified by the scope's prefix; `at` is where the name
+        stands; comments and attributes above it become `doc` and `decorators`."""
+        whole = self.outer.get(node.id, node)
+        start, comments, decorators = self._above(whole)
+        full = f"{scope.prefix}.{name}" if scope.prefix else name
+        words: dict[str, None] = {}
+        decorators += fields.pop("decorators", [])
+        self.defs.append(
+            Def(
+                name=full,
+                kind=kind,
+                line=(at or node).start_point[0] + 1,
+                start=start + 1,
+                end=_last_row(node) + 1,
+                parent=scope.index,
+                doc=first_paragraph(uncommented(comments)),
+                decorators=decorators,
+                words=[],
+                **fields,
+            )
+        )
+        self.word_lists.append(words)
+        return Scope(len(self.defs) - 1, kind, full, words)
+
+    def call(self, node: Node, scope: Scope, callee: str, arguments: list[Node], *how: str) -> list[str]:
+        """Notes a call and answers with the sources of its arguments."""
+        args = [self.text(argument, ARGUMENT) for argument in arguments[:MANY]]
+        hint = self.hints.get(node.id)
+        all_how = [*how, *([hint] if hint else []), *(["loop"] if scope.loop else [])]
+        self.calls.append(Call(scope.index, node.start_point[0] + 1, callee, args, all_how))
+        return args
+
+    def bind(
+        self, node: Node, scope: Scope, target: str, value: str, annotation: str = "", kind: str = "assign"
+    ) -> None:
+        self.binds.append(Bind(scope.index, node.start_point[0] + 1, target, value, annotation, kind))
+        for mark, pattern in self.grammar.typed:
+            if found := pattern.search(annotation) or pattern.match(value):
+                self.mark(mark, node, scope, found[1], target=target, callee=found[0].strip("( "))
+                break
+
+    def field(
+        self, node: Node, scope: Scope, name: str, annotation: str, default: str = "", **detail: str
+    ) -> None:
+        """A field of a struct or class: a mark for what may be configuration, a bind for what gives it its type."""
+        self.mark("field", node, scope, name, annotation=annotation, default=default[:120], **detail)
+        self.bind(node, scope, name, default, annotation, "field")
+
+    def mark(self, kind: str, node: Node, scope: Scope, name: str, **detail: str) -> None:
+        kept = {key: value for key, value in detail.items() if value}
+        self.marks.append(Mark(kind, node.start_point[0] + 1, name, scope.index, kept))
+
+    def importing(
+        self, node: Node, scope: Scope, module: str, name: str = "", symbol: str = "", guarded: bool = False
+    ) -> None:
+        self.imports.append(Import(scope.index, name, module, symbol, node.start_point[0] + 1, guarded))
+
+    def scope_at(self, line: int) -> int:
+        """The innermost definition that holds a line, for what was found by patterns."""
+        best, best_start = MODULE, 0
+        for index, d in enumerate(self.defs):
+            if d.start <= line <= d.end and d.start >= best_start:
+                best, best_start = index, d.start
+        return best
+
+    # --- what stands above a definition ---
+
+    def _above(self, node: Node) -> tuple[int, list[str], list[str]]:
+        """(first row, comments, attributes) of the lines that end right above a node, each taken once."""
+        row, column = node.start_point
+        first, comments, attributes = row, [], []
+        entries = [entry for entry in self.above.get(row, []) if entry[1] < column] or self.above.pop(
+            row - 1, []
+        )
+        while entries:
+            for begin, _, text, is_comment in reversed(entries):
+                (comments if is_comment else attributes).append(text)
+                if not is_comment:
+                    first = min(first, begin)
+            entries = self.above.pop(min(entry[0] for entry in entries) - 1, [])
+        return first, comments[::-1], attributes[::-1]
+
+
+# --- what the walk does by itself ---
+
+
+def _word(walk: Walk, node: Node, scope: Scope) -> Scope:
+    scope.words[walk.data[node.start_byte : node.end_byte].decode("utf-8", "replace")] = None
+    return SKIP  # a leaf
+
+
+def _comment(walk: Walk, node: Node, scope: Scope) -> Scope:
+    start, end = node.start_byte, node.end_byte
+    walk.comments.append((start, end))
+    row, column = node.start_point
+    text = walk.data[start : min(end, start + 8000)].decode("utf-8", "replace")
+    if not walk.data[start - column : start].strip():
+        last = _last_row(node)
+        walk.comment_rows.update(range(row, last + 1))
+        walk.above.setdefault(last, []).append((row, column, text, True))
+    if found := note_of(text):
+        line = row + 1 + text[: text.find(found[0])].count("\n")
+        walk.marks.append(Mark("note", line, found[0], scope.index, {"text": found[1]} if found[1] else {}))
+    return SKIP
+
+
+def _attribute(walk: Walk, node: Node, scope: Scope) -> None:
+    row, column = node.start_point
+    walk.above.setdefault(_last_row(node), []).append((row, column, walk.text(node, 160), False))
+
+
+def _loop(walk: Walk, node: Node, scope: Scope) -> Scope:
+    return scope.inside_loop()
+
+
+def _skip(walk: Walk, node: Node, scope: Scope) -> Scope:
+    return SKIP
+
+
+def _last_row(node: Node) -> int:
+    """A node that takes its line end with it ends on the line before."""
+    row, column = node.end_point
+    return row - 1 if column == 0 and row > node.start_point[0] else row
+
+
+# --- grammars ---
+
+
+@cache
+def _compiled(grammar: Grammar) -> tuple[Parser, dict[int, Handler]]:
+    """A parser, and the handlers by the number of a node kind (looked up some 100,000 times a second)."""
+    language = Language(grammar.load())
+    rows: dict[str, Handler] = {
+        **kinds(_word, grammar.words),
+        **kinds(_comment, grammar.comments),
+        **kinds(_loop, grammar.loops),
+        **kinds(_skip, grammar.skipped),
+        **kinds(_attribute, grammar.above),
+        **grammar.handlers,
+    }
+    table: dict[int, Handler] = {}
+    for number in range(language.node_kind_count):
+        name = language.node_kind_for_id(number)
+        if name in rows and language.node_kind_is_named(number):
+            table[number] = rows[name]
+    return Parser(language), table
+
+
+def _parse(parser: Parser, data: bytes) -> Tree:
+    """The tree, unless an ambiguous text makes the parser take some twenty times the usual steps."""
+    steps, most = 0, 20_000 + len(data) // 10
+
+    def read(offset: int, _point: object) -> bytes:
+        return data[offset : offset + CHUNK]
+
+    def more(_offset: int, _has_error: bool) -> bool:
+        nonlocal steps
+        steps += 1
+        return steps > most
+
+    parser.reset()
+    tree = parser.parse(read, progress_callback=more)
+    if tree is None or steps > most:
+        raise ValueError("the grammar took too many steps")
+    return tree
