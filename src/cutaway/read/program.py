@@ -69,6 +69,15 @@ class Program:
                 table[definition.name.rpartition(".")[2]].append((path, index))
         return table
 
+    @cached_property
+    def call_sites(self) -> dict[str, list[tuple[str, int]]]:
+        """The last part of every callee -> (path, index of the call), in order of path."""
+        table: dict[str, list[tuple[str, int]]] = defaultdict(list)
+        for path in self.paths:
+            for index, call in enumerate(self._by_path[path].calls):
+                table[call.callee.rpartition(".")[2]].append((path, index))
+        return table
+
     def find(self, symbol: str) -> list[tuple[str, Def]]:
         """The definitions whose qualified name ends in `symbol` (`Scheduler.schedule`, `schedule`), in order of path."""
         wanted = symbol.replace("::", ".")

@@ -1,0 +1,141 @@
+# From call sites to edges: plain calls, what is handed over to run elsewhere (a process, a thread, the event loop),
+# methods that a string names, operators bound in another language, kernels. Each edge says how it was found; a call that
+# could not be followed stays, with the reason.
+"""`python_edges(inference, dispatch, path)`: the edges of one Python file."""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import TYPE_CHECKING
+
+from cutaway.model.code import Call, Edge
+from cutaway.read.resolve.dispatch import Dispatch
+from cutaway.read.resolve.infer import Env, Inference
+from cutaway.read.resolve.values import Found, expression
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["python_edges"]
+
+_DOTTED = re.compile(r"^[A-Za-z_][\w.]*$")
+_TASKS = {"create_task", "ensure_future", "run_coroutine_threadsafe", "gather", "start_soon", "run_until_complete", "run"}
+_TARGETS = {"Process": "process_target", "Thread": "thread_target", "Timer": "thread_target", "submit": "thread_target",
+            "run_in_executor": "thread_target", "to_thread": "thread_target", "start_new_thread": "thread_target",
+            "spawn": "process_target", "start_processes": "process_target"}  # fmt: skip
+
+
+def python_edges(inference: Inference, dispatch: Dispatch, path: str) -> list[Edge]:
+    """Every call of a file with what it reaches, in order of line."""
+    record = inference.program.record(path)
+    spawned = {
+        (c.scope, a.partition("(")[0].partition("=")[2] or a.partition("(")[0])
+        for c in record.calls
+        if _last(c.callee) in _TASKS
+        for a in c.args
+        if "(" in a
+    }
+    edges = [e for call in record.calls for e in _call_edges(inference, dispatch, path, call, spawned)]
+    edges += dispatch.queue_edges(path)
+    return sorted(set(edges), key=lambda e: (e.line, e.scope, e.callee, e.path, e.symbol))
+
+
+def _call_edges(inference: Inference, dispatch: Dispatch, path: str, call: Call, spawned: set) -> Iterator[Edge]:
+    env = Env(path, call.scope)
+    node = expression(call.callee)
+    last = _last(call.callee)
+    if "torch.ops." in call.callee and (bound := list(dispatch.operator(last.removesuffix("()"), path, call))):
+        yield from bound
+        return
+    found = inference.infer(node, env) if node is not None else []
+    reached = [e for f in found for e in _reach(inference, path, call, f)]
+    if (call.scope, call.callee) in spawned:
+        reached = [_with(e, "task_target") if e.path else e for e in reached]
+    if "launch" in call.how:
+        reached = [_with(e, "kernel_launch") if e.path and e.origin not in ("module_call_forward", "dunder_call") else e for e in reached]
+    yield from reached or [_unresolved(node, call)]
+    yield from dispatch.by_string(path, call, found)
+    yield from _handed_over(inference, path, call, last)
+
+
+def _reach(inference: Inference, path: str, call: Call, found: Found) -> Iterator[Edge]:
+    """The edge from a call to one value that is called."""
+    value = found.value
+    if value.kind == "func":
+        definition = inference.definition(value)
+        yield _edge(call, _origin(found.origin), value.path, definition.name, definition.line, found.via)
+    elif value.kind == "class":
+        constructors = inference.class_attribute(found, "__init__")
+        if constructors and constructors[0].value.kind == "func":
+            target = constructors[0].value
+            definition = inference.definition(target)
+            yield _edge(call, "constructor", target.path, definition.name, definition.line, found.via)
+        else:
+            definition = inference.definition(value)
+            yield _edge(call, "constructor", value.path, definition.name, definition.line, found.via)
+    elif value.kind == "inst":
+        for method in inference.call_method(found):
+            if method.value.kind == "func":
+                definition = inference.definition(method.value)
+                origin = "module_call_forward" if definition.name.endswith(".forward") else "dunder_call"
+                yield _edge(call, origin, method.value.path, definition.name, definition.line, method.via or found.via)
+    elif value.kind == "lambda":
+        if value.inner:
+            yield Edge(call.scope, call.line, call.callee, "builtin", symbol=value.text)
+        else:
+            yield Edge(call.scope, call.line, call.callee, "partial_or_lambda", value.path, "", _line(found.via), found.via)
+    elif value.kind in ("ext", "extinst"):
+        origin = "builtin" if value.text.startswith("builtins.") else "external"
+        yield Edge(call.scope, call.line, call.callee, origin, symbol=value.text.removeprefix("builtins."), via=found.via)
+
+
+def _handed_over(inference: Inference, path: str, call: Call, last: str) -> Iterator[Edge]:
+    """Functions among the arguments: they run later, or elsewhere."""
+    origin = _TARGETS.get(last, "callback")
+    for argument in call.args:
+        name, _, text = argument.partition("=")
+        text = text if _DOTTED.match(name) and text else argument
+        if not _DOTTED.match(text) or _last(text) not in inference.program.names:
+            continue
+        for f in inference.text(text, Env(path, call.scope)):
+            handed = f.value
+            if handed.kind == "class" and origin != "callback":
+                for e in _reach(inference, path, call, f):
+                    yield _with(e, origin)
+            elif handed.kind == "func":
+                definition = inference.definition(handed)
+                yield _edge(call, origin, handed.path, definition.name, definition.line, f.via)
+
+
+def _unresolved(node: ast.expr | None, call: Call) -> Edge:
+    if node is None:
+        why = "what is called is no plain expression"
+    elif isinstance(node, ast.Attribute):
+        why = f"the type of `{ast.unparse(node.value)[:60]}` is not known from the code"
+    elif isinstance(node, ast.Name):
+        why = f"`{node.id}` has no definition, import or value that can be followed"
+    else:
+        why = f"a computed callee ({type(node).__name__.lower()})"
+    return Edge(call.scope, call.line, call.callee, "unresolved", why=why)
+
+
+def _edge(call: Call, origin: str, path: str, symbol: str, at: int, via: str) -> Edge:
+    return Edge(call.scope, call.line, call.callee, origin, path, symbol, at, via)
+
+
+def _with(edge: Edge, origin: str) -> Edge:
+    return Edge(edge.scope, edge.line, edge.callee, origin, edge.path, edge.symbol, edge.at, edge.via)
+
+
+def _origin(origin: str) -> str:
+    return {"self": "self_method"}.get(origin, origin)
+
+
+def _line(via: str) -> int:
+    line = via.rpartition(":")[2]
+    return int(line) if line.isdigit() else 0
+
+
+def _last(callee: str) -> str:
+    return callee.rpartition(".")[2]

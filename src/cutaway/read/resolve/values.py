@@ -1,0 +1,56 @@
+# What an expression may stand for, as far as reading alone can say, and how that was found out.
+"""Values of the resolver, and the expressions they are read from."""
+
+from __future__ import annotations
+
+import ast
+import re
+from functools import lru_cache
+from typing import NamedTuple
+
+from cutaway.read.origins import CONFIDENCE
+
+__all__ = ["Found", "Value", "expression", "weaker"]
+
+_HEAD = re.compile(r"^(?:await\s+)?([\w.]+)\(")
+
+
+class Value(NamedTuple):
+    """One thing. `kind` is module, class, func, inst, ext (something of another package, by its dotted name), extinst,
+    list (`inner` holds its elements' values), tuple (`inner`: a tuple of values each), str (`text`), lambda (its body in
+    `text`, read in `path` and scope `index`), super, or registry (the entries of the table `text`).
+    A func's `inner` is its receiver, when it was got from one."""
+
+    kind: str
+    path: str = ""
+    index: int = -1
+    text: str = ""
+    inner: tuple = ()
+
+
+class Found(NamedTuple):
+    """A value, how it was found (one of the origins, or `self`) and the place that proves it."""
+
+    value: Value
+    origin: str
+    via: str = ""
+
+
+_STRENGTH = {"self": 1.0} | CONFIDENCE
+
+
+def weaker(one: str, other: str) -> str:
+    """The less certain of two origins: a chain is as strong as its weakest part."""
+    return min(one, other, key=lambda o: _STRENGTH.get(o, 0.5))
+
+
+@lru_cache(maxsize=65536)
+def expression(text: str) -> ast.expr | None:
+    """A source text as an expression. A text that was cut keeps what is called, without its arguments."""
+    if not text:
+        return None
+    try:
+        return ast.parse(text, mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        head = _HEAD.match(text)
+        return expression(f"{head[1]}()") if head and text.endswith("…") else None
