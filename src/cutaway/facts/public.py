@@ -1,0 +1,108 @@
+# What a user of a library touches: the names that its package hands out, followed to where their code is, and of a class
+# the methods that do its work. Nothing is public for being defined; it is public for being exported at the top.
+"""`public_objects(program)`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from cutaway.facts.lookup import Lookup, evidence, lookup
+from cutaway.facts.roles import role_of
+from cutaway.model.code import Def
+from cutaway.read.program import Program
+
+__all__ = ["public_objects", "top_packages"]
+
+# The verbs of methods that do what a class is for.
+WORK = ["generate", "chat", "run", "serve", "predict", "fit", "train", "encode", "decode", "embed", "transcribe", "infer", "complete", "stream", "forward", "__call__", "start", "main_loop", "step", "process", "execute", "search", "score", "evaluate", "call", "add_request", "submit", "render", "parse", "load", "from_pretrained"]
+METHODS = 3  # of each class
+SIBLINGS = 4  # packages side by side are the parts of one namespace
+_PRIVATE = re.compile(r"(^|\.)_")
+
+
+def top_packages(program: Program) -> list[str]:
+    """The `__init__.py` of packages that lie in no other, code only, largest first."""
+    heads = {p.rpartition("/")[0] for p in program.paths if p.endswith("/__init__.py")}
+    tops = [h for h in heads if h.rpartition("/")[0] not in heads and role_of(f"{h}/__init__.py") == "code"]
+    sizes = {h: sum(1 for p in program.paths if p.startswith(h + "/") and p.endswith(".py")) for h in tops}
+    return [f"{h}/__init__.py" for h in sorted(tops, key=lambda h: (-sizes[h], h))]
+
+
+def public_objects(program: Program) -> Iterator[tuple[str, Def, str, bool, list[dict[str, Any]]]]:
+    """(path, definition, name as exported, whether it works or only holds data, evidence): classes and functions that a
+    top package exports, and of each class the methods that do its work, the inherited ones where they stand."""
+    look = lookup(program)
+    tops = top_packages(program)
+    shown = _shown(program, look)
+    for init in tops:
+        # Without one package above them, only what an example, a benchmark or a document imports is the library's face.
+        several = sum(_above(init) == _above(other) for other in tops) >= SIBLINGS
+        for name, line in _exports(program, init):
+            place = look.follow(init, name)
+            if several and (place is None or (place[0], place[1].name) not in shown):
+                continue
+            if (
+                place is None
+                or _PRIVATE.search(place[1].name)
+                or place[1].kind not in ("class", "function")
+                or role_of(place[0]) != "code"
+            ):
+                continue
+            path, definition = place
+            proofs = [evidence(program, init, line, f"exports {name}")]
+            work = _work(look, path, definition) if definition.kind == "class" else []
+            yield path, definition, name, bool(work), proofs
+            for where, method in work:
+                yield where, method, f"{name}.{method.name.rpartition('.')[2]}", True, proofs
+
+
+def _above(init: str) -> str:
+    return init.removesuffix("/__init__.py").rpartition("/")[0]
+
+
+def _shown(program: Program, look: Lookup) -> set[tuple[str, str]]:
+    """(path, name) of what examples and benchmarks import from the code."""
+    found = set()
+    for path in program.paths:
+        if path.endswith(".py") and role_of(path) in ("example", "benchmark"):
+            for one in program.record(path).imports:
+                target = look.modules.resolve(one.module, path) if one.symbol else None
+                place = look.follow(target, one.symbol) if target else None
+                if place:
+                    found.add((place[0], place[1].name))
+    return found
+
+
+def _exports(program: Program, init: str) -> list[tuple[str, int]]:
+    """(name, line) of what an `__init__.py` imports, defines or lists in a table of lazy imports."""
+    record = program.record(init)
+    names: dict[str, int] = {}
+    for one in record.imports:
+        if one.scope < 0 and one.symbol not in ("", "*"):
+            names.setdefault(one.name, one.line)
+    for mark in record.marks:
+        if mark.kind == "entry" and mark.scope < 0 and re.fullmatch(r"[A-Za-z]\w*", mark.name):
+            names.setdefault(mark.name, mark.line)
+    for definition in record.defs:
+        if definition.parent < 0 and definition.kind in ("class", "function"):
+            names.setdefault(definition.name, definition.line)
+    return list(names.items())
+
+
+def _work(look: Lookup, path: str, definition: Def) -> list[tuple[str, Def]]:
+    """The first few methods of a class that bear a verb of `WORK`, in that order."""
+    if any(
+        re.search(r"(Error|Exception|Enum|Protocol|TypedDict|NamedTuple|BaseModel|Struct)\b", b)
+        for b in definition.bases
+    ):
+        return []
+    found = []
+    for verb in WORK:
+        place = look.member(path, definition, verb)
+        if place and place not in found and place[1].kind == "method":
+            found.append(place)
+        if len(found) == METHODS:
+            break
+    return found

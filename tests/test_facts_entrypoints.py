@@ -1,0 +1,77 @@
+# Where programs start, on trees small enough to be read here.
+from cutaway.facts.entrypoints import find_entrypoints
+from cutaway.read.memory import program_of as program
+
+LIBRARY = {
+    "pkg/__init__.py": "from pkg.llm import LLM\nfrom .options import Options as Options\n",
+    "pkg/llm.py": "from pkg.engine import Engine\n\nclass LLM(Engine):\n    pass\n",
+    "pkg/engine.py": "class Engine:\n    def generate(self, prompts):\n        return prompts\n    def _hidden(self): ...\n",
+    "pkg/options.py": "from dataclasses import dataclass\n@dataclass\nclass Options:\n    top_k: int = 1\n",
+    "example.py": "from pkg import LLM\ndef main():\n    LLM().generate([])\nif __name__ == '__main__':\n    main()\n",
+    "tests/test_it.py": "def main(): ...\nif __name__ == '__main__':\n    main()\n",
+}
+
+
+def found(tree):
+    return {(e["kind"], e["path"], e["symbol"]) for e in find_entrypoints(program(tree))}
+
+
+def test_exported_classes_and_their_inherited_work():
+    assert found(LIBRARY) == {
+        ("library", "pkg/llm.py", "LLM"),
+        ("library", "pkg/engine.py", "Engine.generate"),
+        ("library", "pkg/options.py", "Options"),
+        ("example", "example.py", "main"),
+    }
+
+
+def test_an_export_is_followed_through_an_alias_and_a_table_of_lazy_imports():
+    tree = {
+        "pkg/__init__.py": 'TABLE = {"Engine": ".old:Engine"}\ndef __getattr__(name): ...\n',
+        "pkg/old.py": "from pkg.new import Core\nEngine = Core\n",
+        "pkg/new.py": "class Core:\n    def run(self): ...\n",
+    }
+    assert found(tree) == {("library", "pkg/new.py", "Core"), ("library", "pkg/new.py", "Core.run")}
+
+
+def test_the_function_that_runs_is_named_and_not_the_helpers_before_it():
+    tree = {
+        "tool.py": "def parse(): ...\ndef work(x): ...\nif __name__ == '__main__':\n    a = parse()\n    work(a)\n"
+    }
+    assert ("cli", "tool.py", "work") in found(tree)
+
+
+def test_what_opens_the_server_and_what_a_parser_dispatches_to():
+    tree = {
+        "app/web.py": "import uvicorn\nasync def serve(args):\n    uvicorn.run(args)\n",
+        "app/cli.py": (
+            "import argparse\nfrom app.web import serve\nclass Base:\n    def cmd(self): raise NotImplementedError\n"
+            "class Serve(Base):\n    def cmd(self, args):\n        serve(args)\n"
+            "def main():\n    p = argparse.ArgumentParser()\n    for c in [Serve()]:\n        p.set_defaults(func=c.cmd)\n"
+        ),
+    }
+    assert found(tree) == {
+        ("server", "app/web.py", "serve"), ("server", "app/cli.py", "Serve.cmd"), ("cli", "app/cli.py", "main"),
+    }  # fmt: skip
+
+
+def test_decorated_commands_and_command_lines_made_from_functions():
+    tree = {
+        "a.py": "import typer\napp = typer.Typer()\n@app.command()\ndef go(n: int = 1): ...\n",
+        "b.py": "from jsonargparse import CLI\nfrom c import train\nTABLE = {'train': train}\nCLI(TABLE)\n",
+        "c.py": "def train(lr: float = 0.1): ...\n",
+    }
+    assert {("cli", "a.py", "go"), ("cli", "c.py", "train")} <= found(tree)
+
+
+def test_scripts_run_without_a_main():
+    calls = "".join(f"print({n})\n" for n in range(8))
+    tree = {"train.py": calls, "helper.py": calls, "use.py": "import helper\n" + calls}
+    assert found(tree) == {("cli", "train.py", ""), ("cli", "use.py", "")}
+
+
+def test_every_entry_is_proved_by_a_line():
+    for entry in find_entrypoints(program(LIBRARY)):
+        assert entry["line"] >= 1 and entry["evidence"]
+        for proof in entry["evidence"]:
+            assert proof["text"] in LIBRARY[proof["path"]].splitlines()[proof["line"] - 1]
