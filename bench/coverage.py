@@ -138,14 +138,13 @@ def check(head: str, kind: str, phase: str, shapes: int) -> dict:
     if plain.total != found.total or [m.total for m in plain.modules] != [m.total for m in found.modules]:
         problems.append(f"memo changes the result ({found.total.flops - plain.total.flops} FLOPs)")
     pinned = [s.name for s in plan.symbols if s.name not in found.total.read.symbols()]
-    regimes = {}
+    regimes = [found]
     for sizes, truth in points:
-        use = found
-        if not all(holds(c, {**sizes}) for c in found.valid_when):
-            key = tuple(c for c in found.valid_when if not holds(c, sizes))
-            use = regimes.setdefault(
-                (key, tuple(sizes.items())), analyse_module(meta, plan, name=kind, values=sizes)
-            )
+        use = next((f for f in regimes if all(holds(c, sizes) for c in f.valid_when)), None)
+        if use is None:
+            use = analyse_module(meta, plan, name=kind, values=sizes)
+            regimes.append(use)
+            problems += [f"{gap} at {sizes}" for gap in use.gaps]
         got = use.total.matmul_flops.evaluate(sizes)
         if got != truth:
             problems.append(f"matmul_flops {got} is not {truth} at {sizes}")
@@ -162,7 +161,7 @@ def check(head: str, kind: str, phase: str, shapes: int) -> dict:
         "gaps": len(found.gaps),
         "pinned": len(pinned),
         "unexplained": unexplained,
-        "regimes": len(regimes),
+        "regimes": len(regimes) - 1,
     }
 
 
@@ -196,7 +195,7 @@ def build(config, cls, device: str):
             for p in model.parameters():
                 if p.is_floating_point():
                     p.normal_(std=0.02) if p.dim() > 1 else p.fill_(0.5)
-    return model.eval().requires_grad_(False)  # the counter's module tracker asks for gradients where it can
+    return model.to(device).eval().requires_grad_(False)  # the counter's module tracker asks for gradients where it can
 
 
 def _said(error: Exception) -> str:

@@ -1,5 +1,6 @@
-# Factorisations and solvers by the leading terms of the textbook counts, as multiply-adds: they run as matrix
-# products. m and n are the sides of the matrix, k the columns of a right-hand side, s the smaller side.
+# Factorisations and solvers by the leading terms of the textbook counts, in pairs of a multiplication and an addition.
+# They are no matrix products: matmul_flops leaves them out, as torch's FlopCounterMode does.
+# m and n are the sides of the matrix, k the columns of a right-hand side, s the smaller side.
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from cutaway.rules.shapes import numel, result, text
 THIRD, HALF, SIXTH = Fraction(1, 3), Fraction(1, 2), Fraction(1, 6)
 Leading = Callable[[Formula, Formula, Formula, Formula], Formula]
 
-# (names, formula, multiply-adds per matrix from m, n, k, s)
+# (names, formula, pairs of a multiplication and an addition per matrix, from m, n, k, s)
 LEADING: tuple[tuple[str, str, Leading], ...] = (
     ("linalg_cholesky_ex cholesky linalg_ldl_factor_ex", "n**3 / 6", lambda m, n, k, s: n**3 * SIXTH),
     ("linalg_lu linalg_lu_factor_ex _linalg_det _linalg_slogdet", "m * n * s - s**2 * (m + n) / 2 + s**3 / 3",
@@ -49,14 +50,14 @@ def _leading(leading: Leading) -> Callable[[Op], Count]:
         m, n = a.dims[-2:]
         columns = b.dims[-1] if hasattr(b, "dims") and len(b.dims) == len(a.dims) else ONE
         per_matrix = leading(m, n, columns, minimum(m, n))
-        return Count(f"{op.base} of {text(a)}", fma=product(a.dims[:-2]) * per_matrix)
+        return Count(f"{op.base} of {text(a)}", elementwise=product(a.dims[:-2]) * per_matrix * 2)
 
     return count
 
 
 for _names, _text, _function in LEADING:
     register(Rule(
-        tuple(f"aten.{n}" for n in _names.split()), "linalg", _leading(_function), f"fma = {_text}",
+        tuple(f"aten.{n}" for n in _names.split()), "linalg", _leading(_function), f"elementwise = 2 * ({_text})",
         "the leading terms, per matrix of the batch.", NOT_COUNTED.get(_names, "lower orders, pivoting."),
         "Golub and Van Loan, Matrix Computations, 4th edition",
     ))

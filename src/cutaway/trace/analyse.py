@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 
-from cutaway.errors import BadValue, CutawayError, nearest
+from cutaway.errors import BadValue, CutawayError, ForwardRaised, nearest
 from cutaway.formula.condition import holds, symbols_in
 from cutaway.model import DEFAULT_CONVENTION, Analysis, Convention
 from cutaway.trace.build import build, torch_dtype
 from cutaway.trace.family import family_job, symbolic_job
 from cutaway.trace.inputs import InputPlan, plan_inputs
-from cutaway.trace.job import Job
+from cutaway.trace.job import Job, named_limit
 from cutaway.trace.standalone import standalone_job
 from cutaway.trace.summary import BYTE_SYMBOLS, Subject, to_analysis
 from cutaway.trace.target import Target, load_class, resolve
+
+MOST_TRIES = 4  # traces at other sizes, in search of those that take the branches of the asked ones
 
 
 def analyse(
@@ -71,16 +74,42 @@ def derive(job: Job, subject: Subject, values: Mapping[str, int], *, check: bool
             raise BadValue(
                 "no such symbol here", asked=name, known=", ".join(known), try_=", ".join(close) or None
             )
-    usual = job.hints({n: 1 for n, v in values.items() if v == 1})
-    found = to_analysis(job, *job.derive(usual, check=check), subject=subject, values=values)
+    ones = {n: 1 for n, v in values.items() if v == 1}
+    try:
+        found = to_analysis(job, *job.derive(job.hints(ones), check=check), subject=subject, values=values)
+    except ForwardRaised:  # more tokens than the code makes room for, though no table of the model says so
+        limited = replace(job, limit=named_limit(job.model))
+        if limited.hints(ones) == job.hints(ones):
+            raise
+        job = limited
+        found = to_analysis(job, *job.derive(job.hints(ones), check=check), subject=subject, values=values)
+    return _in_regime(job, subject, found, values, check=check)
+
+
+def _in_regime(
+    job: Job, subject: Subject, found: Analysis, values: Mapping[str, int], *, check: bool
+) -> Analysis:
+    """The formulas on the side of each condition where `values` are; those with the fewest gaps of a few tries."""
     broken = broken_conditions(found.valid_when, values)
-    if not broken:
-        return found
-    for hints in job.regimes(values, frozenset().union(*map(symbols_in, broken))):
-        found = to_analysis(job, *job.derive(hints, check=check), subject=subject, values=values)
-        if not broken_conditions(found.valid_when, values):
+    best, known, tries = (len(broken), len(found.gaps)), list(found.valid_when), 0
+    for hints in job.regimes(values, frozenset().union(*map(symbols_in, broken))) if broken else ():
+        if tries == MOST_TRIES or not _same_side(known, hints, values):
+            continue
+        tries += 1
+        other = to_analysis(job, *job.derive(hints, check=check), subject=subject, values=values)
+        known += other.valid_when
+        rank = (len(broken_conditions(other.valid_when, values)), len(other.gaps))
+        if rank < best or tries == 1:
+            found, best = other, rank
+        if best == (0, 0):
             break
     return found
+
+
+def _same_side(conditions: Sequence[str], hints: Mapping[str, int], values: Mapping[str, int]) -> bool:
+    """Whether every condition comes out at `hints` as it does at `values`."""
+    both = [c for c in conditions if symbols_in(c) <= hints.keys() & values.keys()]
+    return all(holds(c, hints) == holds(c, values) for c in both)
 
 
 def broken_conditions(valid_when: Sequence[str], values: Mapping[str, int]) -> list[str]:

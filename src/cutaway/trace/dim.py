@@ -100,8 +100,8 @@ def current() -> Scope:
 
 
 def make(value: int, formula: Formula) -> Any:
-    """`value` with its formula; a plain int when the formula is a constant."""
-    if formula.constant() is not None:
+    """`value` with its formula; a plain int when the formula is a whole number."""
+    if isinstance(formula.constant(), int):
         return int(value)
     dim = Dim(value)
     dim.formula = formula

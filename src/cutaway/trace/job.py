@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from math import lcm
 from typing import Any
 
 import torch
@@ -25,6 +26,8 @@ MANY = 8000  # ops of a pass that is not traced again on the mere suspicion that
 
 # Unusual values in the usual range, so that a size is not mistaken for another number.
 USUAL = {"batch_size": 131, "seq_len": 1009, "cache_len": 1549, "encoder_len": 499}
+MOVES = ((1, 0), (2, 29), (2, 1), (1, 52), (1, 37), (1, -52), (1, 768), (1, 3), (1, 1), (1, -1))
+SMALL = 32  # smaller sizes are easily taken for loop counters
 _LIMITS = (
     "max_position_embeddings",
     "n_positions",
@@ -66,6 +69,7 @@ class Job:
     defaults: Mapping[str, int] = field(
         default_factory=dict
     )  # what the config gives for architecture symbols
+    limit: int | None = None  # tokens that forward takes; None: as many as its tables have positions for
 
     def derive(self, hints: Mapping[str, int], *, check: bool = True) -> tuple[Run, list[Module], list[Gap]]:
         """The run, its priced modules (callees first, the root last), and what could not be derived."""
@@ -74,9 +78,8 @@ class Job:
         if not check:
             return first, modules, gaps
         twin = self.twin or self
-        other = other_hints(first.scope, hints, self.plan, position_limit(self.model)) | dict(
-            twin.architecture
-        )
+        limit = self.limit or position_limit(self.model)
+        other = other_hints(first.scope, hints, self.plan, limit) | dict(twin.architecture)
         again = twin.trace(other, lines=False)
         found = differences(first.root, again.root)
         if (
@@ -93,23 +96,28 @@ class Job:
         """Values to trace at in place of the usual ones, for the symbols `names` whose `values` lead into other branches.
 
         A size is never traced at a number that the model's own sizes have: it could not be told from them. Large
-        values tell best where a size went, so the others keep theirs.
+        values tell best where a size went: those below `SMALL` come last, and the other symbols keep theirs.
         """
         usual = self.hints({n: 1 for n, v in values.items() if v == 1})
         near = {n: v for n, v in values.items() if n in usual and n in names and v > 1}
+        if not near:
+            return
         taken = {d for t in (*self.model.parameters(), *self.model.buffers()) for d in t.shape}
         step = {s.name: s.multiple_of for s in self.plan.symbols}
-        for times, shift in ((1, 0), (2, 29), (2, 1), (1, 52), (1, -52), (1, 768), (1, 3), (1, 1), (1, -1)):
-            moved = {n: times * v + shift * step.get(n, 1) for n, v in near.items()}
-            plain = all(v > 1 and v not in taken and v & (v - 1) for v in moved.values())
-            if near and plain and len({*usual.values(), *moved.values()}) >= len(moved):
-                yield usual | moved
-        if near:
-            yield usual | near
+        moves = [{n: times * v + shift * step.get(n, 1) for n, v in near.items()} for times, shift in MOVES]
+        plain = [
+            m
+            for m in moves
+            if all(v > 1 and v not in taken and v & (v - 1) for v in m.values())
+            and len({*usual.values(), *m.values()}) >= len(m)
+        ]
+        for moved in sorted(plain, key=lambda m: min(m.values()) < SMALL):
+            yield usual | moved
+        yield usual | near
 
     def hints(self, given: Mapping[str, int]) -> dict[str, int]:
         """A value for each symbol: the one given, else an unusual one that the model has positions for."""
-        limit = position_limit(self.model)
+        limit = self.limit or position_limit(self.model)
         hints: dict[str, int] = {}
         for s in self.plan.symbols:
             wanted = self.usual.get(s.name, s.default)
@@ -216,8 +224,9 @@ def _over_chunks(
     """Each turn takes a chunk: the number of ops is a polynomial in `ceil(size / chunk)`, which a first run has met."""
     for count in chunk_counts(first.scope, symbol.name):
         chunk = chunk_of(count)
-        rest = hints[symbol.name] % chunk
-        lengths = [chunk * n + rest for n in (11, 12, 13, 14, 15, 17)]
+        step = lcm(chunk, symbol.multiple_of)  # lengths that the model takes, with the rest that the first run had
+        least = max(11, symbol.low // step + 1)
+        lengths = [step * (least + n) + hints[symbol.name] % step for n in (0, 1, 2, 3, 4, 6)]
         points = [count.evaluate({symbol.name: length}) for length in lengths]
         runs = [job.trace({**hints, symbol.name: length}) for length in lengths]
         if _size(runs[0].root) == _size(runs[1].root):
@@ -233,19 +242,25 @@ def _agree(a: Cost, b: Cost, hints: dict[str, int]) -> bool:
 
 def position_limit(model: torch.nn.Module) -> int | None:
     """Tokens that the model keeps a table of positions for; None where positions are computed and only advice is given."""
-    config = getattr(model, "config", None)
-    parts = (
-        [config, *(v for v in vars(config).values() if hasattr(v, "to_dict"))]
-        if hasattr(config, "__dict__")
-        else []
-    )
-    named = {v for c in parts for n in _LIMITS if type(v := getattr(c, n, None)) is int and v > 1}
-    if not named:
-        return None
     sizes = {d for t in (*model.parameters(), *model.buffers()) for d in t.shape}
     return min(
-        (v for v in named if not sizes.isdisjoint(range(v - 1, v + 4))), default=None
+        (v for v in _limits(model) if not sizes.isdisjoint(range(v - 1, v + 4))), default=None
     )  # tables may hold a few rows more
+
+
+def named_limit(model: torch.nn.Module) -> int | None:
+    """The least number of positions that the config names."""
+    return min(_limits(model), default=None)
+
+
+def _limits(model: torch.nn.Module) -> set[int]:
+    config = getattr(model, "config", None)
+    if not hasattr(config, "__dict__"):
+        return set()
+    parts = [config, *(v for v in vars(config).values() if hasattr(v, "to_dict"))]
+    text = config.get_text_config() if hasattr(config, "get_text_config") else config
+    parts = parts if text is config else [config, text]  # towers have positions of their own
+    return {v for c in parts for n in _LIMITS if type(v := getattr(c, n, None)) is int and v > 1}
 
 
 def tag_state(recorder: Recorder, value: Any, seen: set[int] | None = None) -> None:

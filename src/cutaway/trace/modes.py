@@ -18,7 +18,7 @@ from cutaway.trace import source
 from cutaway.trace.dim import Dim, Scope, make
 from cutaway.trace.dim import current as dim_scope
 from cutaway.trace.record import ModuleRun, OpEvent, TensorRef, Where
-from cutaway.trace.routing import assumed_nonzero, note_bound, with_share
+from cutaway.trace.routing import assumed_counts, assumed_nonzero, note_routing, with_share
 from cutaway.trace.shapes import Resolver, infer
 
 _META = torch.device("meta")
@@ -49,6 +49,7 @@ _ASKS_FOR_DATA = {
     "bincount",
     "_assert_async",
     "unique_dim_consecutive",
+    "aten.repeat_interleave.Tensor",
 }
 
 
@@ -112,7 +113,8 @@ class Recorder:
             returns = [r.alias_info for r in schema.returns]
             view = name in _FREE or (bool(returns) and all(a is not None and not a.is_write for a in returns))
             writes = any(a.alias_info is not None and a.alias_info.is_write for a in schema.arguments)
-            found = OpInfo(name, view and not writes, writes, name in _ASKS_FOR_DATA)
+            asks = name in _ASKS_FOR_DATA or str(func) in _ASKS_FOR_DATA
+            found = OpInfo(name, view and not writes, writes, asks)
             self.infos[func] = found
         return found
 
@@ -128,6 +130,8 @@ class ShapeMode(TorchFunctionMode):
         self.recorder = recorder
 
     def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+        if func is torch.Tensor.tolist and (counts := assumed_counts(self.recorder, args[0])) is not None:
+            return counts
         answer = _SHAPE_QUESTIONS.get(getattr(func, "__self__", None) if func.__class__ in _GETTERS else func)
         if answer is not None and (found := answer(*args, **(kwargs or {}))) is not NotImplemented:
             return found
@@ -176,7 +180,7 @@ class OpMode(TorchDispatchMode):
         info = recorder.info(func)
         tensors = list(_tensors_in(args)) + (list(_tensors_in(kwargs.values())) if kwargs else [])
         shadow = _shadow(func, info, args, kwargs, tensors)
-        if info.asks:
+        if info.asks and kwargs.get("output_size") is None:
             out = _answer_from_shadow(recorder, info, shadow, tensors)
         else:
             if (device := kwargs.get("device")) is not None and device.type != "meta" and not recorder.mute:
@@ -224,7 +228,7 @@ class OpMode(TorchDispatchMode):
                 _attach(t, shadow, n)
             elif tensors:
                 _pass_on_share(info, tensors, t)
-        note_bound(info.name, tensors, outs)
+        note_routing(recorder, info.name, args, tensors, outs)
         if recorder.mute:
             return
         recorder.modules[-1].events.append(

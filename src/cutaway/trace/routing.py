@@ -1,6 +1,7 @@
 # Which tokens go to which expert is decided by data that a symbolic run does not have. The named assumption: routing is
 # balanced, so that each expert gets tokens * top_k / num_experts, and every expert is used. Totals over all experts do
-# not depend on it; what one expert costs does, and the result says so.
+# not depend on it; what one expert costs does, and the result says so. Routing is met in two forms: as a one-hot mask
+# whose places are asked for, and as the number of tokens of each expert, whose values are.
 from __future__ import annotations
 
 from fractions import Fraction
@@ -8,30 +9,64 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from cutaway.formula import const
+from cutaway.formula import Formula, const
 from cutaway.formula.core import product
+from cutaway.trace.dim import make
 
 if TYPE_CHECKING:
     from cutaway.trace.modes import Recorder
 
 BALANCED = "routing is balanced: each expert gets tokens * top_k / num_experts, and every expert is used"
 MOST_EXPERTS = 4096
+CHOOSES = ("topk", "sort", "max", "argmax")
 
 
 def with_share(recorder: Recorder, index: Any, one_hot: torch.Tensor) -> torch.Tensor:
-    """`one_hot(index)` that knows which share of it is set; classes that a top-k cannot choose are never set."""
+    """`one_hot(index)` that knows which share of it is set.
+
+    Classes that a top-k cannot choose are never set, and a known number of choices sets no more classes than these.
+    """
     classes = int(one_hot.shape[-1])
     if one_hot.is_meta and classes > 1:
         used = min(classes, getattr(index, "_cut_bound", classes))
+        if (choices := product(recorder.tag(index).dims).constant()) is not None:
+            used = min(used, max(1, int(choices)))
         one_hot._cut_share = Fraction(1, used)  # type: ignore[attr-defined]
         recorder.used_classes[classes] = used
     return one_hot
 
 
-def note_bound(name: str, tensors: list, outputs: tuple) -> None:
-    """Indices that a top-k returns are below the number it chose from."""
-    if name in ("topk", "sort", "max", "argmax") and outputs and tensors and tensors[0].dim():
+def note_routing(recorder: Recorder, name: str, args: tuple, tensors: list, outputs: tuple) -> None:
+    """Indices of a top-k are below the number it chose from; where they set ones, and where these are counted, is noted."""
+    if not (outputs and tensors and tensors[0].dim()):
+        return
+    if name in CHOOSES:
         outputs[-1]._cut_bound = int(tensors[0].shape[-1])
+    elif name in ("scatter", "scatter_") and hasattr(args[2], "_cut_bound") and args[3:4] == (1,):
+        chosen = outputs[0].shape[args[1]]
+        if args[2]._cut_bound == chosen:
+            outputs[0]._cut_share = Fraction(int(args[2].shape[args[1]]), int(chosen))
+    elif name == "sum" and hasattr(tensors[0], "_cut_share") and outputs[0].dim() == 1:
+        _count(recorder, outputs[0], product(tensors[0]._cut.dims) * tensors[0]._cut_share)
+    elif name == "histc" and hasattr(tensors[0], "_cut_bound"):
+        _count(recorder, outputs[0], product(tensors[0]._cut.dims))
+
+
+def _count(recorder: Recorder, counts: torch.Tensor, choices: Formula) -> None:
+    """These are the numbers of tokens of each expert, `choices` in all."""
+    if counts._cut.dims[0].constant() is not None and counts.shape[0] > 1:  # type: ignore[attr-defined]
+        counts._cut_choices = choices  # type: ignore[attr-defined]
+
+
+def assumed_counts(recorder: Recorder, counts: torch.Tensor) -> list[int] | None:
+    """The values of such a tensor under balanced routing, which differ by one at the most; None for any other tensor."""
+    choices = getattr(counts, "_cut_choices", None)
+    if choices is None:
+        return None
+    recorder.assumptions.setdefault(BALANCED)
+    experts = int(counts.shape[0])
+    each, more = divmod(int(choices.evaluate(recorder.scope.hints)), experts)
+    return [make(each + (i < more), choices / experts) for i in range(experts)]
 
 
 def assumed_nonzero(recorder: Recorder, mask: torch.Tensor) -> Any:

@@ -75,13 +75,14 @@ def _aligned(inputs: Sequence[tuple[Sizes, Dims]], from_right: int, value: int) 
 
 
 def _agrees(dims: Dims, sizes: Sizes, scope: Scope) -> bool:
-    if len(dims) != len(sizes):
-        return False
-    for f, v in zip(dims, sizes, strict=True):
-        k = f.constant()
-        if (k if k is not None else f.evaluate(scope.hints)) != v:
-            return False
-    return True
+    return len(dims) == len(sizes) and all(_is(f, v, scope) for f, v in zip(dims, sizes, strict=True))
+
+
+def _is(f: Formula, size: int, scope: Scope) -> bool:
+    """Whether a size is what its formula says; an even share of rows may be no whole number, and stands for the next."""
+    k = f.constant()
+    value = k if k is not None else f.evaluate(scope.hints)
+    return value == size or (value != int(value) and abs(size - value) < 1)
 
 
 def _view(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims | None:
@@ -369,11 +370,13 @@ def _unfold(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims |
 
 
 def _arange(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims | None:
-    if not all(isinstance(a, int) for a in args[:3] if a is not None):
+    given = [int(a) if isinstance(a, float) and a.is_integer() else a for a in args[:3] if a is not None]
+    if not all(isinstance(a, int) for a in given):
         return None
-    bounds = [r.number(a) for a in args[:3] if a is not None]
+    bounds = [r.number(a) for a in given]
     first, last, step = (const(0), bounds[0], const(1)) if len(bounds) == 1 else (*bounds, const(1))[:3]
-    return (ceil_div(last - first, step),)
+    down = (step.constant() or 1) < 0
+    return (ceil_div(first - last, -step) if down else ceil_div(last - first, step),)
 
 
 def _same_product(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims | None:

@@ -1,0 +1,84 @@
+"""Balanced routing: counts of tokens by expert have a fixed sum, and fewer choices than experts use no more experts."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from cutaway.formula import Formula, sym
+from cutaway.model import Analysis
+from cutaway.trace.analyse import analyse_module
+from cutaway.trace.inputs import InputPlan
+from cutaway.trace.inputs_symbols import symbols_of
+from cutaway.trace.inputs_types import InputSpec
+from cutaway.trace.routing import BALANCED
+
+EXPERTS, TOP_K, WIDTH = 8, 2, 16
+TOKENS: Formula = sym("batch_size") * sym("seq_len")
+
+
+class Counted(nn.Module):
+    """Tokens sorted by expert, split at the numbers that each expert gets."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = nn.Linear(WIDTH, EXPERTS, bias=False)
+        self.experts = nn.ModuleList(nn.Linear(WIDTH, 3, bias=False) for _ in range(EXPERTS))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        rows = x.view(-1, WIDTH)
+        chosen = self.gate(rows).topk(TOP_K, dim=1).indices
+        gates = torch.zeros(rows.shape[0], EXPERTS, device=x.device).scatter(1, chosen, 1)
+        sizes = gates.long().sum(0).tolist()
+        order = chosen.flatten().sort(0).indices // TOP_K
+        parts = rows[order].split(sizes, dim=0)
+        return torch.cat([e(p) for e, p in zip(self.experts, parts, strict=True)])
+
+
+class Masked(Counted):
+    """A loop over the experts that are met, each picking its tokens by a one-hot mask."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        rows = x.view(-1, WIDTH)
+        chosen = self.gate(rows).topk(TOP_K, dim=1).indices
+        mask = nn.functional.one_hot(chosen, EXPERTS).permute(2, 1, 0)
+        out = torch.zeros(rows.shape[0], 3, device=x.device)
+        for hit in (mask.sum((-1, -2)) > 0).nonzero():
+            _, tokens = torch.where(mask[hit[0]])
+            out.index_add_(0, tokens, self.experts[0](rows[tokens]))
+        return out
+
+
+def analysed(kind: type[nn.Module], **values: int) -> Analysis:
+    with torch.device("meta"):
+        model = kind().eval()
+    specs = (InputSpec("x", ("batch_size", "seq_len", WIDTH), "float", "random"),)
+    plan = InputPlan("prefill", specs, symbols_of(specs), None, ())
+    return analyse_module(model, plan, name="it", values=values, dtype="float32")
+
+
+def matmuls(choices: Formula | int, tokens: Formula | int) -> Formula:
+    return 2 * WIDTH * (EXPERTS * tokens + 3 * choices) * sym("seq_len") ** 0
+
+
+def test_numbers_of_tokens_by_expert_sum_to_all_choices() -> None:
+    found = analysed(Counted)
+    assert found.total.matmul_flops == matmuls(TOP_K * TOKENS, TOKENS)
+    assert found.gaps == () and BALANCED in found.assumptions
+
+
+def test_a_mask_of_one_expert_has_its_even_share() -> None:
+    found = analysed(Masked)
+    assert found.total.matmul_flops == matmuls(TOP_K * TOKENS, TOKENS) and found.gaps == ()
+
+
+def test_one_token_meets_as_many_experts_as_it_chooses() -> None:
+    for kind in (Masked, Counted):
+        assert analysed(kind, batch_size=1, seq_len=1).total.matmul_flops == matmuls(TOP_K, 1)
+
+
+def test_a_few_tokens_have_the_total_of_all_choices() -> None:
+    """Five tokens make ten choices among eight experts: no even share, and yet the sum is known."""
+    for kind in (Masked, Counted):
+        at = {"batch_size": 1, "seq_len": 5}
+        assert analysed(kind, **at).total.matmul_flops.evaluate(at) == 2 * WIDTH * (EXPERTS * 5 + 3 * 10)
