@@ -44,11 +44,12 @@ def call(walk: Walk, node: Node, scope: Scope) -> None:
         )
         walk.mark("launch", node, scope, bare(callee), **sizes)
         return
-    args = walk.call(node, scope, callee, arguments)
+    at = function.child_by_field_name("field") if function is not None else None
+    args = walk.call(node, scope, callee, arguments, at=at)
     last = re.split(r"::|\.|->", bare(callee))[-1]
     rule = _RULES.get(last)
     if rule is not None:
-        rule(walk, node, scope, callee, arguments, args)
+        rule(walk, at or node, scope, callee, arguments, args)
     elif _LAUNCHERS.fullmatch(last):
         _launcher(walk, node, scope, args)
     elif match := _GFLAG.fullmatch(last):

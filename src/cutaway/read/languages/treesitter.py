@@ -108,6 +108,9 @@ class Walk:
         ] = {}  # end row -> (row, column, text, is comment)
         self.outer: dict[int, Node] = {}  # node id -> what it is wrapped in (template, export)
         self.hints: dict[int, str] = {}  # node id -> a word left by its parent
+        self.defaults: dict[
+            int, str
+        ] = {}  # node id -> what takes the place of its result (`unwrap_or(x)`, `|| x`)
         self.seen: set[int] = set()  # offsets that handlers dealt with, for patterns that come after them
         self.module = Scope(MODULE, "module", "", {})
 
@@ -138,6 +141,7 @@ class Walk:
             if parent != MODULE and self.defs[parent].kind != "namespace":
                 self.word_lists[parent].update(self.word_lists[index])
         for definition, words in zip(self.defs, self.word_lists, strict=True):
+            words.pop(definition.name.rpartition(".")[2], None)  # its own name is no use of it
             definition.words.extend(words)
             self.module.words.update(words)
         lines = self.data.split(b"\n")
@@ -233,12 +237,19 @@ class Walk:
         self.word_lists.append(words)
         return Scope(len(self.defs) - 1, kind, full, words)
 
-    def call(self, node: Node, scope: Scope, callee: str, arguments: list[Node], *how: str) -> list[str]:
-        """Notes a call and answers with the sources of its arguments."""
+    def document(self, scope: Scope, text: str) -> None:
+        """Gives the definition of a scope its text, where that stands inside of it."""
+        self.defs[scope.index] = replace(self.defs[scope.index], doc=first_paragraph(text))
+
+    def call(
+        self, node: Node, scope: Scope, callee: str, arguments: list[Node], *how: str, at: Node | None = None
+    ) -> list[str]:
+        """Notes a call and answers with the sources of its arguments. `at` is the name that is called: in a chain of calls
+        over many lines each stands on its own."""
         args = [self.text(argument, ARGUMENT) for argument in arguments[:MANY]]
         hint = self.hints.get(node.id)
         all_how = [*how, *([hint] if hint else []), *(["loop"] if scope.loop else [])]
-        self.calls.append(Call(scope.index, node.start_point[0] + 1, callee, args, all_how))
+        self.calls.append(Call(scope.index, (at or node).start_point[0] + 1, callee, args, all_how))
         return args
 
     def bind(
@@ -266,6 +277,10 @@ class Walk:
     ) -> None:
         self.imports.append(Import(scope.index, name, module, symbol, node.start_point[0] + 1, guarded))
 
+    def importing_at(self, line: int, module: str, symbol: str) -> None:
+        """An import that no node stands for."""
+        self.imports.append(Import(MODULE, "", module, symbol, line))
+
     def scope_at(self, line: int) -> int:
         """The innermost definition that holds a line, for what was found by patterns."""
         best, best_start = MODULE, 0
@@ -275,6 +290,11 @@ class Walk:
         return best
 
     # --- what stands above a definition ---
+
+    def above_of(self, node: Node) -> tuple[int, str, list[str]]:
+        """(first line, first paragraph of the comments, attributes) above a field, variant or other part."""
+        first, comments, attributes = self._above(node)
+        return first + 1, first_paragraph(uncommented(comments)), attributes
 
     def _above(self, node: Node) -> tuple[int, list[str], list[str]]:
         """(first row, comments, attributes) of the lines that end right above a node, each taken once."""
@@ -315,9 +335,11 @@ def _comment(walk: Walk, node: Node, scope: Scope) -> Scope:
     return SKIP
 
 
-def _attribute(walk: Walk, node: Node, scope: Scope) -> None:
-    row, column = node.start_point
-    walk.above.setdefault(_last_row(node), []).append((row, column, walk.text(node, 160), False))
+def _attribute(walk: Walk, node: Node, scope: Scope) -> Scope:
+    if node.id not in walk.hints:  # a definition that holds its decorators has taken them itself
+        row, column = node.start_point
+        walk.above.setdefault(_last_row(node), []).append((row, column, walk.text(node, 300), False))
+    return SKIP
 
 
 def _loop(walk: Walk, node: Node, scope: Scope) -> Scope:

@@ -1,0 +1,137 @@
+# What a call declares in Go: routes of net/http, gin, echo and chi, flags of flag, pflag and cobra, variables of the
+# environment, goroutines, channels, metrics.
+"""Calls of Go sources."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from cutaway.read.languages.declared import ENV_NAME, METHODS
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
+
+    from cutaway.read.languages.treesitter import Scope, Walk
+
+__all__ = ["call", "go_statement"]
+
+_ROUTES = (
+    {m.upper() for m in METHODS}
+    | {m.capitalize() for m in METHODS}
+    | {"Any", "Handle", "HandleFunc", "Method", "MethodFunc"}
+)
+_FLAG = re.compile(
+    r"(?:Persistent)?(?:flag|pflag|flags|fs|flagSet|Flags\(\)|PersistentFlags\(\)|\w*[fF]lag\w*)\.(\w+)$"
+)
+_KINDS = re.compile(
+    r"(String|Bool|Int|Int32|Int64|Uint|Uint64|Float64|Duration|StringSlice|StringArray|IntSlice|Text|Func)(Var)?(P)?$"
+)
+_METRIC = re.compile(r"New(Counter|Gauge|Histogram|Summary)(Vec|Func)?$")
+_NAME_FIELD = re.compile(r'\bName:\s*"([^"]+)"')
+# What a goroutine calls on its way; its work is another call.
+_HELPERS = re.compile(
+    r"(func|make|len|append|close|recover|if|for|panic)$|(time|json|http|fmt|os|log|slog|context|strings|errors|sync|io|bufio)\."
+)
+_RAISES = re.compile(r"^(panic|log\.(Fatal|Panic)\w*|errors\.New|fmt\.Errorf)$")
+
+
+def call(walk: Walk, node: Node, scope: Scope) -> None:
+    function = node.child_by_field_name("function")
+    callee = walk.text(function, 200)
+    if function is not None and function.type == "func_literal":
+        callee = "func"
+    holder = node.child_by_field_name("arguments")
+    arguments = [a for a in holder.named_children if a.type != "comment"] if holder is not None else []
+    at = function.child_by_field_name("field") if function is not None else None
+    args = walk.call(node, scope, callee, arguments, at=at)
+    last = walk.text(at, 80) if at is not None else callee
+    node = at or node
+    first = walk.string(arguments[0]) if arguments else None
+    if last in _ROUTES and "." in callee:
+        _route(walk, node, scope, last, arguments, args)
+    if match := _FLAG.search(callee):
+        _flag(walk, node, scope, match[1], arguments, args)
+    elif first is not None and ENV_NAME.match(first) and _reads_environment(callee, last, walk.path):
+        default = args[1] if len(args) > 1 else ""
+        walk.mark(
+            "env", node, scope, first, default=default, via=callee, write="1" if last == "Setenv" else ""
+        )
+    elif callee == "make" and args and args[0].startswith("chan"):
+        walk.mark("queue", node, scope, args[0], bound=args[1] if len(args) > 1 else "", callee="make")
+    elif last == "Go" and "." in callee and args:
+        walk.mark("task", node, scope, _ran(walk, arguments[0]), how="goroutine", callee=callee)
+    elif match := _METRIC.search(last):
+        if found := _NAME_FIELD.search(walk.text(arguments[0]) if arguments else ""):
+            walk.mark("metric", node, scope, found[1], type=match[1].lower())
+    elif _RAISES.match(callee) and not callee.startswith(("errors", "fmt")):
+        walk.mark("raise", node, scope, callee, text=args[0][:120] if args else "")
+
+
+def _reads_environment(callee: str, last: str, path: str) -> bool:
+    """os.Getenv and its like; in a package whose name says env, also helpers such as `Bool("NAME")`."""
+    if (
+        last in ("Getenv", "LookupEnv", "Setenv", "Unsetenv")
+        or "env" in last.lower()
+        or "env" in callee.lower()
+    ):
+        return True
+    return "env" in path.lower().rpartition(".")[0] and len(callee) < 40 and "." not in callee
+
+
+def _route(walk: Walk, node: Node, scope: Scope, last: str, arguments: list[Node], args: list[str]) -> None:
+    texts = [walk.string(a) for a in arguments[:2]]
+    place = 1 if last in ("Method", "MethodFunc") else 0
+    path = texts[place] if len(texts) > place else None
+    if path is None or "/" not in path or len(args) < place + 2:
+        return
+    method, _, rest = path.partition(" ")  # net/http since Go 1.22: "GET /x"
+    method, path = (method, rest) if rest else ("", path)
+    method = method or ((texts[0] or "") if place else "" if last.startswith("Handle") else last)
+    handler = args[-1] if not args[-1].startswith("func") else "func"
+    walk.mark("route", node, scope, handler, path=path.strip(), method=method.lower())
+
+
+def _flag(walk: Walk, node: Node, scope: Scope, name: str, arguments: list[Node], args: list[str]) -> None:
+    """`flag.Int("port", 80, "help")`, `flags.StringVarP(&x, "name", "n", "default", "help")`."""
+    kind = _KINDS.match(name)
+    if kind is None:
+        return
+    at = 1 if kind[2] or name == "Var" else 0
+    text = walk.string(arguments[at]) if len(arguments) > at else None
+    if not text:
+        return
+    rest = args[at + 1 :]
+    short = rest.pop(0).strip('"') if kind[3] and rest else ""
+    walk.mark(
+        "flag", node, scope, f"--{text}", also=f"-{short}" if short else "", type=kind[1].lower(),
+        default=rest[0] if rest else "", help=rest[1].strip('"`') if len(rest) > 1 else "", dest=args[0].lstrip("&") if at else "",
+    )  # fmt: skip
+
+
+def go_statement(walk: Walk, node: Node, scope: Scope) -> None:
+    one = node.named_children[0] if node.named_child_count else None
+    if one is None:
+        return
+    if node.type == "go_statement":
+        walk.hints[one.id] = "go"
+        function = one.child_by_field_name("function")
+        walk.mark(
+            "task",
+            node,
+            scope,
+            _ran(walk, function if function is not None else one),
+            how="goroutine",
+            callee="go",
+        )
+    else:
+        walk.hints[one.id] = "defer"
+
+
+def _ran(walk: Walk, node: Node) -> str:
+    """What runs: a function by its name, or the first call in a literal's body."""
+    if node.type != "func_literal":
+        return walk.text(node, 80)
+    body = walk.text(node.child_by_field_name("body"))
+    calls = re.findall(r"([A-Za-z_][\w.]*)\(", re.sub(r"\bdefer\s+[\w.]+\(", "", body))
+    return next((c for c in calls if not _HELPERS.match(c)), calls[0] if calls else "func")
