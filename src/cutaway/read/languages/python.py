@@ -18,8 +18,12 @@ __all__ = ["read_python"]
 VALUE, ARGUMENT, MANY = 400, 80, 12
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 _NOTE = re.compile(r"#.*?\b(FIXME|HACK|XXX|TODO|WARNING|BUG)\b[:( ]*(.*)")
-_KERNEL = re.compile(r"\b(triton\.jit|triton\.autotune|gluon\.jit|cuda\.jit|cute\.kernel|T\.prim_func|tilelang\.jit)\b")
-_DATA = re.compile(r"dataclass|BaseModel|BaseSettings|NamedTuple|TypedDict|Struct\b|attr\.s|attrs?\.define|ConfigMixin|\bconfig\b")
+_KERNEL = re.compile(
+    r"\b(triton\.jit|triton\.autotune|gluon\.jit|cuda\.jit|cute\.kernel|T\.prim_func|tilelang\.jit)\b"
+)
+_DATA = re.compile(
+    r"dataclass|BaseModel|BaseSettings|NamedTuple|TypedDict|Struct\b|attr\.s|attrs?\.define|ConfigMixin|\bconfig\b"
+)
 _ENUM = re.compile(r"(Enum|Flag)\b")
 _INERT = (ast.Constant, ast.JoinedStr, ast.BinOp, ast.UnaryOp, ast.Compare)
 
@@ -57,7 +61,9 @@ class _Reader:
         lines = self.text.splitlines()
         for number, line in enumerate(lines, 1):
             if "#" in line and (found := _NOTE.search(line)):
-                self.marks.append(Mark("note", number, found[1], self.scope_at(number), {"text": found[2][:160]}))
+                self.marks.append(
+                    Mark("note", number, found[1], self.scope_at(number), {"text": found[2][:160]})
+                )
         code = sum(1 for line in lines if (s := line.strip()) and not s.startswith("#"))
         return FileRecord(
             language="python",
@@ -128,7 +134,9 @@ class _Reader:
                 self.expression(base)
         else:
             kind = "method" if self.kinds and self.kinds[-1] == "class" else "function"
-            if any(_KERNEL.search(d) for d in decorators) or any(d in ("jit", "triton_jit") for d in decorators):
+            if any(_KERNEL.search(d) for d in decorators) or any(
+                d in ("jit", "triton_jit") for d in decorators
+            ):
                 kind = "kernel"
             params = self.parameters(node.args)
         index = len(self.defs)
@@ -174,13 +182,19 @@ class _Reader:
                 value = self.source(statement.value) if statement.value else ""
                 annotation = self.source(statement.annotation, 160)
                 if is_data:
-                    self.mark("field", statement, statement.target.id, annotation=annotation, default=value[:120])
-                self.binds.append(Bind(self.scope, statement.lineno, statement.target.id, value, annotation, "field"))
+                    self.mark(
+                        "field", statement, statement.target.id, annotation=annotation, default=value[:120]
+                    )
+                self.binds.append(
+                    Bind(self.scope, statement.lineno, statement.target.id, value, annotation, "field")
+                )
                 self.expression(statement.annotation)
                 if statement.value:
                     self.expression(statement.value)
             elif is_enum and isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
-                self.mark("member", statement, statement.targets[0].id, value=self.source(statement.value, 80))
+                self.mark(
+                    "member", statement, statement.targets[0].id, value=self.source(statement.value, 80)
+                )
                 self.expression(statement.value)
             else:
                 self.body([statement])
@@ -245,7 +259,14 @@ class _Reader:
                 for position, one in enumerate(target.elts):
                     if isinstance(one, ast.Name | ast.Attribute):
                         self.binds.append(
-                            Bind(self.scope, node.lineno, self.source(one, 120), self.source(value), "", f"{kind}[{position}]")
+                            Bind(
+                                self.scope,
+                                node.lineno,
+                                self.source(one, 120),
+                                self.source(value),
+                                "",
+                                f"{kind}[{position}]",
+                            )
                         )
             return
         if isinstance(target, ast.Name):
@@ -256,14 +277,23 @@ class _Reader:
             self.table(target.id, value)
         elif not isinstance(target, ast.Attribute | ast.Subscript):
             return
-        self.binds.append(Bind(self.scope, node.lineno, self.source(target, 120), self.source(value), "", kind))
+        self.binds.append(
+            Bind(self.scope, node.lineno, self.source(target, 120), self.source(value), "", kind)
+        )
 
     def constant(self, name: str, node: ast.stmt) -> None:
         if name not in self.constants:
             self.constants.add(name)
             self.names.append(name)
             self.defs.append(
-                Def(name, "constant", node.lineno, node.lineno, node.end_lineno, signature=self.source(node, 120))
+                Def(
+                    name,
+                    "constant",
+                    node.lineno,
+                    node.lineno,
+                    node.end_lineno,
+                    signature=self.source(node, 120),
+                )
             )
 
     def table(self, name: str, value: ast.expr) -> None:
@@ -281,7 +311,9 @@ class _Reader:
     def returned(self, node: ast.Return) -> None:
         if node.value is not None:
             if not isinstance(node.value, _INERT):
-                self.binds.append(Bind(self.scope, node.lineno, "return", self.source(node.value), "", "return"))
+                self.binds.append(
+                    Bind(self.scope, node.lineno, "return", self.source(node.value), "", "return")
+                )
             self.expression(node.value)
 
     def loops(self, node) -> None:
@@ -407,7 +439,9 @@ class _Reader:
             f"{k.arg}={self.source(k.value, ARGUMENT)}" if k.arg else f"**{self.source(k.value, ARGUMENT)}"
             for k in node.keywords[: max(0, MANY - len(arguments))]
         ]
-        self.calls.append(Call(self.scope, getattr(function, "end_lineno", node.lineno), callee, arguments, how))
+        self.calls.append(
+            Call(self.scope, getattr(function, "end_lineno", node.lineno), callee, arguments, how)
+        )
         for kind, name, detail in call_marks(node, callee, arguments, self.source):
             self.marks.append(Mark(kind, node.lineno, name, self.scope, detail))
         self.expression(function)
@@ -467,4 +501,6 @@ def _says_nothing(body: list[ast.stmt]) -> bool:
         for s in body
         if not (isinstance(s, ast.Pass) or (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant)))
     ]
-    return not rest or (len(rest) == 1 and isinstance(rest[0], ast.Raise) and "NotImplemented" in ast.dump(rest[0]))
+    return not rest or (
+        len(rest) == 1 and isinstance(rest[0], ast.Raise) and "NotImplemented" in ast.dump(rest[0])
+    )

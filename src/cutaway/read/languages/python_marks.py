@@ -27,7 +27,12 @@ _LOCKS = {"Lock", "RLock", "Semaphore", "BoundedSemaphore", "Condition", "Event"
 _QUEUES = {"Queue", "SimpleQueue", "JoinableQueue", "PriorityQueue", "LifoQueue", "deque", "Pipe", "socketpair",
            "SharedMemory", "socket", "make_zmq_socket"}  # fmt: skip
 _METRICS = {"Counter", "Gauge", "Histogram", "Summary"}
-_HOSTS = {"signal": ("signal",), "register": ("atexit",), "spawn": ("mp", "multiprocessing", "torch"), "fork": ("os",)}
+_HOSTS = {
+    "signal": ("signal",),
+    "register": ("atexit",),
+    "spawn": ("mp", "multiprocessing", "torch"),
+    "fork": ("os",),
+}
 _MODULES = r"^(threading|asyncio|mp|multiprocessing|queue|_queue|anyio|trio|collections|context|ctx|self\.\w*ctx|zmq\w*|socket)\b"
 _THREADING = re.compile(_MODULES)
 
@@ -38,7 +43,9 @@ def call_marks(node: ast.Call, callee: str, arguments: list[str], source: Callab
     first = _string(node.args[0]) if node.args else None
     if first is not None and _ENV_NAME.match(first) and _reads_environment(callee, last):
         yield "env", first, _kept(default=arguments[1] if len(arguments) > 1 else "", via=callee)
-    elif last == "add_argument" or (last in ("option", "Option", "argument") and first and first.startswith("-")):
+    elif last == "add_argument" or (
+        last in ("option", "Option", "argument") and first and first.startswith("-")
+    ):
         yield from _flag(node, source)
     elif last.startswith("DEFINE_") and first:
         yield "flag", "--" + first, _kept(default=_nth(arguments, 1), help=_nth(arguments, 2)[:120])
@@ -88,14 +95,18 @@ def table_marks(value: ast.expr, source: Callable) -> Iterator[tuple[int, str, s
     if isinstance(value, ast.Dict):
         pairs = list(zip(value.keys, value.values, strict=True))[:3000]
     elif isinstance(value, ast.List | ast.Tuple):
-        pairs = [(e.elts[0], e.elts[1]) for e in value.elts if isinstance(e, ast.Tuple) and len(e.elts) == 2][:3000]
+        pairs = [(e.elts[0], e.elts[1]) for e in value.elts if isinstance(e, ast.Tuple) and len(e.elts) == 2][
+            :3000
+        ]
     else:
         return
     for key, its in pairs:
         name = _string(key) if key is not None else None
         if name is None and isinstance(key, ast.Attribute | ast.Name):
             name = source(key, 80)
-        if name and isinstance(its, ast.Name | ast.Attribute | ast.Tuple | ast.Call | ast.Lambda | ast.Constant):
+        if name and isinstance(
+            its, ast.Name | ast.Attribute | ast.Tuple | ast.Call | ast.Lambda | ast.Constant
+        ):
             yield key.lineno, name, source(its, 160)
 
 
@@ -118,7 +129,9 @@ def _reads_environment(callee: str, last: str) -> bool:
 
 
 def _is_task(callee: str, last: str, arguments: list[str]) -> bool:
-    if last in _HOSTS and not any(callee.startswith(h + ".") or f".{h}." in f".{callee}" for h in _HOSTS[last]):
+    if last in _HOSTS and not any(
+        callee.startswith(h + ".") or f".{h}." in f".{callee}" for h in _HOSTS[last]
+    ):
         return False
     if last == "submit":
         return bool(arguments) and "." in callee

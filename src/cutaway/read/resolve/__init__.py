@@ -71,7 +71,9 @@ class Graph:
                     order = self.inference.mro(path, index)[1:]
                     for base in order:
                         if base.kind == "class":
-                            table[base.path, self.inference.definition(base).name].append((path, definition.name))
+                            table[base.path, self.inference.definition(base).name].append(
+                                (path, definition.name)
+                            )
         return table
 
     def subclasses(self, path: str, symbol: str) -> list[tuple[str, str]]:

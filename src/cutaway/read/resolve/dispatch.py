@@ -17,7 +17,17 @@ __all__ = ["Dispatch"]
 
 _STRING = re.compile(r"""^(?:method=)?["']([A-Za-z_]\w*)["']$""")
 _REMOTE = re.compile(r"rpc|remote|call|invoke|dispatch|run_method|execute|broadcast|utility", re.IGNORECASE)
-_PUT = {"put", "put_nowait", "send", "send_multipart", "enqueue", "append", "appendleft", "send_pyobj", "send_json"}
+_PUT = {
+    "put",
+    "put_nowait",
+    "send",
+    "send_multipart",
+    "enqueue",
+    "append",
+    "appendleft",
+    "send_pyobj",
+    "send_json",
+}
 _GET = {"get", "get_nowait", "recv", "recv_multipart", "dequeue", "popleft", "pop", "recv_pyobj", "recv_json"}
 _TARGET_NAME = re.compile(r"[A-Za-z_]\w*$")
 
@@ -53,15 +63,34 @@ class Dispatch:
         for other, mark in self.operators.get(name, ()):
             target = mark.detail.get("target", "")
             if other.endswith(".py"):
-                found = [(f.value.path, self.inference.definition(f.value)) for f in self.inference.text(target, Env(other, mark.scope)) if f.value.kind == "func"]
+                found = [
+                    (f.value.path, self.inference.definition(f.value))
+                    for f in self.inference.text(target, Env(other, mark.scope))
+                    if f.value.kind == "func"
+                ]
                 if not found and mark.scope >= 0:  # a decorator: the definition under it
                     found = [(other, self.program.record(other).defs[mark.scope])]
             else:
                 symbol = _TARGET_NAME.search(target.strip("& )"))
-                found = [(p, d) for p, d in self.program.find(symbol[0]) if not p.endswith(".py")] if symbol else []
-                found = [f for f in found if "declaration" not in f[1].flags and f[1].kind != "kernel"] or found
+                found = (
+                    [(p, d) for p, d in self.program.find(symbol[0]) if not p.endswith(".py")]
+                    if symbol
+                    else []
+                )
+                found = [
+                    f for f in found if "declaration" not in f[1].flags and f[1].kind != "kernel"
+                ] or found
             for where, definition in found[:3]:
-                yield Edge(call.scope, call.line, call.callee, "custom_op_binding", where, definition.name, definition.line, f"{other}:{mark.line}")
+                yield Edge(
+                    call.scope,
+                    call.line,
+                    call.callee,
+                    "custom_op_binding",
+                    where,
+                    definition.name,
+                    definition.line,
+                    f"{other}:{mark.line}",
+                )
 
     def by_string(self, path: str, call: Call, found: list[Found]) -> Iterator[Edge]:
         """The methods that a string argument names, where the other side looks them up with getattr."""
@@ -69,7 +98,9 @@ class Dispatch:
         names = [m[1] for a in call.args[:2] if (m := _STRING.match(a))][:1]
         if not names or not _REMOTE.search(last) or names[0] not in self.program.names:
             return
-        functions = [(f.value.path, self.inference.definition(f.value).name) for f in found if f.value.kind == "func"]
+        functions = [
+            (f.value.path, self.inference.definition(f.value).name) for f in found if f.value.kind == "func"
+        ]
         functions += [o for p, s in functions for o in self.program.graph.overrides(p, s)]
         for other, site in self._sites(functions):
             for f in self.inference.text(site.args[0], Env(other, site.scope)):
@@ -82,7 +113,11 @@ class Dispatch:
     def _sites(self, functions: list[tuple[str, str]]) -> list[tuple[str, Call]]:
         """The getattr that the called functions reach: in their own bodies, in what they call, or in their files."""
         names = {(p, s) for p, s in functions}
-        own = [(p, c) for p, c in self.dynamic if c.scope >= 0 and (p, self.program.record(p).defs[c.scope].name) in names]
+        own = [
+            (p, c)
+            for p, c in self.dynamic
+            if c.scope >= 0 and (p, self.program.record(p).defs[c.scope].name) in names
+        ]
         if own:
             return own
         bodies = {w for p, s in functions if (d := self.program.definition(p, s)) for w in d.words}
@@ -90,7 +125,8 @@ class Dispatch:
         return [
             (p, c)
             for p, c in self.dynamic
-            if c.scope >= 0 and (p in near or self.program.record(p).defs[c.scope].name.rpartition(".")[2] in bodies)
+            if c.scope >= 0
+            and (p in near or self.program.record(p).defs[c.scope].name.rpartition(".")[2] in bodies)
         ]
 
     def queue_edges(self, path: str) -> Iterator[Edge]:
@@ -99,7 +135,11 @@ class Dispatch:
         gets: dict[tuple[int, str], list[Call]] = defaultdict(list)
         for call in scopes.record.calls:
             owner, _, method = call.callee.rpartition(".")
-            if method in _GET and owner.startswith("self.") and "queue" in owner.lower() + self._type(path, call, owner):
+            if (
+                method in _GET
+                and owner.startswith("self.")
+                and "queue" in owner.lower() + self._type(path, call, owner)
+            ):
                 gets[scopes.owner(call.scope), owner].append(call)
         for call in scopes.record.calls if gets else ():
             owner, _, method = call.callee.rpartition(".")
@@ -107,7 +147,16 @@ class Dispatch:
                 for taker in gets.get((scopes.owner(call.scope), owner), ()):
                     if taker.scope != call.scope and taker.scope >= 0:
                         definition = scopes.defs[taker.scope]
-                        yield Edge(call.scope, call.line, call.callee, "queue_peer", path, definition.name, definition.line, f"{path}:{taker.line}")
+                        yield Edge(
+                            call.scope,
+                            call.line,
+                            call.callee,
+                            "queue_peer",
+                            path,
+                            definition.name,
+                            definition.line,
+                            f"{path}:{taker.line}",
+                        )
 
     def _type(self, path: str, call: Call, owner: str) -> str:
         return " ".join(f.value.text.lower() for f in self.inference.text(owner, Env(path, call.scope)))

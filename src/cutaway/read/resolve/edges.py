@@ -20,7 +20,15 @@ if TYPE_CHECKING:
 __all__ = ["python_edges"]
 
 _DOTTED = re.compile(r"^[A-Za-z_][\w.]*$")
-_TASKS = {"create_task", "ensure_future", "run_coroutine_threadsafe", "gather", "start_soon", "run_until_complete", "run"}
+_TASKS = {
+    "create_task",
+    "ensure_future",
+    "run_coroutine_threadsafe",
+    "gather",
+    "start_soon",
+    "run_until_complete",
+    "run",
+}
 _TARGETS = {"Process": "process_target", "Thread": "thread_target", "Timer": "thread_target", "submit": "thread_target",
             "run_in_executor": "thread_target", "to_thread": "thread_target", "start_new_thread": "thread_target",
             "spawn": "process_target", "start_processes": "process_target"}  # fmt: skip
@@ -38,14 +46,19 @@ def python_edges(inference: Inference, dispatch: Dispatch, path: str) -> list[Ed
     }
     edges = [e for call in record.calls for e in _call_edges(inference, dispatch, path, call, spawned)]
     edges += dispatch.queue_edges(path)
-    return sorted(set(edges), key=lambda e: (e.line, e.scope, e.callee, e.path, e.symbol))
+    distinct = {(e.scope, e.line, e.callee, e.path, e.symbol): e for e in reversed(edges)}
+    return sorted(distinct.values(), key=lambda e: (e.line, e.scope, e.callee, e.path, e.symbol))
 
 
-def _call_edges(inference: Inference, dispatch: Dispatch, path: str, call: Call, spawned: set) -> Iterator[Edge]:
+def _call_edges(
+    inference: Inference, dispatch: Dispatch, path: str, call: Call, spawned: set
+) -> Iterator[Edge]:
     env = Env(path, call.scope)
     node = expression(call.callee)
     last = _last(call.callee)
-    if "torch.ops." in call.callee and (bound := list(dispatch.operator(last.removesuffix("()"), path, call))):
+    if "torch.ops." in call.callee and (
+        bound := list(dispatch.operator(last.removesuffix("()"), path, call))
+    ):
         yield from bound
         return
     found = inference.infer(node, env) if node is not None else []
@@ -53,8 +66,13 @@ def _call_edges(inference: Inference, dispatch: Dispatch, path: str, call: Call,
     if (call.scope, call.callee) in spawned:
         reached = [_with(e, "task_target") if e.path else e for e in reached]
     if "launch" in call.how:
-        reached = [_with(e, "kernel_launch") if e.path and e.origin not in ("module_call_forward", "dunder_call") else e for e in reached]
-    yield from reached or [_unresolved(node, call)]
+        reached = [
+            _with(e, "kernel_launch")
+            if e.path and e.origin not in ("module_call_forward", "dunder_call")
+            else e
+            for e in reached
+        ]
+    yield from reached or list(_below(inference, node, env, call)) or [_unresolved(node, call)]
     yield from dispatch.by_string(path, call, found)
     yield from _handed_over(inference, path, call, last)
 
@@ -79,15 +97,45 @@ def _reach(inference: Inference, path: str, call: Call, found: Found) -> Iterato
             if method.value.kind == "func":
                 definition = inference.definition(method.value)
                 origin = "module_call_forward" if definition.name.endswith(".forward") else "dunder_call"
-                yield _edge(call, origin, method.value.path, definition.name, definition.line, method.via or found.via)
+                yield _edge(
+                    call, origin, method.value.path, definition.name, definition.line, method.via or found.via
+                )
     elif value.kind == "lambda":
         if value.inner:
             yield Edge(call.scope, call.line, call.callee, "builtin", symbol=value.text)
         else:
-            yield Edge(call.scope, call.line, call.callee, "partial_or_lambda", value.path, "", _line(found.via), found.via)
+            yield Edge(
+                call.scope,
+                call.line,
+                call.callee,
+                "partial_or_lambda",
+                value.path,
+                "",
+                _line(found.via),
+                found.via,
+            )
     elif value.kind in ("ext", "extinst"):
         origin = "builtin" if value.text.startswith("builtins.") else "external"
-        yield Edge(call.scope, call.line, call.callee, origin, symbol=value.text.removeprefix("builtins."), via=found.via)
+        yield Edge(
+            call.scope,
+            call.line,
+            call.callee,
+            origin,
+            symbol=value.text.removeprefix("builtins."),
+            via=found.via,
+        )
+
+
+def _below(inference: Inference, node: ast.expr | None, env: Env, call: Call) -> Iterator[Edge]:
+    """A method that the declared class does not have, in those of its subclasses that do."""
+    if not isinstance(node, ast.Attribute):
+        return
+    for f in inference.infer(node.value, env):
+        if f.value.kind == "inst":
+            owner = inference.definition(f.value).name
+            for path, symbol in inference.program.graph.overrides(f.value.path, f"{owner}.{node.attr}"):
+                at = inference.program.definition(path, symbol)
+                yield _edge(call, "override", path, symbol, at.line, f.via)
 
 
 def _handed_over(inference: Inference, path: str, call: Call, last: str) -> Iterator[Edge]:

@@ -11,6 +11,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from cutaway.model.code import Bind, Def
+from cutaway.read.resolve.model_registry import ModelRegistry
 from cutaway.read.resolve.modules import Modules
 from cutaway.read.resolve.scopes import Scopes
 from cutaway.read.resolve.values import Found, Value, expression, weaker
@@ -27,10 +28,12 @@ _LISTS = {"list", "List", "Sequence", "Iterable", "Iterator", "tuple", "Tuple", 
 _MAPS = {"dict", "Dict", "Mapping", "MutableMapping", "defaultdict", "OrderedDict"}
 _THROUGH = {"Optional", "Annotated", "ClassVar", "Final", "Required", "Awaitable", "Coroutine", "Ref", "ReadOnly", "Future",
             "weakref", "ReferenceType", "Task"}  # fmt: skip
-_HOLDERS = {"ModuleList", "Sequential", "ModuleDict", "list", "tuple", "sorted", "reversed", "set", "deque", "iter", "cycle"}
+_HOLDERS = {"ModuleList", "Sequential", "ModuleDict", "list", "tuple", "sorted", "reversed", "set", "deque", "iter", "cycle",
+            "islice", "chain", "filter", "tqdm"}  # fmt: skip
 _SAME = {"cast", "copy", "deepcopy", "compile", "proxy", "no_grad", "inference_mode", "wraps", "update_wrapper",
          "lru_cache", "cache", "next", "DataParallel", "DistributedDataParallel", "checkpoint_wrapper", "jit", "wait_for", "shield",
          "ensure_future", "create_task"}  # fmt: skip
+_WRAPS = re.compile(r"(^|[._])(wrap|offload|compile|parallelize|prepare|shard|convert|maybe)", re.IGNORECASE)
 _QUALIFIED = re.compile(r"^[\w.]+(?::|\.)[A-Za-z_]\w*$")
 
 
@@ -52,6 +55,7 @@ class Inference:
         self._memo: dict[tuple, list[Found]] = {}
         self._busy: set[tuple] = set()
         self._linear: dict[tuple[str, int], list[Value]] = {}
+        self.models = ModelRegistry(self)
         self.depth = 0
 
     def scopes(self, path: str) -> Scopes:
@@ -104,7 +108,9 @@ class Inference:
         given = dict(env.given).get(name)
         if given is not None:
             return list(given)
-        return self.remembered(("name", env.path, env.scope, name, env.given), lambda: self._lookup(name, env))
+        return self.remembered(
+            ("name", env.path, env.scope, name, env.given), lambda: self._lookup(name, env)
+        )
 
     def _lookup(self, name: str, env: Env) -> list[Found]:
         scopes = self.scopes(env.path)
@@ -118,7 +124,9 @@ class Inference:
         for star in scopes.stars:
             target = self.modules.resolve(star.module, env.path)
             if target and target != env.path and (found := self.member(target, name)):
-                return [Found(f.value, weaker(f.origin, "imported"), f"{env.path}:{star.line}") for f in found]
+                return [
+                    Found(f.value, weaker(f.origin, "imported"), f"{env.path}:{star.line}") for f in found
+                ]
         return []
 
     def _in_scope(self, name: str, scope: int, scopes: Scopes, env: Env) -> list[Found] | None:
@@ -200,7 +208,12 @@ class Inference:
             if parameter.name.lstrip("*") != name:
                 continue
             owner = definition.parent
-            if position == 0 and owner >= 0 and scopes.defs[owner].kind == "class" and "static" not in definition.flags:
+            if (
+                position == 0
+                and owner >= 0
+                and scopes.defs[owner].kind == "class"
+                and "static" not in definition.flags
+            ):
                 is_class = "classmethod" in definition.flags or name == "cls"
                 return [Found(Value("class" if is_class else "inst", env.path, owner), "self")]
             found: list[Found] = []
@@ -210,7 +223,11 @@ class Inference:
                 if parameter.name.startswith("*"):
                     found = [Found(Value("list", inner=(f.value,)), f.origin, f.via) for f in found]
             if parameter.default and all(f.value.kind in ("ext", "extinst", "class") for f in found):
-                default = [f for f in self.text(parameter.default, outside) if f.value.kind in ("class", "func", "inst")]
+                default = [
+                    f
+                    for f in self.text(parameter.default, outside)
+                    if f.value.kind in ("class", "func", "inst")
+                ]
                 found = default or found
             if not found and not parameter.name.startswith("*"):
                 found = self.from_callers(scope, position, parameter.name, env.path)
@@ -219,7 +236,9 @@ class Inference:
 
     def from_callers(self, scope: int, position: int, name: str, path: str) -> list[Found]:
         """What the callers of a function pass for a parameter without annotation, where the callers are plain."""
-        return self.remembered(("callers", path, scope, name), lambda: self._from_callers(scope, position, name, path))
+        return self.remembered(
+            ("callers", path, scope, name), lambda: self._from_callers(scope, position, name, path)
+        )
 
     def _from_callers(self, scope: int, position: int, name: str, path: str) -> list[Found]:
         definition = self.scopes(path).defs[scope]
@@ -236,7 +255,11 @@ class Inference:
             call = self.program.record(other).calls[index]
             place = position - is_method
             argument = next((a.partition("=")[2] for a in call.args if a.startswith(f"{name}=")), None)
-            if argument is None and place < len(call.args) and not any("=" in a.split("(")[0] or a.startswith("*") for a in call.args[: place + 1]):
+            if (
+                argument is None
+                and place < len(call.args)
+                and not any("=" in a.split("(")[0] or a.startswith("*") for a in call.args[: place + 1])
+            ):
                 argument = call.args[place]
             if argument:
                 found += [Found(f.value, weaker(f.origin, "argument_type"), f"{other}:{call.line}")
@@ -249,7 +272,10 @@ class Inference:
         via = f"{env.path}:{bind.line}"
         found: list[Found] = []
         if bind.annotation:
-            found = [Found(f.value, weaker(f.origin, "annotated"), via) for f in self.annotation(bind.annotation, where)]
+            found = [
+                Found(f.value, weaker(f.origin, "annotated"), via)
+                for f in self.annotation(bind.annotation, where)
+            ]
             if any(f.value.kind not in ("ext", "extinst") for f in found) or not bind.value:
                 return found
         values = self.text(bind.value, where) if bind.value else []
@@ -262,14 +288,21 @@ class Inference:
             if bind.kind.startswith("for"):
                 values = [e for f in values for e in self.element(f)]
             values = [e for f in values for e in self.part(f, position)]
-        moved = [Found(f.value, f.origin if f.origin == "self" else weaker(f.origin, "attribute_type"), via) for f in values]
+        moved = [
+            Found(f.value, f.origin if f.origin == "self" else weaker(f.origin, "attribute_type"), via)
+            for f in values
+        ]
         return moved or found
 
     # --- annotations ---
 
     def annotation(self, text: str, env: Env) -> list[Found]:
         node = expression(text)
-        return self.remembered(("annotation", env.path, env.scope, text), lambda: self._annotated(node, env)) if node else []
+        return (
+            self.remembered(("annotation", env.path, env.scope, text), lambda: self._annotated(node, env))
+            if node
+            else []
+        )
 
     def _annotated(self, node: ast.expr, env: Env) -> list[Found]:
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
@@ -284,7 +317,12 @@ class Inference:
             value = f.value
             if value.kind == "class":
                 found.append(Found(value._replace(kind="inst"), "annotated", f.via))
-            elif value.kind == "ext" and value.text.rpartition(".")[2] not in ("Any", "None", "object", "TypeVar"):
+            elif value.kind == "ext" and value.text.rpartition(".")[2] not in (
+                "Any",
+                "None",
+                "object",
+                "TypeVar",
+            ):
                 found.append(Found(value._replace(kind="extinst"), "external", f.via))
             elif value.kind in ("inst", "extinst", "list", "tuple"):
                 found.append(f)  # an alias: Name = Union[A, B]
@@ -299,11 +337,19 @@ class Inference:
         if head in ("type", "Type"):
             return [f._replace(value=f.value._replace(kind="class" if f.value.kind == "inst" else "ext"))
                     for f in self._annotated(parts[0], env) if f.value.kind in ("inst", "extinst")]  # fmt: skip
-        if head in ("tuple", "Tuple") and not (len(parts) == 2 and isinstance(parts[1], ast.Constant) and parts[1].value is ...):
-            return [Found(Value("tuple", inner=tuple(tuple(self._annotated(p, env)) for p in parts)), "annotated")]
+        if head in ("tuple", "Tuple") and not (
+            len(parts) == 2 and isinstance(parts[1], ast.Constant) and parts[1].value is ...
+        ):
+            return [
+                Found(Value("tuple", inner=tuple(tuple(self._annotated(p, env)) for p in parts)), "annotated")
+            ]
         if head in _LISTS or head in _MAPS:
             inner = parts[-1] if head in _MAPS else parts[0]
-            lists = [f._replace(value=Value("list", inner=(f.value,))) for f in self._annotated(inner, env) if f.value.kind != "extinst"]
+            lists = [
+                f._replace(value=Value("list", inner=(f.value,)))
+                for f in self._annotated(inner, env)
+                if f.value.kind != "extinst"
+            ]
             return lists or [Found(Value("extinst", text=f"builtins.{head.lower()}"), "annotated")]
         return self._annotated(node.value, env)
 
@@ -325,7 +371,16 @@ class Inference:
             if (target := self.modules.find(f"{value.text}.{name}")) and "." in value.text:
                 return [Found(Value("module", target), "module_attribute", found.via)]
             return [Found(Value("ext", text=f"{value.text}.{name}"), "external", found.via)]
-        if value.kind == "list" and name in ("get", "pop", "popleft", "values", "__getitem__", "items", "copy", "setdefault"):
+        if value.kind == "list" and name in (
+            "get",
+            "pop",
+            "popleft",
+            "values",
+            "__getitem__",
+            "items",
+            "copy",
+            "setdefault",
+        ):
             return [Found(Value("lambda", text=name, inner=(value,)), "element_type", found.via)]
         if value.kind == "func" and name == "remote":
             return [found]  # an actor's method or function, called elsewhere
@@ -348,7 +403,11 @@ class Inference:
                 if value.kind == "super":
                     origin = "super"
                 elif found.origin != "self":
-                    origin = found.origin if found.origin not in ("local", "imported", "module_attribute") else "module_attribute"
+                    origin = (
+                        found.origin
+                        if found.origin not in ("local", "imported", "module_attribute")
+                        else "module_attribute"
+                    )
             elif found.origin != "self":
                 origin = weaker(origin, found.origin)
             result.append(Found(f.value, origin, f.via or via))
@@ -371,7 +430,12 @@ class Inference:
                     return [Found(Value("class", owner.path, index), own)]
                 if "property" in definition.flags:
                     got = self.returns(Value("func", owner.path, index, inner=(receiver,)))
-                    return [Found(f.value, weaker(f.origin, "property"), f.via or f"{owner.path}:{definition.line}") for f in got]
+                    return [
+                        Found(
+                            f.value, weaker(f.origin, "property"), f.via or f"{owner.path}:{definition.line}"
+                        )
+                        for f in got
+                    ]
                 return [Found(Value("func", owner.path, index, inner=(receiver,)), own)]
             found: list[Found] = []
             for bind in scopes.binds.get((owner.index, name), ()):
@@ -411,7 +475,9 @@ class Inference:
         if any(v.kind == "ext" and v.text.rpartition(".")[2] == "Module" for v in order):
             return True
         own = [v for v in order if v.kind == "class"]
-        has = [any((v.index, n) in self.scopes(v.path).children for v in own) for n in ("forward", "__call__")]
+        has = [
+            any((v.index, n) in self.scopes(v.path).children for v in own) for n in ("forward", "__call__")
+        ]
         return has == [True, False] and len(own) < len(order)
 
     # --- calls, elements ---
@@ -427,7 +493,11 @@ class Inference:
 
     def _getattr(self, node: ast.Call, env: Env) -> list[Found]:
         key = node.args[1]
-        names = [key.value] if isinstance(key, ast.Constant) else [f.value.text for f in self.infer(key, env) if f.value.kind == "str"]
+        names = (
+            [key.value]
+            if isinstance(key, ast.Constant)
+            else [f.value.text for f in self.infer(key, env) if f.value.kind == "str"]
+        )
         base = self.infer(node.args[0], env)
         return [Found(g.value, weaker(g.origin if g.origin != "self_method" else "getattr_string", "getattr_string"), g.via)
                 for name in names if isinstance(name, str) for f in base for g in self.attribute_of(f, name)]  # fmt: skip
@@ -436,9 +506,21 @@ class Inference:
         """What a call of a value gives."""
         value = found.value
         if value.kind == "class":
-            return [Found(Value("inst", value.path, value.index), weaker(found.origin, "constructor") if found.origin != "self" else "constructor", found.via)]
+            return [
+                Found(
+                    Value("inst", value.path, value.index),
+                    weaker(found.origin, "constructor") if found.origin != "self" else "constructor",
+                    found.via,
+                )
+            ]
         if value.kind == "func":
             got = self.returns(value, self.arguments(value, node, env))
+            if (
+                node.args
+                and _WRAPS.search(self.definition(value).name)
+                and all(f.value.kind in ("ext", "extinst") for f in got)
+            ):
+                got = self.infer(node.args[0], env) or got  # what wraps a module gives it back
             return [Found(f.value, weaker(f.origin, "return_type"), f.via or found.via) for f in got]
         if value.kind == "inst":
             method = self.call_method(found)
@@ -455,11 +537,16 @@ class Inference:
     def _external_call(self, value: Value, found: Found, node: ast.Call, env: Env) -> list[Found]:
         last = value.text.rpartition(".")[2]
         if last == "partial" and node.args:
-            return [Found(f.value, weaker(f.origin, "partial_or_lambda"), f.via) for f in self.infer(node.args[0], env)]
+            return [
+                Found(f.value, weaker(f.origin, "partial_or_lambda"), f.via)
+                for f in self.infer(node.args[0], env)
+            ]
         if last in _HOLDERS and node.args:
             inner = [f for a in node.args for f in self.infer(a, env)]
             lists = [f for f in inner if f.value.kind == "list"]
-            single = [f._replace(value=Value("list", inner=(f.value,))) for f in inner if f.value.kind == "inst"]
+            single = [
+                f._replace(value=Value("list", inner=(f.value,))) for f in inner if f.value.kind == "inst"
+            ]
             return lists + single
         if last in _SAME and node.args:
             return self.infer(node.args[-1 if last == "cast" else 0], env)
@@ -483,7 +570,14 @@ class Inference:
         name = "forward" if forward else "__call__"
         origin = "module_call_forward" if forward else "dunder_call"
         got = self.class_attribute(found, name)
-        return [Found(f.value, weaker(origin, f.origin if f.origin not in ("self_method",) else origin), f.via or found.via) for f in got]
+        return [
+            Found(
+                f.value,
+                weaker(origin, f.origin if f.origin not in ("self_method",) else origin),
+                f.via or found.via,
+            )
+            for f in got
+        ]
 
     def arguments(self, value: Value, node: ast.Call, env: Env) -> tuple:
         """What a call gives the parameters of `value`, those that are known and that annotations may not tell."""
@@ -500,7 +594,11 @@ class Inference:
         known = []
         for name, argument in sorted(given.items()):
             if isinstance(argument, ast.Lambda):
-                found = [Found(Value("lambda", env.path, env.scope, ast.unparse(argument.body)), "partial_or_lambda")]
+                found = [
+                    Found(
+                        Value("lambda", env.path, env.scope, ast.unparse(argument.body)), "partial_or_lambda"
+                    )
+                ]
             elif isinstance(argument, ast.Constant) and isinstance(argument.value, str):
                 found = [Found(Value("str", text=argument.value), "local")]
             elif isinstance(argument, ast.Name | ast.Attribute | ast.Call) and self.depth < DEPTH // 2:
@@ -526,7 +624,10 @@ class Inference:
             if definition.returns.strip("\"'").split(".")[-1] == "Self" and value.inner:
                 return [Found(value.inner[0]._replace(kind="inst"), "return_type")]
             via = f"{value.path}:{definition.line}"
-            found = [Found(f.value, weaker(f.origin, "return_type"), via) for f in self.annotation(definition.returns, outside)]
+            found = [
+                Found(f.value, weaker(f.origin, "return_type"), via)
+                for f in self.annotation(definition.returns, outside)
+            ]
             inside = [f for f in found if f.value.kind in ("inst", "class", "list", "tuple")]
             if inside and "abstract" not in definition.flags and not _mentions_external(inside):
                 return inside
@@ -534,8 +635,12 @@ class Inference:
         said = []
         if "generator" not in definition.flags:
             for bind in scopes.binds.get((value.index, "return"), ()):
-                said += [Found(f.value, weaker(f.origin, "return_type"), f.via or f"{value.path}:{bind.line}") for f in self.text(bind.value, inner)]
-        return [f for f in said if f.value.kind not in ("ext", "extinst")] or found or said
+                said += [
+                    Found(f.value, weaker(f.origin, "return_type"), f.via or f"{value.path}:{bind.line}")
+                    for f in self.text(bind.value, inner)
+                ]
+        known = [f for f in said if f.value.kind not in ("ext", "extinst")]
+        return known or self.models.built_by(definition, found or said) or found or said
 
     def element(self, found: Found) -> list[Found]:
         """What one gets out of a container."""
@@ -572,24 +677,40 @@ class Inference:
             return [g for f in base for g in self.part(f, node.slice.value)]
         kernels = [f for f in base if f.value.kind == "func"]  # kernel[grid]
         classes = [f for f in base if f.value.kind == "class"]  # Generic[T]
-        return kernels + classes + [g for f in base for g in self.element(f)] or self._registry(node.value, env)
+        outside = [f for f in base if f.value.kind in ("ext", "extinst")]
+        known = kernels + classes + [g for f in base for g in self.element(f)] or self._registry(
+            node.value, env
+        )
+        return known or outside
 
     def _registry(self, node: ast.expr, env: Env) -> list[Found]:
         return self.table(node.id, env) if isinstance(node, ast.Name) else []
 
     def table(self, name: str, env: Env) -> list[Found]:
         """The entries of a module's table, where it names definitions of this repository."""
-        rows = [m for m in self.program.record(env.path).marks if m.kind == "entry" and m.detail.get("table") == name]
+        rows = [
+            m
+            for m in self.program.record(env.path).marks
+            if m.kind == "entry" and m.detail.get("table") == name
+        ]
         found = []
         for mark in rows[:200]:
             got = self.text(mark.detail.get("value", ""), Env(env.path, -1))
-            found += [Found(f.value, "registry_entry", f"{env.path}:{mark.line}") for f in got if f.value.kind in ("class", "func")]
+            found += [
+                Found(f.value, "registry_entry", f"{env.path}:{mark.line}")
+                for f in got
+                if f.value.kind in ("class", "func")
+            ]
         return found
 
     # --- the other expressions ---
 
     def constant(self, node: ast.Constant, env: Env) -> list[Found]:
-        return [Found(Value("str", text=node.value), "local")] if isinstance(node.value, str) and _QUALIFIED.match(node.value) else []
+        return (
+            [Found(Value("str", text=node.value), "local")]
+            if isinstance(node.value, str) and _QUALIFIED.match(node.value)
+            else []
+        )
 
     def either(self, node, env: Env) -> list[Found]:
         parts = node.values if isinstance(node, ast.BoolOp) else [node.body, node.orelse]
@@ -600,9 +721,16 @@ class Inference:
 
     def collected(self, node, env: Env) -> list[Found]:
         elements = node.elts if hasattr(node, "elts") else [v for v in node.values if v is not None]
-        inner = [f for e in elements[:6] for f in self.infer(e.value if isinstance(e, ast.Starred) else e, env)]
+        inner = [
+            f for e in elements[:6] for f in self.infer(e.value if isinstance(e, ast.Starred) else e, env)
+        ]
         if isinstance(node, ast.Tuple):
-            return [Found(Value("tuple", inner=tuple(tuple(self.infer(e, env)) for e in elements[:6])), "element_type")]
+            return [
+                Found(
+                    Value("tuple", inner=tuple(tuple(self.infer(e, env)) for e in elements[:6])),
+                    "element_type",
+                )
+            ]
         lists = [Found(Value("list", inner=(f.value,)), weaker(f.origin, "element_type") if f.origin != "self" else "element_type", f.via)
                  for f in inner if f.value.kind not in ("ext", "extinst")]  # fmt: skip
         return lists or [Found(Value("extinst", text=f"builtins.{type(node).__name__.lower()}"), "builtin")]
@@ -610,7 +738,11 @@ class Inference:
     def comprehended(self, node, env: Env) -> list[Found]:
         given = dict(env.given)
         for generator in node.generators:
-            elements = tuple(e for f in self.infer(generator.iter, Env(env.path, env.scope, tuple(sorted(given.items())))) for e in self.element(f))[:4]
+            elements = tuple(
+                e
+                for f in self.infer(generator.iter, Env(env.path, env.scope, tuple(sorted(given.items()))))
+                for e in self.element(f)
+            )[:4]
             if isinstance(generator.target, ast.Name):
                 given[generator.target.id] = elements
             elif isinstance(generator.target, ast.Tuple):
@@ -619,10 +751,21 @@ class Inference:
                         given[target.id] = tuple(p for e in elements for p in self.part(e, position))[:4]
         inner = Env(env.path, env.scope, tuple(sorted(given.items())))
         result = node.value if isinstance(node, ast.DictComp) else node.elt
-        return [Found(Value("list", inner=(f.value,)), weaker(f.origin, "element_type") if f.origin != "self" else "element_type", f.via) for f in self.infer(result, inner)]
+        return [
+            Found(
+                Value("list", inner=(f.value,)),
+                weaker(f.origin, "element_type") if f.origin != "self" else "element_type",
+                f.via,
+            )
+            for f in self.infer(result, inner)
+        ]
 
     def added(self, node: ast.BinOp, env: Env) -> list[Found]:
-        both = [*self.infer(node.left, env), *self.infer(node.right, env)] if isinstance(node.op, ast.Add | ast.BitOr) else []
+        both = (
+            [*self.infer(node.left, env), *self.infer(node.right, env)]
+            if isinstance(node.op, ast.Add | ast.BitOr)
+            else []
+        )
         return [f for f in both if f.value.kind in ("list", "tuple")]
 
     def lambda_(self, node: ast.Lambda, env: Env) -> list[Found]:

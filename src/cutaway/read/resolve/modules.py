@@ -26,7 +26,9 @@ class Modules:
                 root -= 1
             dotted = parts[root:] if parts[-1] != "__init__" else parts[root:-1]
             self.package[path] = ".".join(dotted)
-            for start in range(len(parts)):  # folders without __init__.py are packages too, when they are imported so
+            for start in range(
+                len(parts)
+            ):  # folders without __init__.py are packages too, when they are imported so
                 name = parts[start:] if parts[-1] != "__init__" else parts[start:-1]
                 if name:
                     self.files[".".join(name)].append(path)
