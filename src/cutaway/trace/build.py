@@ -88,7 +88,7 @@ def build_model(config_or_class, dtype: str = "bfloat16", attn: str = "eager", a
     with _building(kind.__name__):
         model = kind._from_config(config, dtype=torch_dtype(dtype), attn_implementation=attn)
         _keep_float32(model)
-    return model.eval()
+    return model.to("meta").eval()  # `torch.Tensor(n)` heeds no device
 
 
 def build_class(cls: type, args: dict, dtype: str = "bfloat16"):
@@ -101,7 +101,7 @@ def build_class(cls: type, args: dict, dtype: str = "bfloat16"):
     torch.set_default_dtype(torch_dtype(dtype))
     try:
         with _building(cls.__name__):
-            return cls(*found.positional, **found.named).eval()
+            return cls(*found.positional, **found.named).to("meta").eval()
     finally:
         torch.set_default_dtype(before)
 

@@ -7,7 +7,8 @@ values, so the arguments that a forward reads (ids, grids, lengths, masks) carry
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 
 import torch
@@ -26,7 +27,8 @@ def fill_tensor(
     if device == "meta":
         tensor = torch.empty(shape, dtype=kind, device="meta")
         if not kind.is_floating_point:
-            tensor._cutaway_value = _values(model, spec, tuple(int(d) for d in shape), kind)
+            with _unheard():
+                tensor._cutaway_value = _values(model, spec, tuple(int(d) for d in shape), kind)
         return tensor
     return _values(model, spec, shape, kind)
 
@@ -35,12 +37,20 @@ def row_tensor(spec: InputSpec, shape: tuple, sizes: dict[str, int], device: str
     """Rows that repeat other arguments' sizes, such as each image's patch grid: `[1, H // 14, W // 14]`."""
     row = [int(evaluate(part.strip(), sizes)) for part in spec.fill.strip("[]").split(",")]
     kind = DTYPES[spec.dtype]
-    value = torch.tensor(row, dtype=kind).expand(tuple(int(d) for d in shape)).contiguous()
+    with _unheard():
+        value = torch.tensor(row, dtype=kind).expand(tuple(int(d) for d in shape)).contiguous()
     if device != "meta":
         return value
     tensor = torch.empty(shape, dtype=kind, device="meta")
     tensor._cutaway_value = value
     return tensor
+
+
+@contextmanager
+def _unheard() -> Iterator[None]:
+    """Values are made outside a trace: it would take `torch.tensor` for the model's and give a tensor without data."""
+    with torch._C.DisableTorchFunction(), torch.utils._python_dispatch._disable_current_modes():
+        yield
 
 
 def _values(model: torch.nn.Module, spec: InputSpec, shape: tuple, kind: torch.dtype) -> torch.Tensor:

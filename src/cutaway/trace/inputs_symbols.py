@@ -16,7 +16,7 @@ SYMBOLS = {
         Symbol("encoder_len", "tokens per sequence read by the encoder", "tokens", 1024, 6, 20),
         Symbol("image_height", "height of each image", "pixels", 224, 64, 128, 32),
         Symbol("image_width", "width of each image", "pixels", 224, 96, 160, 32),
-        Symbol("num_frames", "frames of each video", "frames", 16, 2, 4, 2),
+        Symbol("num_frames", "frames of each video", "frames", 16, 4, 6, 2),
         Symbol("audio_len", "samples of each recording", "samples", 15360, 9600, 19200, 1920),
         Symbol("mel_frames", "spectrogram frames of each recording", "frames", 1000, 200, 400, 200),
         Symbol("cache_len", "tokens per sequence already in the cache", "tokens", 1024, 5, 40),

@@ -64,6 +64,10 @@ class DataDependent(Exception):
         super().__init__(op)
 
 
+class LongLoop(Exception):
+    """One forward ran more ops than were asked for."""
+
+
 @dataclass(slots=True)
 class OpInfo:
     """What the schema says of an op, looked up once."""
@@ -77,8 +81,9 @@ class OpInfo:
 class Recorder:
     """The state of one run: the scope, the stack of module runs, and the numbering of tensors."""
 
-    def __init__(self, scope: Scope, root: ModuleRun):
+    def __init__(self, scope: Scope, root: ModuleRun, most: float = float("inf")):
         self.scope, self.modules = scope, [root]
+        self.most = most  # ops of one forward, without those of the modules that it calls
         self.call_dims: list[Dim] = []
         self.caching = 0  # inside a cache's update: what is made there is cached state
         self.infos: dict[Any, OpInfo] = {}
@@ -147,6 +152,8 @@ class ShapeMode(TorchFunctionMode):
             args[1]
         ):  # C++ would make a tensor of the list unseen, without its values
             args = (args[0], _listed(recorder, args[1], dims), *args[2:])
+        if func in _INDEXES and _has_mask(args[1]):  # C++ would look for the places in the values unseen
+            args = (args[0], _unmasked(args[1]), *args[2:])
         if func is torch.nn.functional.one_hot:
             return with_share(recorder, args[0], func(*args, **(kwargs or {})))
         if not dims:
@@ -231,6 +238,8 @@ class OpMode(TorchDispatchMode):
         note_routing(recorder, info.name, args, tensors, outs)
         if recorder.mute:
             return
+        if len(recorder.modules[-1].events) > recorder.most:
+            raise LongLoop
         recorder.modules[-1].events.append(
             OpEvent(
                 func,
@@ -332,6 +341,19 @@ def _listed(recorder: Recorder, index: Any, dims: list) -> Any:
         return tuple(_listed(recorder, i, dims) for i in index)
     plain = isinstance(index, list) and all(isinstance(i, (int, bool)) for i in index)
     return _from_data(recorder, torch.tensor, (index,), {}, dims) if plain else index
+
+
+def _has_mask(index: Any) -> bool:
+    return any(
+        isinstance(i, torch.Tensor) and i.dtype == torch.bool and i.is_meta and hasattr(i, "_cutaway_value")
+        for i in (index if isinstance(index, tuple) else (index,))
+    )
+
+
+def _unmasked(index: Any) -> tuple:
+    """An index with its masks replaced by the places where they are true."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return tuple(p for i in parts for p in (i.nonzero().unbind(1) if _has_mask(i) else (i,)))
 
 
 def _dims_in(args: Iterable[Any]) -> Iterator[Dim]:

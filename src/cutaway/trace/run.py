@@ -27,14 +27,16 @@ def run(
     lines: bool = True,
     arrange: Callable[[Recorder, Mapping[str, Any]], None] | None = None,
     architecture: frozenset[str] = frozenset(),
+    most: float = float("inf"),
 ) -> tuple[ModuleRun, Scope, Any]:
     """Run a module once with these values for the symbols; the record of the root, the scope, and what forward returned.
 
     `prepare` gives the module and its (args, kwargs) on the meta device, from the scope's Dims. `arrange` may tag tensors.
+    Raises `LongLoop` where one forward runs more than `most` ops by itself.
     """
     outer = ModuleRun(None, "")
     with scope(hints, architecture) as symbols:
-        recorder = Recorder(symbols, outer)
+        recorder = Recorder(symbols, outer, most)
         with torch.no_grad(), OpMode(recorder), ShapeMode(recorder):
             recorder.mute += 1
             module, args, kwargs = prepare(symbols)
@@ -137,7 +139,7 @@ def _enter(
     with torch._C.DisableTorchFunction():  # our own questions about shapes are not the model's
         where = recorder.where(frame)
         ins = _refs(recorder, (args, kwargs))
-        key = memo.key(module, args, kwargs) if memo is not None else None
+        key = memo.key(module, args, kwargs) if memo is not None and not module._forward_hooks else None
         entry = memo.lookup(key, module, args, kwargs) if memo is not None else None
         out = replay(entry, module, args, kwargs, recorder) if entry is not None else None
     path = paths.get(id(module), "")
