@@ -16,7 +16,11 @@ from cutaway.read.program import Program
 __all__ = ["public_objects", "top_packages"]
 
 # The verbs of methods that do what a class is for.
-WORK = ["generate", "chat", "run", "serve", "predict", "fit", "train", "encode", "decode", "embed", "transcribe", "infer", "complete", "stream", "forward", "__call__", "start", "main_loop", "step", "process", "execute", "search", "score", "evaluate", "call", "add_request", "submit", "render", "parse", "load", "from_pretrained"]
+WORK = (
+    "generate", "chat", "run", "serve", "predict", "fit", "train", "encode", "decode", "embed", "transcribe", "infer",
+    "complete", "stream", "forward", "__call__", "start", "main_loop", "step", "process", "execute", "search", "score",
+    "evaluate", "call", "add_request", "submit", "render", "parse", "load", "from_pretrained",
+)  # fmt: skip
 METHODS = 3  # of each class
 SIBLINGS = 4  # packages side by side are the parts of one namespace
 _PRIVATE = re.compile(r"(^|\.)_")

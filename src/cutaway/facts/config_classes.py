@@ -1,0 +1,100 @@
+# Classes and tables that hold settings: what a program is told, as fields with types and defaults.
+"""`find_config_classes(program)`."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import Any
+
+from cutaway.facts.lookup import evidence, scope_name
+from cutaway.facts.roles import role_of
+from cutaway.model.code import Def, FileRecord
+from cutaway.read.program import Program
+
+__all__ = ["find_config_classes", "own_fields"]
+
+_NAMED = re.compile(
+    r"(Config(uration)?|Args|Arguments|Settings|Options|Opts|Params|Parameters|HParams|Hyperparameters)(Base|Model)?$"
+)
+_TABLE = re.compile(r"(^|_)(configs?|presets?|settings|defaults|options)$", re.IGNORECASE)
+_FIELDS = 60  # of one class
+NATIVE = ("c", "cpp", "cuda")
+
+
+def find_config_classes(program: Program) -> list[dict[str, Any]]:
+    """`{path, line, symbol, fields, evidence}`: classes of fields named as settings (`EngineArgs`, `ServerConfig`,
+    `SamplingParams`), and module-level tables of settings, those that most files of the code mention first."""
+    mentions: Counter[str] = Counter()
+    found = []
+    for path in program.paths:
+        record = program.record(path)
+        role = role_of(path)
+        if role in ("code", "tool"):
+            mentions.update({*record.words, *(w for d in record.defs for w in d.words)})
+        if role not in ("code", "tool", "benchmark", "example"):
+            continue
+        for index, definition in enumerate(record.defs):
+            fields = _settings(record, index, definition)
+            if fields:
+                why = f"{len(fields)} settings"
+                proof = evidence(program, path, definition.line, why, symbol=definition.name)
+                where = {"path": path, "line": definition.line, "symbol": definition.name}
+                found.append({**where, "fields": fields[:_FIELDS], "role": role, "evidence": [proof]})
+    return sorted(
+        found,
+        key=lambda c: (c["role"] != "code", -mentions[c["symbol"].rpartition(".")[2]], c["path"], c["line"]),
+    )
+
+
+def _settings(record: FileRecord, index: int, definition: Def) -> list[dict[str, Any]]:
+    local = definition.name.rpartition(".")[2]
+    if definition.kind in ("class", "struct"):
+        if not _NAMED.search(local) or (record.language in NATIVE and local.endswith(("Params", "Args"))):
+            return []  # what a kernel is handed is no setting
+        return own_fields(record, index) or _assigned(record, definition)
+    if definition.kind == "constant" and definition.parent < 0 and _TABLE.search(local):
+        return [
+            {"name": m.name, "type": "", "default": m.detail.get("value", ""), "line": m.line}
+            for m in record.marks
+            if m.kind == "entry" and m.detail.get("table") == definition.name
+        ]
+    return []
+
+
+def own_fields(record: FileRecord, index: int) -> list[dict[str, Any]]:
+    """The fields that a class declares: `{name, type, default, line}`."""
+    rows = {}
+    for mark in record.marks:
+        if mark.kind == "field" and mark.scope == index:
+            detail = mark.detail
+            rows[mark.name] = _row(
+                mark.name, detail.get("annotation", ""), detail.get("default", ""), mark.line
+            )
+    for bind in record.binds:
+        declares = bind.scope == index and bind.kind == "field" and bind.annotation
+        if declares and "ClassVar" not in bind.annotation:
+            rows.setdefault(bind.target, _row(bind.target, bind.annotation, bind.value[:120], bind.line))
+    return list(rows.values())
+
+
+def _row(name: str, annotation: str, default: str, line: int) -> dict[str, Any]:
+    return {"name": name, "type": annotation, "default": default, "line": line}
+
+
+def _assigned(record: FileRecord, definition: Def) -> list[dict[str, Any]]:
+    """What a plain class is given in `__init__` from its parameters."""
+    rows = []
+    for bind in record.binds:
+        if bind.target.startswith("self.") and bind.target[5:].isidentifier():
+            name = scope_name(record, bind.scope)
+            if name == f"{definition.name}.__init__" and not any(r["name"] == bind.target[5:] for r in rows):
+                rows.append(
+                    {
+                        "name": bind.target[5:],
+                        "type": bind.annotation,
+                        "default": bind.value[:120],
+                        "line": bind.line,
+                    }
+                )
+    return rows

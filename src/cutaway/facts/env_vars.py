@@ -1,0 +1,116 @@
+# Variables of the environment that the product reads: the read sites that the readers marked, names that reach
+# `getenv` through a constant, and classes of variables whose attributes are the names.
+"""`find_env_vars(program)`."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+from cutaway.facts.lookup import evidence, lookup
+from cutaway.facts.roles import role_of
+from cutaway.model.code import FileRecord
+from cutaway.read.program import Program
+
+__all__ = ["find_env_vars"]
+
+READERS = 8  # read sites shown of each variable
+_NAME = re.compile(r"^[A-Z][A-Z0-9_]*$")
+_READS = re.compile(
+    r"(^|\.)(getenv|environ\.(get|pop|setdefault))$|(^|::)(var|var_os)$|(^|\.)(Getenv|LookupEnv)$"
+)
+_FIELD = re.compile(r"^(\w+\.)*_?(Env|env)\w*(\[.*?\])?\((?P<arguments>.*)\)$")
+_PREFIX = re.compile(r"""f["']\{(?P<constant>[A-Z][A-Z0-9_]*)\}|f["'](?P<text>[A-Z][A-Z0-9_]*_)\{""")
+_STRING = re.compile(r"""^[rbuf]*(["'])(?P<text>[^"']*)\1$""")
+_BUILD = re.compile(r"^(CARGO_|OUT_DIR$)")  # what Cargo tells the code that it compiles
+_SETTINGS = re.compile(r"\bBaseSettings\b")
+_ENV_PREFIX = re.compile(r"""env_prefix["']?\s*[=:]\s*["'](\w*)["']""")
+
+
+def find_env_vars(program: Program) -> list[dict[str, Any]]:
+    """`{name, path, line, default, readers, evidence}` by name: where a variable is read first, preferring a place that gives a
+    default, and the other places. Writes (`os.environ["X"] = …`) are not reads. Tests, documents and examples do not count."""
+    sites: dict[str, list[tuple[str, int, str]]] = defaultdict(list)
+    for path in program.paths:
+        if role_of(path) in ("code", "tool", "benchmark"):
+            for name, line, default in _sites(program, path, program.record(path)):
+                sites[name].append((path, line, default))
+    return [_variable(program, name, sites[name]) for name in sorted(sites)]
+
+
+def _variable(program: Program, name: str, places: list[tuple[str, int, str]]) -> dict[str, Any]:
+    places = sorted(set(places), key=lambda p: _preference(program, *p))
+    path, line, default = places[0]
+    return {
+        "name": name, "path": path, "line": line, "default": default,
+        "readers": [f"{p}:{at}" for p, at, _ in places[:READERS]],
+        "evidence": [evidence(program, path, line, f"reads {name}")],
+    }  # fmt: skip
+
+
+def _preference(program: Program, path: str, line: int, default: str) -> tuple:
+    return role_of(path) != "code", not default, -_count(program, path), path.count("/"), path, line
+
+
+def _count(program: Program, path: str) -> int:
+    """How many variables a file reads: the file that keeps them all is where one is looked up."""
+    return sum(m.kind == "env" for m in program.record(path).marks)
+
+
+def _sites(program: Program, path: str, record: FileRecord) -> Iterator[tuple[str, int, str]]:
+    for mark in record.marks:
+        if mark.kind == "env" and not mark.detail.get("write") and not _BUILD.match(mark.name):
+            yield mark.name, mark.line, _plain(mark.detail.get("default", ""))
+        elif mark.kind == "flag" and (named := mark.detail.get("env")):
+            yield named.strip("\"'"), mark.line, _plain(mark.detail.get("default", ""))
+    if record.language != "python":
+        return
+    for call in record.calls:
+        if call.args and _NAME.match(call.args[0]) and _READS.search(call.callee):
+            name = _constant(program, path, call.args[0])
+            if name:
+                yield name, call.line, _plain(call.args[1] if len(call.args) > 1 else "")
+    yield from _declared(program, path, record)
+
+
+def _declared(program: Program, path: str, record: FileRecord) -> Iterator[tuple[str, int, str]]:
+    """Classes whose attributes are variables: `X = EnvInt(3)` in a file that reads the environment by a computed name, and
+    pydantic settings."""
+    prefix = _prefix(program, path, record)
+    computed = any(_READS.search(c.callee) and c.args and not _STRING.match(c.args[0]) for c in record.calls)
+    for bind in record.binds:
+        if bind.scope < 0 or record.defs[bind.scope].kind != "class":
+            continue
+        settings = _SETTINGS.search(" ".join(record.defs[bind.scope].bases))
+        if settings and bind.annotation and not bind.target.startswith(("model_", "_")):
+            found = _ENV_PREFIX.search(" ".join(b.value for b in record.binds if b.scope == bind.scope))
+            yield f"{found[1] if found else ''}{bind.target}".upper(), bind.line, bind.value
+        elif (computed or prefix) and _NAME.match(bind.target) and (made := _FIELD.match(bind.value)):
+            yield prefix + bind.target, bind.line, made["arguments"].split(",")[0].strip()
+
+
+def _prefix(program: Program, path: str, record: FileRecord) -> str:
+    for call in record.calls:
+        for argument in call.args:
+            if "{" in argument and (found := _PREFIX.match(argument)):
+                return found["text"] or _constant(program, path, found["constant"]) or ""
+    return ""
+
+
+def _constant(program: Program, path: str, name: str) -> str:
+    """The string that a constant holds, its own file's or an imported one's."""
+    place = lookup(program).follow(path, name)
+    if place is None or place[1].kind != "constant":
+        return ""
+    value = next(
+        (b.value for b in program.record(place[0]).binds if b.scope < 0 and b.target == place[1].name), ""
+    )
+    text = _STRING.match(value)
+    return text["text"] if text else ""
+
+
+def _plain(text: str) -> str:
+    found = _STRING.match(text)
+    return found["text"] if found else text

@@ -1,0 +1,89 @@
+# What a program is told, and by which line: variables, flags and the fields they set, classes of settings.
+from cutaway.facts.config_surface import find_config_surface
+from cutaway.read.memory import program_of
+
+
+def surface(tree):
+    return find_config_surface(program_of(tree))
+
+
+def names(rows, key="name"):
+    return [row[key] for row in rows]
+
+
+def test_variables_by_name_with_default_and_read_sites_of_the_product_alone():
+    found = surface(
+        {
+            "app/a.py": "import os\nPORT = os.getenv('APP_PORT', '80')\nos.environ['APP_SET'] = '1'\n",
+            "app/b.py": "import os\nfrom app.names import KEY\nx = os.environ.get(KEY)\ny = 'APP_PORT' in os.environ\n",
+            "app/names.py": "KEY = 'APP_KEY'\n",
+            "tests/test_a.py": "import os\nos.getenv('ONLY_A_TEST')\n",
+        }
+    )["env_vars"]
+    assert [(v["name"], v["path"], v["line"], v["default"]) for v in found] == [
+        ("APP_KEY", "app/b.py", 3, ""), ("APP_PORT", "app/a.py", 2, "80"),
+    ]  # fmt: skip
+
+
+def test_a_class_whose_attributes_are_variables():
+    text = (
+        "import os\nPREFIX = 'MY_'\nclass Env:\n    def __init__(self, d): self.d = d\n"
+        "    def load(self, name): return os.getenv(name)\n"
+        "class Envs:\n    TOP_K = EnvInt(3)\n    def __init__(self):\n        for n in dir(self):\n"
+        "            getattr(self, n).load(f'{PREFIX}{n}')\n"
+    )
+    assert [(v["name"], v["default"]) for v in surface({"env.py": text})["env_vars"]] == [("MY_TOP_K", "3")]
+
+
+def test_flags_and_the_fields_they_set():
+    tree = {
+        "conf.py": "from dataclasses import dataclass\n@dataclass\nclass Base:\n    depth: int = 2\n"
+        "@dataclass\nclass ServerArgs(Base):\n    port: int = 80\n    limit: int = 3\n",
+        "cli.py": "import argparse\nfrom conf import ServerArgs\ndef run(n, seed): ...\n"
+        "p = argparse.ArgumentParser()\np.add_argument('--port', type=int, default=ServerArgs.port, help='the port')\n"
+        "p.add_argument('--max-depth', dest='deep')\np.add_argument('--seed')\nargs = p.parse_args()\n"
+        "ServerArgs(depth=args.deep)\nrun(1, args.seed)\n",
+    }
+    flags = {f["name"]: f for f in surface(tree)["cli_flags"]}
+    assert {n: (f["sets"]["class"], f["sets"]["field"], f["sets"]["line"]) for n, f in flags.items()} == {
+        "--port": ("ServerArgs", "port", 7), "--max-depth": ("Base", "depth", 4), "--seed": ("run", "seed", 3),
+    }  # fmt: skip
+    assert flags["--port"]["help"] == "the port"
+
+
+def test_flags_that_a_library_reads_off_fields_and_parameters():
+    tree = {
+        "a.py": "import tyro\nfrom b import Config\ntyro.cli(Config)\n",
+        "b.py": "from dataclasses import dataclass\n@dataclass\nclass Config:\n    lr: float = 0.1\n    _hidden: int = 0\n",
+        "c.py": "import typer\napp = typer.Typer()\n@app.command()\ndef go(count: int = 1): ...\n",
+        "d.py": "class Args:\n    top_p: float = 1.0\n    @classmethod\n    def add(cls, p):\n"
+        "        for key in cls.fields():\n"
+        "            p.add_argument(f\"--{key.replace('_', '-')}\")\n",
+    }
+    assert {(f["name"], f["path"], f["default"]) for f in surface(tree)["cli_flags"]} == {
+        ("--lr", "b.py", "0.1"), ("--count", "c.py", "1"), ("--top_p", "d.py", "1.0"),
+    }  # fmt: skip
+
+
+def test_constants_that_a_command_line_replaces():
+    tree = {
+        "set.py": "import sys\nfor a in sys.argv[1:]:\n    globals()[a] = 1\n",
+        "train.py": "batch = 3\nname = 'x'\nexec(open('set.py').read())\nafter = 1\n",
+    }
+    assert names(surface(tree)["cli_flags"]) == ["--batch", "--name"]
+
+
+def test_classes_and_tables_of_settings():
+    tree = {
+        "m.py": "from dataclasses import dataclass\n@dataclass\nclass ModelArgs:\n    dim: int = 8\nclass Other:\n    dim = 3\n"
+        "model_configs = {'7B': dict(dim=4096)}\nclass RunConfig:\n    def __init__(self, n):\n        self.n = n\n"
+    }
+    found = {c["symbol"]: names(c["fields"]) for c in surface(tree)["config_classes"]}
+    assert found == {"ModelArgs": ["dim"], "model_configs": ["7B"], "RunConfig": ["n"]}
+
+
+def test_nothing_is_invented():
+    found = surface(
+        {"a.py": "def f(x):\n    return x\n", "README.md": "Set `FOO_BAR=1` and pass `--flag`.\n"}
+    )
+    assert found == {"env_vars": [], "cli_flags": [], "config_classes": [], "config_files": []}
