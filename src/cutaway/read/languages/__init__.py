@@ -43,7 +43,7 @@ READERS: dict[str, tuple[str, ...]] = {
     "cmake": ("manifests.cmake:read_cmake",),
     "toml": ("manifests.toml:read_toml",),
     "yaml": ("manifests.yaml:read_yaml",),
-    "json": ("manifests.json:read_json",),
+    "json": ("manifests.json:read_json", "manifests.json:read_commented"),
     "markdown": ("manifests.markdown:read_markdown",),
     "text": ("manifests.text:read_text",),
 }
@@ -58,7 +58,7 @@ NAMED: dict[str, tuple[str, ...]] = {
     "package.json": ("manifests.json:read_package",),
     "*.tsx": ("typescript:read_tsx",),
     "*.jsx": ("typescript:read_tsx",),
-    ".github/workflows/*": ("manifests.yaml:read_workflow",),
+    ".github/workflows/*.y*ml": ("manifests.yaml:read_workflow",),
     "*compose*.y*ml": ("manifests.yaml:read_compose",),
 }
 

@@ -268,7 +268,7 @@ class Walk:
         self.mark("field", node, scope, name, annotation=annotation, default=default[:120], **detail)
         self.bind(node, scope, name, default, annotation, "field")
 
-    def mark(self, kind: str, node: Node, scope: Scope, name: str, **detail: str) -> None:
+    def mark(self, kind: str, node: Node, scope: Scope, name: str, /, **detail: str) -> None:
         kept = {key: value for key, value in detail.items() if value}
         self.marks.append(Mark(kind, node.start_point[0] + 1, name, scope.index, kept))
 

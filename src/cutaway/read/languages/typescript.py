@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["read_javascript", "read_tsx", "read_typescript"]
 
 _LITERAL = re.compile(r"""^-?(\d[\w.]*|"[^"]*"|'[^']*'|`[^`$]*`|true|false)$""")
+MINIFIED = 400  # characters a line; nobody writes such lines
 _FUNCTIONS = {"arrow_function", "function_expression", "generator_function"}
 _ENTRY_VALUES = {
     "identifier",
@@ -41,6 +42,9 @@ def read_tsx(path: str, text: str) -> FileRecord:
 
 
 def read_javascript(path: str, text: str) -> FileRecord:
+    lines = text.count("\n") + 1
+    if len(text) > 20_000 and len(text) > MINIFIED * lines:
+        return FileRecord("javascript", lines, parse="skipped", why="minified")
     return read_tree(JAVASCRIPT, path, text)
 
 
