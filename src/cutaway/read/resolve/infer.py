@@ -34,6 +34,7 @@ _SAME = {"cast", "copy", "deepcopy", "compile", "proxy", "no_grad", "inference_m
          "lru_cache", "cache", "next", "DataParallel", "DistributedDataParallel", "checkpoint_wrapper", "jit", "wait_for", "shield",
          "ensure_future", "create_task"}  # fmt: skip
 _WRAPS = re.compile(r"(^|[._])(wrap|offload|compile|parallelize|prepare|shard|convert|maybe)", re.IGNORECASE)
+_DELEGATES = re.compile(r"getattr\((self\.[\w.]+),\s*\w+\)$")
 _QUALIFIED = re.compile(r"^[\w.]+(?::|\.)[A-Za-z_]\w*$")
 
 
@@ -446,6 +447,20 @@ class Inference:
             known = [f for f in found if f.value.kind not in ("ext", "extinst")]
             if known or found:
                 return known or found
+        return self._delegated(value, order, name)
+
+    def _delegated(self, value: Value, order: list[Value], name: str) -> list[Found]:
+        """What `__getattr__` passes on: `return getattr(self.worker, name)`."""
+        for owner in order if value.kind != "class" else ():
+            if owner.kind != "class":
+                continue
+            scopes = self.scopes(owner.path)
+            for index in scopes.children.get((owner.index, "__getattr__"), ())[:1]:
+                for bind in scopes.binds.get((index, "return"), ()):
+                    if inner := _DELEGATES.match(bind.value):
+                        got = self.text(inner[1], Env(owner.path, index))
+                        via = f"{owner.path}:{bind.line}"
+                        return [Found(g.value, "getattr_string", via) for f in got for g in self.attribute_of(f, name)]
         return []
 
     def mro(self, path: str, index: int) -> list[Value]:

@@ -1,0 +1,136 @@
+# Ways through the call graph: the likeliest path between two definitions, where a hop that is less sure, or that only a
+# test, a warm-up or another platform takes, costs more. Every hop keeps the call site and the way it was resolved.
+"""`Hop`, `Ways`: likeliest paths over a program's edges."""
+
+from __future__ import annotations
+
+import heapq
+import re
+from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+from cutaway.model.code import Edge
+from cutaway.read.origins import CONFIDENCE
+
+if TYPE_CHECKING:
+    from cutaway.read.program import Program
+
+__all__ = ["Hop", "Node", "Ways"]
+
+Node = tuple[str, str]  # (path, symbol)
+MOST = 60_000  # nodes that one search may visit
+
+_ASIDE = re.compile(
+    r"(^|[_./])(dummy|profil\w*|warm_?up|capture\w*|mock|fake|debug|bench\w*|tests?|examples?|docs?|stub|legacy|deprecated|"
+    r"dry_?run|sleep|wake\w*|shutdown|abort\w*|reset\w*|elastic\w*)(?=$|[_./])"
+)
+_PLATFORM = re.compile(r"(^|[_./])(cpu|rocm|hip|xpu|tpu|hpu|npu|neuron|mps|metal|ascend|aiter|openvino|musa)(?=$|[_./0-9])", re.IGNORECASE)
+_QUOTED = re.compile(r"[\"']([\w.:]+)[\"']")
+
+
+class Hop(NamedTuple):
+    """One step: `node` is reached from `source` by the call at `source[0]:line`. `declared` is the definition that the code
+    names where `node` overrides it."""
+
+    node: Node
+    source: Node
+    line: int
+    origin: str
+    via: str = ""
+    declared: Node | None = None
+
+
+class Ways:
+    """Paths over one program."""
+
+    def __init__(self, program: Program):
+        self.program = program
+        self._out: dict[Node, list[Hop]] = {}
+
+    def hops(self, node: Node) -> list[Hop]:
+        """Where a definition leads, in order of line; a method that subclasses override leads to theirs as well."""
+        if node not in self._out:
+            self._out[node] = list(self._hops(node))
+        return self._out[node]
+
+    def _hops(self, node: Node) -> Iterator[Hop]:
+        path, symbol = node
+        if path not in self.program:
+            return
+        for edge in self.program.callees(path, symbol):
+            if edge.path and edge.symbol and (edge.path, edge.symbol) != node:
+                yield from self._of_edge(node, edge)
+
+    def _of_edge(self, node: Node, edge: Edge) -> Iterator[Hop]:
+        target = (edge.path, edge.symbol)
+        yield Hop(target, node, edge.line, edge.origin, edge.via)
+        if edge.origin not in ("super", "constructor", "override"):
+            for other in self.ranked(target):
+                yield Hop(other, node, edge.line, "override", edge.via, target)
+
+    def ranked(self, declared: Node) -> list[Node]:
+        """The overrides of a method, the likeliest first: not of a special platform, named first in the code's own tables."""
+        found = self.program.graph.overrides(*declared)
+        return sorted(found, key=lambda n: (bool(_PLATFORM.search(n[0] + "/" + n[1])), bool(_ASIDE.search(n[0])), self.order.get(n[0], 10**6), n))
+
+    @cached_property
+    def order(self) -> dict[str, int]:
+        """File -> the place at which a table or enumeration first names something in it."""
+        modules = self.program.graph.inference.modules
+        places: dict[str, int] = {}
+        for path in self.program.paths:
+            rows = [m for m in self.program.record(path).marks if m.kind in ("member", "entry")]
+            for position, mark in enumerate(rows):
+                for text in _QUOTED.findall(mark.detail.get("value", "")):
+                    if "." in text and (found := modules.find(text.partition(":")[0].rpartition(".")[0] if ":" not in text else text.partition(":")[0])):
+                        places[found] = min(position, places.get(found, position))
+        return places
+
+    def cost(self, hop: Hop) -> float:
+        """What a hop costs: 1 for a plain one, more where it is less likely to be the way of a request."""
+        path, symbol = hop.node
+        cost = 1.0 + (1 - CONFIDENCE.get(hop.origin, 0.5))
+        if hop.origin == "override":
+            cost += 0.1 * min(20, self.ranked(hop.declared).index(hop.node)) if hop.declared else 1.0
+        if hop.origin == "callback":
+            cost += 1.5
+        last = symbol.rpartition(".")[2]
+        cost += 4.0 * bool(_ASIDE.search(last)) + 3.0 * bool(_PLATFORM.search(f"{path}/{symbol}")) + 6.0 * bool(_ASIDE.search(path))
+        definition = self.program.definition(path, symbol)
+        return cost + (0.4 if definition and "abstract" in definition.flags else 0.0)
+
+    def search(self, roots: Iterable[Node], until: Callable[[Node], bool] | None = None, most: int = MOST) -> dict[Node, tuple[float, Hop | None]]:
+        """node -> (cost, the hop that reaches it) from the nearest root; ends at the first node that `until` accepts."""
+        reached: dict[Node, tuple[float, Hop | None]] = {}
+        heap: list[tuple[float, int, Node, Hop | None]] = [(0.0, i, root, None) for i, root in enumerate(roots)]
+        count = len(heap)
+        while heap and len(reached) < most:
+            cost, _, node, hop = heapq.heappop(heap)
+            if node in reached:
+                continue
+            reached[node] = (cost, hop)
+            if until and until(node):
+                break
+            for following in self.hops(node):
+                if following.node not in reached:
+                    count += 1
+                    heapq.heappush(heap, (cost + self.cost(following), count, following.node, following))
+        return reached
+
+    def path(self, roots: Iterable[Node], goal: Callable[[Node], bool]) -> list[Hop]:
+        """The likeliest hops from a root to the first node that `goal` accepts; empty when there is no way."""
+        reached = self.search(roots, goal)
+        node = next(reversed(reached), None)
+        if node is None or not goal(node):
+            return []
+        return trail(reached, node)
+
+
+def trail(reached: dict[Node, tuple[float, Hop | None]], node: Node) -> list[Hop]:
+    """The hops of a search that lead to a node, first to last."""
+    hops = []
+    while (hop := reached[node][1]) is not None:
+        hops.append(hop)
+        node = hop.source
+    return hops[::-1]
