@@ -37,6 +37,11 @@ EXAMPLES = {
         "cost llama-3.1-8b -o llama.json",
         "cost llama.json --set batch_size=4,seq_len=512 -o llama.md",
     ],
+    "verify": [
+        "verify report.md --source path/to/repository",
+        "verify report.json --source path/to/repository --commit HEAD",
+        "verify report.md --source path/to/repository -o findings.sarif",
+    ],
     "models": ["models", "models qwen", "models --type mixtral --json"],
     "ops": ["ops softmax", "ops --kind matmul", "ops aten.silu_.default"],
     "cache": ["cache", "cache dir", "cache clean"],

@@ -4,6 +4,7 @@
 
 import contextlib
 import os
+import re
 import sys
 import traceback
 
@@ -19,12 +20,13 @@ __all__ = ["COMMANDS", "main", "run"]
 COMMANDS = {
     "inspect": ("cutaway.cli.inspect:inspect", "The module tree: classes, shapes, dtypes, parameters."),
     "cost": ("cutaway.cli.cost:cost", "What every line computes and moves, as formulas or numbers."),
+    "verify": ("cutaway.cli.verify:verify", "What in a report does not hold, checked against the source."),
     "models": ("cutaway.cli.models:models", "The catalogue of models."),
     "ops": ("cutaway.cli.ops:ops", "The rules: what each operation costs, and why."),
     "cache": ("cutaway.cli.cache:cache", "Where answers are kept, and how to clear them."),
 }
 
-_EPILOGUE = """Every command: --json or --format text|json|md|html|csv, -o FILE, --debug for tracebacks.
+_EPILOGUE = """Every command: --json or --format text|json|md|html|csv|sarif, -o FILE, --debug for tracebacks.
 Exit codes: 0 fine, 1 findings, 2 could not run."""
 
 
@@ -76,15 +78,21 @@ def _explained(error: Exception, argv: list[str]) -> str:
         return error.render()
     if isinstance(error, CycloptsError):
         command = [argv[0]] if argv and argv[0] in COMMANDS else []
-        return CutawayError(
-            " ".join(str(error).split()), try_=" ".join(["cutaway", *command, "--help"])
-        ).render()
+        usage = " ".join(["cutaway", *command, "--help"])
+        return CutawayError(" ".join(str(error).split()), try_=_values_given(error) or usage).render()
     return CutawayError(
         f"cutaway itself failed: {last_line(error)}",
         asked="cutaway " + " ".join(argv),
         where=raised_at(error),
         try_="the same with --debug shows the traceback",
     ).render()
+
+
+def _values_given(error: CycloptsError) -> str:
+    """`--set batch_size=1` for a `batch_size=1` that stands by itself."""
+    words = getattr(error, "unused_tokens", None) or []
+    values = [word for word in words if re.fullmatch(r"[A-Za-z_]\w*=\S+", word)]
+    return " ".join(f"--set {word}" for word in values) if error.command_chain == ("cost",) else ""
 
 
 def _without_debug(argv: list[str]) -> tuple[bool, list[str]]:

@@ -18,7 +18,7 @@ from cutaway.errors import BadValue, OutputError
 
 __all__ = ["Output", "emit", "format_of", "say", "to_json", "write_atomic"]
 
-_SUFFIXES = {".json": "json", ".md": "md", ".html": "html", ".csv": "csv", ".txt": "text"}
+_SUFFIXES = {".json": "json", ".md": "md", ".html": "html", ".csv": "csv", ".txt": "text", ".sarif": "sarif"}
 
 
 @Parameter(name="*")
@@ -28,7 +28,7 @@ class Output:
 
     json: Annotated[bool, Parameter(negative="", show_default=False)] = False
     """Short for --format json."""
-    format: Literal["text", "json", "md", "html", "csv"] | None = None
+    format: Literal["text", "json", "md", "html", "csv", "sarif"] | None = None
     """The form of the answer; without it, the one that FILE's suffix says, else text."""
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None
     """Write to FILE instead of stdout."""

@@ -1,0 +1,35 @@
+# A path that is not there is the commonest mistake of reports that were written and not derived.
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+
+from cutaway.report.verify.model import Check, Cited, Document, Finding
+from cutaway.report.verify.sources import Sources
+
+__all__ = ["CHECK", "there"]
+
+
+def there(cited: Cited, sources: Sources) -> bool:
+    """Whether the path is a file of the repository, or, cited without a line, a folder or a pattern that fits one."""
+    if sources.has(cited.path):
+        return True
+    if cited.start:
+        return False
+    if "*" in cited.path:
+        return any(fnmatchcase(path, cited.path) for path in sources.paths)
+    return sources.has_folder(cited.path)
+
+
+def find(document: Document, sources: Sources) -> Iterator[Finding]:
+    seen: set[tuple[str, int]] = set()
+    for cited in document.cited:
+        if there(cited, sources) or cited.evidence or (cited.path, cited.line) in seen:
+            continue
+        seen.add((cited.path, cited.line))
+        near = sources.nearest(cited.path)
+        hint = f"; nearest: {', '.join(near)}" if near else ""
+        yield Finding("path", f"{cited.path} is not in the repository{hint}", cited.line, cited.where, cited)
+
+
+CHECK = Check("path", "every cited path exists", find, needs_source=True)
