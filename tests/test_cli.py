@@ -126,3 +126,19 @@ def test_inspect_without_torch_gives_the_catalogues_totals(tmp_path):
 def test_errors_print_only_what_is_known():
     error = CutawayError("it broke", asked="x", try_="y\nz")
     assert error.render() == "error: it broke\n  asked  x\n  try    y\n         z"
+
+
+def test_a_value_without_its_option_gets_one(capfd):
+    assert run(["cost", "llama-3.1-8b", "batch_size=1", "seq_len=4"]) == 2
+    assert "--set batch_size=1 --set seq_len=4" in capfd.readouterr().err
+
+
+def test_a_wrong_name_is_told_before_torch_is_imported():
+    script = (
+        "import sys\nfrom cutaway.cli import run\n"
+        "code = run(['cost', 'llama-9', '--no-cache'])\n"
+        "sys.exit(code if 'torch' not in sys.modules else 3)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert "no such model" in done.stderr

@@ -13,6 +13,7 @@ import pytest
 from cutaway.cli import run
 from cutaway.errors import BadValue
 from cutaway.formula import parse
+from cutaway.formula.condition import met
 from cutaway.model import Call, Cost
 from cutaway.report.cost_json import to_dict, to_json
 from cutaway.report.cost_lines import costly_rows, line_rows
@@ -21,7 +22,6 @@ from cutaway.report.cost_markdown import render_markdown
 from cutaway.report.cost_records import records
 from cutaway.report.cost_text import render_text
 from cutaway.report.expand import SumMismatch, expand
-from cutaway.report.regime import met
 from cutaway.report.result import CostResult
 from cutaway.report.units import percent, si
 from cutaway.report.words import names_text

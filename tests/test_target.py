@@ -149,3 +149,34 @@ def test_arguments_are_read_as_what_they_look_like():
         "n": 3, "x": 0.5, "on": True, "no": None, "name": "gelu", "dims": [1, 2]}  # fmt: skip
     with pytest.raises(BadValue):
         parse_args(["n"])
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("LlamaMLP", "transformers.models.llama.modeling_llama.LlamaMLP"),
+        ("llamamlp", "transformers.models.llama.modeling_llama.LlamaMLP"),
+        ("Linear", "torch.nn.modules.linear.Linear"),
+    ],
+)
+def test_a_bare_class_name_gets_its_module(text, place):
+    with pytest.raises(UnknownTarget) as error:
+        resolve(text)
+    assert place in error.value.known
+    assert error.value.try_ == f"cutaway cost {place}"
+
+
+def test_a_class_asked_of_the_wrong_module_gets_the_right_one():
+    with pytest.raises(UnknownTarget) as error:
+        load_class(resolve("transformers.LlamaMLP"))
+    assert error.value.known == "transformers.models.llama.modeling_llama.LlamaMLP"
+
+
+def test_a_colon_before_the_class_is_understood():
+    assert load_class(resolve("torch.nn:Linear")).__name__ == "Linear"
+
+
+def test_a_class_of_a_file_is_called_after_the_file(tmp_path):
+    script = tmp_path / "net.py"
+    script.write_text("import dataclasses\n\n@dataclasses.dataclass\nclass Net:\n    x: 'int' = 1\n")
+    assert load_class(resolve(f"{script}:Net", trust_code=True)).__module__ == "net.py"

@@ -98,16 +98,18 @@ def trace(request: store.Request, cache: bool) -> Analysis:
     """Derive the answer, and keep it."""
     from cutaway.model import Convention
     from cutaway.report.cost_json import to_json
+    from cutaway.trace.target import resolve
+
+    # A wrong name is told before torch is imported.
+    target = resolve(request.target, request.trust_code, request.args)
     from cutaway.trace.analyse import analyse
 
     analysis = analyse(
-        request.target,
+        target,
         phase=request.phase,
         values=request.values,
         symbols=request.symbols,
         dtype=request.dtype,
-        trust_code=request.trust_code,
-        args=request.args,
         inputs=request.inputs,
         convention=Convention(execution=request.execution),
     )

@@ -11,11 +11,11 @@ from typing import Any
 
 from cutaway.errors import BadValue, NeedsExtra
 from cutaway.formula import Formula, compile_formulas
+from cutaway.formula.condition import broken, met
 from cutaway.model import Analysis
 from cutaway.report.asked import check_value
 from cutaway.report.cost_json import to_dict, to_json
 from cutaway.report.cost_load import from_dict
-from cutaway.report.regime import broken, met
 from cutaway.report.values import check_names, known, number
 
 TOTALS = (

@@ -7,8 +7,8 @@ from fractions import Fraction
 
 from cutaway.errors import BadValue, nearest
 from cutaway.formula import Formula
+from cutaway.formula.condition import broken
 from cutaway.model import Analysis
-from cutaway.report.regime import broken
 
 
 def known(analysis: Analysis) -> dict[str, int]:

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from cutaway.report.regime import broken
+from cutaway.formula.condition import broken
 from cutaway.report.source_text import find_file
 from cutaway.store.folder import names, read, write
 from cutaway.store.request import Request, digest

@@ -23,7 +23,7 @@ MOST_TRIES = 4  # traces at other sizes, in search of those that take the branch
 
 
 def analyse(
-    target: str,
+    target: str | Target,
     *,
     phase: str = "prefill",
     values: Mapping[str, int] | None = None,
@@ -35,16 +35,16 @@ def analyse(
     convention: Convention = DEFAULT_CONVENTION,
     memo: bool = True,
 ) -> Analysis:
-    """What one pass of `target` computes and moves, as formulas.
+    """What one pass of `target` computes and moves, as formulas. A `Target` brings its own trust and arguments.
 
     `values` choose the regime (which side of a window, batch of one …); formulas stay symbolic.
     `symbols="all"` makes the architecture's sizes symbols too, as is always done for a class.
     Raises `CutawayError` with what was asked, where, what was known and what to try.
     """
-    found = resolve(target, trust_code, dict(args or {}))
+    found = target if isinstance(target, Target) else resolve(target, trust_code, dict(args or {}))
     if found.kind == "repo":
         raise BadValue(
-            "that is a repository, not a model", asked=target, try_="file.py:Class for a class in it"
+            "that is a repository, not a model", asked=found.text, try_="file.py:Class for a class in it"
         )
     job, subject = _job(found, phase, symbols, dtype, dict(inputs or {}), convention, memo)
     return derive(job, subject, values or {})

@@ -232,7 +232,8 @@ def _source(root: ModuleRun, modules: list[Module]) -> dict[str, Any]:
     """Which package, which version, which files: with the hash of each, so that a report can be checked later."""
     files = {source.relative(f): f for f in _files(root)}
     shown = {p.path for m in modules for s in m.steps for p in s.stack} | {m.source.path for m in modules}
-    package = modules[0].class_name.partition(".")[0]
+    module = modules[0].class_name.rpartition(".")[0]
+    package = module if module.endswith(".py") else module.partition(".")[0]  # a file is its own package
     try:
         version = importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:

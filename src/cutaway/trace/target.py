@@ -16,12 +16,14 @@ from pathlib import Path
 from cutaway import catalogue
 from cutaway.errors import BadConfig, BadValue, ForwardRaised, NeedsExtra, NeedsTrust, UnknownTarget
 from cutaway.trace import hub
+from cutaway.trace.classes import find_classes
 from cutaway.trace.config import check_config, read_config
 
 __all__ = ["Target", "load_class", "parse_args", "resolve"]
 
 KINDS = ("model", "class", "file_class", "repo")
 _CLASS = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
+_COLON = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 _HF_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _GIT_URL = re.compile(r"(https?|git|ssh)://|git@[\w.-]+:")
 
@@ -96,6 +98,8 @@ def _resolve(text: str) -> dict:
     file, colon, class_name = text.rpartition(":")
     if colon and file.endswith(".py"):
         return _file_class(text, Path(file).expanduser(), class_name)
+    if _COLON.fullmatch(text):
+        return _qualified(text.replace(":", "."))
     path = Path(text).expanduser()
     if path.is_dir():
         return _folder(path)
@@ -114,8 +118,18 @@ def _named(text: str) -> dict:
             return _qualified(text)
         if _HF_ID.fullmatch(text):
             return {"kind": "model", "name": text, "config": check_config(hub.config_of(text, unknown), text)}
-        raise
+        raise _with_classes(text, unknown) from None
     return {"kind": "model", "name": entry.id, "config": entry.config, "entry": entry}
+
+
+def _with_classes(name: str, error: UnknownTarget) -> UnknownTarget:
+    """The error with the qualified names of classes called `name`, if torch or Transformers has any."""
+    places = find_classes(name)
+    if places:
+        error.what = f"{name} is a class, and needs the module that it is in"
+        error.known = ", ".join(places[:5]) + (f" and {len(places) - 5} more" if len(places) > 5 else "")
+        error.try_ = f"cutaway cost {places[0]}"
+    return error
 
 
 def _folder(path: Path) -> dict:
@@ -180,11 +194,14 @@ def _import_class(target: Target) -> tuple[str, object]:
     found = module
     for name in rest:
         if not hasattr(found, name):
-            raise UnknownTarget.among(
+            raise _with_classes(
                 name,
-                _names_in(module),
-                what=f"no {name!r} in {module.__name__}",
-                where=getattr(module, "__file__", None),
+                UnknownTarget.among(
+                    name,
+                    _names_in(module),
+                    what=f"no {name!r} in {module.__name__}",
+                    where=getattr(module, "__file__", None),
+                ),
             )
         found = getattr(found, name)
     return module.__name__, found
@@ -235,9 +252,10 @@ def _class_of_file(target: Target) -> type:
             where=str(target.path),
             try_="read it, then add --trust-code",
         )
-    name = f"cutaway_target_{path.stem}"
+    name = path.name  # `plain.py`: what was typed, and no name that an import could ask for
     spec = importlib.util.spec_from_file_location(name, path)
     module = importlib.util.module_from_spec(spec)
+    module.__package__ = ""
     sys.modules[name] = module
     sys.path.insert(0, str(path.parent))
     try:
