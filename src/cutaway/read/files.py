@@ -57,8 +57,9 @@ class Source:
         notes: Iterable[str] = (),
     ):
         self.kind, self.name, self.url, self.commit = kind, name, url, commit
-        self.dirty, self.prefix, self.notes = dirty, prefix, list(notes)
+        self.dirty, self.prefix = dirty, prefix
         by_path = {file.path: file for file in files}
+        self.notes = list(notes)  # after the files: listing them may add some
         self.files = [by_path[path] for path in sorted(by_path)]
         self._by_path = by_path
 
