@@ -23,7 +23,6 @@ _LAUNCHERS = re.compile(r"(cuda|hip|cu)Launch(Cooperative)?Kernel(Ex|ExC|GGL)?|h
 _POINTED = re.compile(r"&\s*([A-Za-z_][\w:]*)")
 _NAME = re.compile(r"[A-Za-z_][\w:]*")
 _COMPARERS = {"strcmp", "strncmp", "strcasecmp", "starts_with"}
-_GFLAG = re.compile(r"(?:DEFINE|ABSL_FLAG)(?:_(\w+))?")
 
 
 def call(walk: Walk, node: Node, scope: Scope) -> None:
@@ -31,8 +30,8 @@ def call(walk: Walk, node: Node, scope: Scope) -> None:
     callee = walk.text(function, 200)
     holder = node.child_by_field_name("arguments")
     arguments = holder.named_children if holder is not None else []
-    launch = next((c for c in node.named_children if c.type == "kernel_call_syntax"), None)
-    if launch is not None:
+    launch = node.child(1) if node.child_count > 2 else None
+    if launch is not None and launch.type == "kernel_call_syntax":
         walk.call(node, scope, callee, arguments, "launch")
         walk.seen.add(launch.start_byte)
         sizes = dict(
@@ -46,23 +45,17 @@ def call(walk: Walk, node: Node, scope: Scope) -> None:
         return
     at = function.child_by_field_name("field") if function is not None else None
     args = walk.call(node, scope, callee, arguments, at=at)
-    last = re.split(r"::|\.|->", bare(callee))[-1]
+    last = bare(callee).rpartition("::")[2].rpartition(".")[2].rpartition("->")[2]
     rule = _RULES.get(last)
     if rule is not None:
         rule(walk, at or node, scope, callee, arguments, args)
-    elif _LAUNCHERS.fullmatch(last):
+    elif "Launch" in last and _LAUNCHERS.fullmatch(last):
         _launcher(walk, node, scope, args)
-    elif match := _GFLAG.fullmatch(last):
-        _gflag(walk, node, scope, match[1] or "", args)
-    elif "env" in last.lower() and arguments and ENV_NAME.match(walk.string(arguments[0]) or ""):
-        walk.mark(
-            "env",
-            node,
-            scope,
-            walk.string(arguments[0]) or "",
-            default=args[1] if len(args) > 1 else "",
-            via=callee,
-        )
+    elif last.startswith(("DEFINE_", "ABSL_FLAG")):
+        _gflag(walk, node, scope, last.partition("_")[2] if last[0] == "D" else "", args)
+    elif arguments and "env" in last.lower() and ENV_NAME.match(walk.string(arguments[0]) or ""):
+        default = args[1] if len(args) > 1 else ""
+        walk.mark("env", node, scope, walk.string(arguments[0]) or "", default=default, via=callee)
 
 
 # --- one rule per name of a call ---

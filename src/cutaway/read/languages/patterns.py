@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Iterator
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -22,10 +23,11 @@ __all__ = ["add_patterns", "read_patterns"]
 
 # Every repetition is bounded: hostile text must not make a search quadratic.
 HEAD, BODY = 1500, 200_000  # characters of a kernel's head, and of its body
-_GLOBAL = re.compile(r"__global__|kernel(?= {1,4}void )")  # the second is Metal's
+_GLOBAL = re.compile(r"__global__")  # patterns that begin with plain text are searched ten times as fast
+_METAL = re.compile(r"kernel(?:\]\])?\s{1,4}(?=void\s)")
 _HEAD = re.compile(r"[;{}]|\bvoid\b|([A-Za-z_][\w#]*)\s*(?:<[^;{}()]{0,80}>\s*)?\(")
 _NOT_NAMES = re.compile(r"__\w+__|\w*launch_bounds\w*|requires|if|alignas|decltype|noexcept", re.IGNORECASE)
-_LAUNCH = re.compile(r"(?<!<)<<<(?!<)")
+_LAUNCH = re.compile(r"<<<<*")
 _CALLEE = re.compile(r"([A-Za-z_][\w:]{0,150})\s*$")
 _BINDING = re.compile(r"(?:\.|->)(def|impl)\s{0,20}\(\s{0,80}\"([\w:.]{1,120})")
 _POINTED = re.compile(r"&\s{0,20}([A-Za-z_][\w:]{0,150})")
@@ -46,7 +48,10 @@ class _Text:
                 parts += [text[last:start], _blanked(text[start:end])]
                 last = end
         self.text = "".join([*parts, text[last:]])
-        self.ends = [m.start() for m in re.finditer("\n", text)]
+
+    @cached_property
+    def ends(self) -> list[int]:
+        return [m.start() for m in re.finditer("\n", self.text)]
 
     def line(self, offset: int) -> int:
         return bisect_left(self.ends, offset) + 1
@@ -59,8 +64,8 @@ def _blanked(text: str) -> str:
 def add_patterns(walk: Walk) -> None:
     """Adds to a finished walk the kernels, launches and bindings that it did not see."""
     data = walk.data
-    broken = walk.tree.root_node.has_error
-    if not (broken or b"__global__" in data or b"<<<" in data or b"kernel void" in data):
+    bindings = walk.tree.root_node.has_error and any(sign in data for sign in (b".def(", b".impl(", b">def("))
+    if not (bindings or any(sign in data for sign in (b"__global__", b"<<<", b"kernel void", b"[[kernel]]"))):
         return
     text = _Text(data, walk.comments)
     known = {(d.name.rpartition(".")[2], d.line) for d in walk.defs if d.kind == "kernel"}
@@ -79,7 +84,7 @@ def add_patterns(walk: Walk) -> None:
             scope = walk.scope_at(text.line(at))
             walk.calls.append(Call(scope, text.line(at), callee, [], ["launch"]))
             walk.marks.append(Mark("launch", text.line(at), bare(callee), scope, sizes))
-    if broken:
+    if bindings:
         seen = {(m.name, m.line) for m in walk.marks if m.kind == "binding"}
         for mark in _bindings(text):
             if (mark.name, mark.line) not in seen:
@@ -195,6 +200,8 @@ def _launches(text: _Text) -> Iterator[tuple[str, int, dict[str, str]]]:
     """(callee, offset of `<<<`, sizes) of each `kernel<<<grid, block>>>`."""
     for match in _LAUNCH.finditer(text.text):
         at = match.start()
+        if len(match[0]) > 3:  # a conflict that somebody forgot to merge
+            continue
         before = text.text[max(0, at - 600) : at].replace("\\\n", "  ").rstrip()
         arguments = ""
         if before.endswith(">"):

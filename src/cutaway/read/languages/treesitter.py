@@ -257,7 +257,7 @@ class Walk:
     ) -> None:
         self.binds.append(Bind(scope.index, node.start_point[0] + 1, target, value, annotation, kind))
         for mark, pattern in self.grammar.typed:
-            if found := pattern.search(annotation) or pattern.match(value):
+            if found := (annotation and pattern.search(annotation)) or (value and pattern.match(value)):
                 self.mark(mark, node, scope, found[1], target=target, callee=found[0].strip("( "))
                 break
 

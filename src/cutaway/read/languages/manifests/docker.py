@@ -46,7 +46,7 @@ def _instructions(text: str) -> list[tuple[int, str, str]]:
     """(line, instruction, arguments), continuations and here-documents taken in."""
     lines = list(enumerate(text.split("\n"), 1))
     kept: list[tuple[int, str]] = []
-    end, waiting = "", ""
+    end = ""
     for number, line in lines:
         if end:
             if line.strip() == end:
