@@ -1,0 +1,65 @@
+# The words in which a detector is written: a concept is a set of clues of several kinds, each with a weight, and the
+# kinds of evidence that a candidate must have before it counts. Detectors hold only such data; `scoring.py` holds
+# the judgement, so that every concept is judged alike.
+"""`Concept` and its `Clue`s."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+__all__ = ["CALLABLE", "Clue", "Concept", "TYPE", "VALUE", "about", "base", "code", "has", "kinds", "name", "owner", "path", "takes", "uses"]
+
+TYPE = ("class", "struct", "enum", "interface", "trait", "type", "namespace")
+CALLABLE = ("function", "method", "kernel")
+VALUE = ("constant", "macro", "script")
+
+
+@dataclass(frozen=True)
+class Clue:
+    """`pattern` over the words of one `field` of a definition is worth `weight` points; `tag` groups clues that stand for
+    the same thing in `Concept.needs`. Fields: name (its own), owner (of the class it is a method of), path (of its file),
+    has (methods and nested definitions), uses (identifiers of the body), takes (parameters and their types), base (base
+    classes and traits), about (docstring, lower case), code (source text, a raw regular expression)."""
+
+    field: str
+    pattern: str
+    weight: float
+    tag: str = ""
+
+
+def _maker(where: str):
+    def make(pattern: str, weight: float, tag: str = "") -> Clue:
+        return Clue(where, pattern, weight, tag)
+
+    make.__name__ = where
+    make.__doc__ = f"A clue in `{where}` (see `Clue`)."
+    return make
+
+
+name, owner, path, has, uses, takes, base, about, code = map(
+    _maker, ("name", "owner", "path", "has", "uses", "takes", "base", "about", "code")
+)
+
+
+@dataclass(frozen=True)
+class Concept:
+    """One thing to find. `looked_for` completes the sentence "no definition that …", the reason of an absence. `kinds` are
+    the kinds of definitions that can be it, each with the factor on its score. All of `needs` must be met: each is a tag,
+    or several joined by `|` of which one is enough. `least` is the score below which nothing is claimed. `near` raises a candidate by
+    so many points where it is, or stands in, a class that another concept found (`scheduler`), or beside it in its file. `anywhere`: a
+    thing that programs without a language model have too."""
+
+    key: str
+    looked_for: str
+    kinds: dict[str, float]
+    clues: tuple[Clue, ...]
+    needs: tuple[str, ...] = ()
+    least: float = 8.0
+    near: dict[str, float] = field(default_factory=dict)
+    anywhere: bool = False
+
+
+def kinds(types: float = 0.0, callables: float = 0.0, values: float = 0.0) -> dict[str, float]:
+    """The kinds table of a concept from one factor per family; a family with 0 cannot be it."""
+    table = {**dict.fromkeys(TYPE, types), **dict.fromkeys(CALLABLE, callables), **dict.fromkeys(VALUE, values)}
+    return {kind: factor for kind, factor in table.items() if factor}

@@ -1,0 +1,165 @@
+# The definitions of a repository as the detectors see them. Which clues a definition meets is a bit mask: every identifier
+# is held against the clues once for the whole repository, however often it occurs, so that 60,000 definitions
+# and 300 clues cost a second or two.
+"""`Corpus`: every definition of the code that runs, with the clues it meets."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from cutaway.facts.concept import Clue
+from cutaway.facts.roles import role_of
+from cutaway.facts.words import matcher, snake
+from cutaway.model.code import Def
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from cutaway.read.program import Program
+
+__all__ = ["Corpus", "Entity", "SCRIPT"]
+
+SCRIPT = "script"  # the kind of a file's own statements, where they do something
+LANGUAGES = ("python", "c", "cpp", "cuda", "rust", "go", "typescript", "javascript")
+_IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
+_SCRIPT_WORDS = 12  # fewer identifiers outside of definitions are imports and constants
+
+
+class Entity:
+    """A definition, or a file's statements outside of any (`definition.kind` is `script`, its name empty)."""
+
+    __slots__ = ("definition", "fields", "index", "mask", "members", "path", "role")
+
+    def __init__(self, path: str, role: str, index: int, definition: Def):
+        self.path, self.role, self.index, self.definition = path, role, index, definition
+        self.mask = 0
+        self.fields: list[str] = []
+        self.members: list[str] = []
+
+    @property
+    def local(self) -> str:
+        """The last part of its name."""
+        return self.definition.name.rpartition(".")[2]
+
+    @property
+    def container(self) -> str:
+        """The name of the class, type or namespace it stands in."""
+        return self.definition.name.rpartition(".")[0]
+
+
+class Lexicon:
+    """The clues of one field: which of them an identifier meets, answered once for each identifier."""
+
+    def __init__(self, clues: Iterable[tuple[int, Clue]]):
+        pairs = [(1 << bit, matcher(clue.pattern)) for bit, clue in clues]
+        self.pairs = pairs
+        self.any = matcher("|".join(f"(?:{p.pattern})" for _, p in pairs)) if pairs else None
+        self.known: dict[str, int] = {}
+
+    def mask(self, identifier: str) -> int:
+        found = self.known.get(identifier)
+        if found is None:
+            found = self.known[identifier] = self._mask(snake(identifier))
+        return found
+
+    def _mask(self, text: str) -> int:
+        if self.any is None or not text or not self.any.search(text):
+            return 0
+        return sum(bit for bit, pattern in self.pairs if pattern.search(text))
+
+
+class Corpus:
+    """`clues` are all clues of all concepts; the bit of a clue in `Entity.mask` is its index there."""
+
+    def __init__(self, program: Program, clues: list[Clue]):
+        self.program = program
+        self.clues = clues
+        fields: dict[str, list[tuple[int, Clue]]] = defaultdict(list)
+        for bit, clue in enumerate(clues):
+            fields[clue.field].append((bit, clue))
+        self.lexicons = {field: Lexicon(fields[field]) for field in ("name", "owner", "path", "has", "uses", "takes", "base")}
+        self.roles: dict[str, str] = {}
+        self.entities: list[Entity] = []
+        self.by_name: dict[str, list[Entity]] = defaultdict(list)
+        self.users: Counter[str] = Counter()  # identifier -> files of code that use it
+        for path in program.paths:
+            self._add(path)
+
+    def _add(self, path: str) -> None:
+        record = self.program.record(path)
+        if record.language not in LANGUAGES:
+            return
+        role = self.roles[path] = role_of(path, record.doc)
+        if role in ("test", "doc", "vendored", "generated"):
+            return
+        path_mask = self.lexicons["path"].mask(path.rpartition(".")[0])
+        mine: list[Entity] = []
+        words: set[str] = set(record.words)
+        fields: dict[int, list[str]] = defaultdict(list)
+        for mark in record.marks:
+            if mark.kind in ("field", "member"):
+                fields[mark.scope].append(mark.name)
+        for index, definition in enumerate(record.defs):
+            entity = Entity(path, role, index, definition)
+            entity.mask = path_mask | self._mask(definition)
+            for name in fields.get(index, ()):
+                entity.mask |= self.lexicons["uses"].mask(name)
+            entity.fields = fields.get(index, [])
+            mine.append(entity)
+            words.update(definition.words)
+        heirs = {entity.definition.name: entity for entity in reversed(mine)}
+        for entity in mine:
+            holder = heirs.get(entity.container)
+            if holder is not None and holder is not entity:
+                holder.members.append(entity.local)
+                holder.mask |= self.lexicons["has"].mask(entity.local)
+        if len(record.words) >= _SCRIPT_WORDS and record.language == "python":
+            script = Entity(path, role, -1, Def("", SCRIPT, 1, 1, record.lines, words=record.words))
+            script.mask = path_mask | self._mask(script.definition)
+            mine.append(script)
+        self.entities += mine
+        for entity in mine:
+            self.by_name[entity.local].append(entity)
+        self.users.update(words)
+
+    def _mask(self, definition: Def) -> int:
+        lexicons = self.lexicons
+        container, _, local = definition.name.rpartition(".")
+        mask = lexicons["name"].mask(local)
+        if container:
+            mask |= lexicons["owner"].mask(container)
+        uses = lexicons["uses"].known
+        for word in definition.words:
+            found = uses.get(word)
+            mask |= lexicons["uses"].mask(word) if found is None else found
+        for parameter in definition.params:
+            mask |= lexicons["takes"].mask(parameter.name)
+            for identifier in _IDENTIFIER.findall(parameter.annotation):
+                mask |= lexicons["takes"].mask(identifier)
+        for text in definition.bases:
+            mask |= lexicons["base"].mask(text)
+        return mask
+
+    def word_for(self, entity: Entity, bit: int) -> str:
+        """The first identifier of a definition's body that meets a `uses` clue."""
+        pattern = matcher(self.clues[bit].pattern)
+        return next((w for w in (*entity.fields, *entity.definition.words) if pattern.search(snake(w))), "")
+
+    @cached_property
+    def imports(self) -> dict[str, list[tuple[str, tuple[str, ...]]]]:
+        """symbol -> (the file that imports it, the last parts of the module it names), over the code."""
+        table: dict[str, list[tuple[str, tuple[str, ...]]]] = defaultdict(list)
+        for path, role in self.roles.items():
+            if role != "test":
+                for item in self.program.record(path).imports:
+                    parts = tuple(p for p in re.split(r"[./:]+", item.module) if p and p not in ("crate", "self", "super"))
+                    table[item.symbol or item.name].append((path, parts[-2:]))
+        return table
+
+    def importers(self, entity: Entity) -> int:
+        """How many files import this definition by a module path that agrees with where it stands."""
+        where = tuple(entity.path.rpartition(".")[0].removesuffix("/__init__").removesuffix("/mod").split("/"))
+        return len({path for path, parts in self.imports.get(entity.local, ()) if parts and where[-len(parts) :] == parts})
