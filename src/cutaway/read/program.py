@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from functools import cached_property, lru_cache
 from typing import Protocol
 
-from cutaway.model.code import Def, Edge, FileRecord
+from cutaway.model.code import Bind, Def, Edge, FileRecord
 
 __all__ = ["Program"]
 
@@ -37,6 +37,7 @@ class Program:
         self.source = source
         self._records = records
         self._by_path = dict(records.records())
+        self._defs: dict[str, dict[str, Def]] = {}
         self.text = lru_cache(maxsize=256)(self._text)
 
     @cached_property
@@ -78,6 +79,16 @@ class Program:
                 table[call.callee.rpartition(".")[2]].append((path, index))
         return table
 
+    @cached_property
+    def assigned(self) -> dict[str, list[tuple[str, Bind]]]:
+        """Attribute -> the assignments to it on something other than `self`."""
+        table: dict[str, list[tuple[str, Bind]]] = defaultdict(list)
+        for path in self.paths:
+            for bind in self._by_path[path].binds:
+                if "." in bind.target and not bind.target.startswith("self."):
+                    table[bind.target.rpartition(".")[2]].append((path, bind))
+        return table
+
     def find(self, symbol: str) -> list[tuple[str, Def]]:
         """The definitions whose qualified name ends in `symbol` (`Scheduler.schedule`, `schedule`), in order of path."""
         wanted = symbol.replace("::", ".")
@@ -90,7 +101,11 @@ class Program:
 
     def definition(self, path: str, symbol: str) -> Def | None:
         """The definition of exactly this qualified name in a file."""
-        return next((d for d in self._by_path[path].defs if d.name == symbol), None) if path in self else None
+        if path not in self:
+            return None
+        if path not in self._defs:
+            self._defs[path] = {d.name: d for d in reversed(self._by_path[path].defs)}
+        return self._defs[path].get(symbol)
 
     def enclosing(self, path: str, line: int) -> Def | None:
         """The innermost definition that holds a line."""

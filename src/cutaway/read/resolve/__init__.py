@@ -11,6 +11,7 @@ from cutaway.model.code import Edge
 from cutaway.read.resolve.dispatch import Dispatch
 from cutaway.read.resolve.edges import python_edges
 from cutaway.read.resolve.infer import Inference
+from cutaway.read.resolve.native import LANGUAGES, Native
 
 if TYPE_CHECKING:
     from cutaway.read.program import Program
@@ -25,18 +26,18 @@ class Graph:
         self.program = program
         self.inference = Inference(program)
         self.dispatch = Dispatch(self.inference)
+        self.native = Native(program)
         self._edges: dict[str, list[Edge]] = {}
 
     def edges(self, path: str) -> list[Edge]:
         """Every call site of a file with what it reaches."""
         if path not in self._edges:
-            python = self.program.record(path).language == "python"
-            self._edges[path] = python_edges(self.inference, self.dispatch, path) if python else []
+            language = self.program.record(path).language
+            if language == "python":
+                self._edges[path] = python_edges(self.inference, self.dispatch, path)
+            else:
+                self._edges[path] = self.native.edges(path) if language in LANGUAGES else []
         return self._edges[path]
-
-    @cached_property
-    def by_scope(self) -> dict[tuple[str, int], list[Edge]]:
-        return {}
 
     def callees(self, path: str, symbol: str) -> list[Edge]:
         """The edges out of the definition `symbol`, those of functions inside it too, in order of line."""

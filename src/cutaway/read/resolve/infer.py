@@ -446,8 +446,20 @@ class Inference:
                     found += self.bound(bind, Env(owner.path, bind.scope))
             known = [f for f in found if f.value.kind not in ("ext", "extinst")]
             if known or found:
-                return known or found
-        return self._delegated(value, order, name)
+                return known or self._given_from_outside(value, order, name) or found
+        return self._given_from_outside(value, order, name) or self._delegated(value, order, name)
+
+    def _given_from_outside(self, value: Value, order: list[Value], name: str) -> list[Found]:
+        """What other code assigns to the attribute: `block.attention.kv_cache = KVCache(...)`."""
+        sites = self.program.assigned.get(name, ()) if value.kind == "inst" else ()
+        if not 0 < len(sites) <= 12 or self.depth > DEPTH // 2:
+            return []
+        found = []
+        for path, bind in sites:
+            owner = self.text(bind.target.rpartition(".")[0], Env(path, bind.scope))
+            if any(f.value.kind == "inst" and Value("class", f.value.path, f.value.index) in order for f in owner):
+                found += [f for f in self.bound(bind, Env(path, bind.scope)) if f.value.kind not in ("ext", "extinst")]
+        return found
 
     def _delegated(self, value: Value, order: list[Value], name: str) -> list[Found]:
         """What `__getattr__` passes on: `return getattr(self.worker, name)`."""

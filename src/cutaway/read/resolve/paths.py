@@ -23,7 +23,7 @@ MOST = 60_000  # nodes that one search may visit
 
 _ASIDE = re.compile(
     r"(^|[_./])(dummy|profil\w*|warm_?up|capture\w*|mock|fake|debug|bench\w*|tests?|examples?|docs?|stub|legacy|deprecated|"
-    r"dry_?run|sleep|wake\w*|shutdown|abort\w*|reset\w*|elastic\w*)(?=$|[_./])"
+    r"dry_?run|spec_?decod\w*|draft\w*|propos\w*|eagle\w*|mtp|ngram|medusa|sleep|wake\w*|shutdown|abort\w*|reset\w*|elastic\w*)(?=$|[_./])"
 )
 _PLATFORM = re.compile(r"(^|[_./])(cpu|rocm|hip|xpu|tpu|hpu|npu|neuron|mps|metal|ascend|aiter|openvino|musa)(?=$|[_./0-9])", re.IGNORECASE)
 _QUOTED = re.compile(r"[\"']([\w.:]+)[\"']")
@@ -47,6 +47,12 @@ class Ways:
     def __init__(self, program: Program):
         self.program = program
         self._out: dict[Node, list[Hop]] = {}
+        self._ranked: dict[Node, list[Node]] = {}
+        self.preferred: set[str] = set()  # files whose overrides an earlier way took
+
+    def prefer(self, hops: list[Hop]) -> None:
+        """Keep to the back ends of this way where others meet the same choice."""
+        self.preferred |= {h.node[0] for h in hops if h.origin == "override"}
 
     def hops(self, node: Node) -> list[Hop]:
         """Where a definition leads, in order of line; a method that subclasses override leads to theirs as well."""
@@ -71,8 +77,16 @@ class Ways:
 
     def ranked(self, declared: Node) -> list[Node]:
         """The overrides of a method, the likeliest first: not of a special platform, named first in the code's own tables."""
+        if declared in self._ranked:
+            return self._ranked[declared]
         found = self.program.graph.overrides(*declared)
-        return sorted(found, key=lambda n: (bool(_PLATFORM.search(n[0] + "/" + n[1])), bool(_ASIDE.search(n[0])), self.order.get(n[0], 10**6), n))
+        self._ranked[declared] = sorted(found, key=lambda n: (bool(_PLATFORM.search(n[0] + "/" + n[1])), bool(_ASIDE.search(n[0])), self.order.get(n[0], 10**6), n))
+        return self._ranked[declared]
+
+    def likeliest(self, declared: Node) -> Node | None:
+        """The override to follow: one that an earlier way took, else the first in rank."""
+        others = self.ranked(declared)
+        return next((n for n in others if n[0] in self.preferred), others[0] if others else None)
 
     @cached_property
     def order(self) -> dict[str, int]:
@@ -92,13 +106,21 @@ class Ways:
         path, symbol = hop.node
         cost = 1.0 + (1 - CONFIDENCE.get(hop.origin, 0.5))
         if hop.origin == "override":
-            cost += 0.1 * min(20, self.ranked(hop.declared).index(hop.node)) if hop.declared else 1.0
+            cost += self._choice(hop)
         if hop.origin == "callback":
             cost += 1.5
         last = symbol.rpartition(".")[2]
         cost += 4.0 * bool(_ASIDE.search(last)) + 3.0 * bool(_PLATFORM.search(f"{path}/{symbol}")) + 6.0 * bool(_ASIDE.search(path))
         definition = self.program.definition(path, symbol)
         return cost + (0.4 if definition and "abstract" in definition.flags else 0.0)
+
+    def _choice(self, hop: Hop) -> float:
+        if hop.node[0] in self.preferred:
+            return 0.0
+        if hop.declared is None:
+            return 1.0
+        others = self.ranked(hop.declared)
+        return 0.1 * min(20, others.index(hop.node)) + (3.0 if any(n[0] in self.preferred for n in others) else 0.0)
 
     def search(self, roots: Iterable[Node], until: Callable[[Node], bool] | None = None, most: int = MOST) -> dict[Node, tuple[float, Hop | None]]:
         """node -> (cost, the hop that reaches it) from the nearest root; ends at the first node that `until` accepts."""

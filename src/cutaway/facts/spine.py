@@ -1,0 +1,214 @@
+# The path of a request, from where it enters to the kernel and back to the sampled token: the shortest likely ways through
+# the call graph from the entry points to the loop, and from the loop to each part that was found, laid into one tree in
+# the order of the calls. Every step has its call site and the way it was resolved.
+"""`call_nesting(program, components, entrypoints) -> list[Step]`."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from cutaway.facts.roles import role_of
+from cutaway.read.resolve.paths import Hop, Node, Ways, trail
+
+if TYPE_CHECKING:
+    from cutaway.read.program import Program
+
+__all__ = ["Step", "call_nesting"]
+
+FAR = 30.0  # the cost at which a search for a part gives up
+MOST_INSIDE = 8000  # definitions that the search for one part visits
+MOST_FROM_ENTRY = 2500  # definitions on the way from the entry points to the loop
+STEPS = 120  # a nesting that is longer is no longer read
+
+# What is looked for below the loop. The model and its attention come first: they decide which of several back ends is followed.
+PARTS = ("model_definition", "attention_backend", "scheduler", "batching_or_chunked_prefill", "kv_cache_block_table_or_paging",
+         "admission_or_backpressure", "kv_cache_update", "logits_processing", "sampler")  # fmt: skip
+LEVELS = 5  # how far a part is followed towards its kernel
+_KERNELWARDS = {
+    "attention_backend": re.compile(r"attn|attention|flash|sdpa|mla", re.IGNORECASE),
+    "kv_cache_update": re.compile(r"cache|kv|slot|reshape|store|scatter", re.IGNORECASE),
+}
+_MAIN_METHODS = ("forward", "__call__", "call", "schedule", "step", "run", "generate", "execute_model", "execute", "sample", "update",
+                 "allocate", "allocate_slots", "append_slots", "allocate_blocks")  # fmt: skip
+_ENTERS = re.compile(r"^_?(generate|add_request|submit|enqueue|chat|infer|create_completion|put_request|process_request)\w*$")
+_LEADS = re.compile(
+    r"^_?_?(prepare|process|schedule|step|execute|run|forward|model_forward|generate|decode|prefill|sample|allocate|append|update|post_?process|"
+    r"compute_logits|logits|load_model|setup_cache\w*|add|store|write|reshape_and_cache|dispatch|busy_loop|event_loop|recv|send|get_next|form|select)(_|$)"
+)
+_QUIET = re.compile(
+    r"(^|_)(log|logging|stats?|metrics?|trac\w+|profil\w+|record|events?|lora|mm|multimodal|encoder|grammar|connector|spec|draft\w*|debug|"
+    r"health|mrope|xdrope)(_|$)"
+)
+
+
+@dataclass
+class Step:
+    """One definition on the path. `call` is the place of the call that leads here, `origin` how that call was resolved."""
+
+    depth: int
+    path: str
+    symbol: str
+    line: int
+    call: str = ""
+    origin: str = ""
+    via: str = ""
+    parts: list[str] = field(default_factory=list)
+
+
+def call_nesting(program: Program, components: dict[str, list[dict[str, Any]]], entrypoints: list[dict[str, Any]]) -> list[Step]:
+    """The steps in the order in which they are entered; empty where no loop was found."""
+    ways = Ways(program)
+    roots = _roots(program, entrypoints)
+    loops = [n for c in components.get("runtime_loop", [])[:4] for n in _callable(program, c)]
+    if not roots or not loops:
+        return []
+    tree = _Tree(program)
+    goals = set(loops)
+    outside = [r for r in roots if r not in goals] or roots
+    start = ways.search(outside, most=MOST_FROM_ENTRY)
+    reached = sorted((n for n in loops if n in start), key=lambda n: (round(start[n][0]), len(n[1])))
+    if reached:
+        tree.add(trail(start, reached[0]))
+    for entry in _entering(start, goals):
+        tree.add(trail(start, entry))
+    loop = reached[0] if reached else loops[0]
+    wanted = {n: part for part in PARTS for c in components.get(part, [])[:2] for n in _callable(program, c)}
+    for part in PARTS:  # each part alone: what one search chose where code overrides, the next ones keep to
+        goals = [n for n, its in wanted.items() if its == part]
+        for goal in goals:
+            inside = ways.search([loop], goal.__eq__, most=MOST_INSIDE)
+            if goal in inside and inside[goal][0] <= FAR:
+                hops = trail(inside, goal)
+                ways.prefer(hops)
+                tree.add(hops)
+                tree.parts[goal].append(part)
+                tree.down(ways, goal, part)
+    tree.parts[loop].append("runtime_loop")
+    tree.beside(ways)
+    return tree.steps(roots, loop)
+
+
+class _Tree:
+    """The union of several ways, each definition once, below the call that reaches it first."""
+
+    def __init__(self, program: Program):
+        self.program = program
+        self.parent: dict[Node, Hop] = {}
+        self.children: dict[Node, list[Hop]] = defaultdict(list)
+        self.parts: dict[Node, list[str]] = defaultdict(list)
+
+    def add(self, hops: list[Hop]) -> None:
+        for hop in hops:
+            for one in self._through(hop):
+                if one.node not in self.parent:
+                    self.parent[one.node] = one
+                    self.children[one.source].append(one)
+
+    def _through(self, hop: Hop) -> list[Hop]:
+        """A method that a string names is reached through the function that takes the string."""
+        if hop.origin != "rpc_string_method":
+            return [hop]
+        plain = [e for e in self.program.callees(*hop.source) if e.line == hop.line and e.path and e.origin not in ("rpc_string_method", "callback")]
+        carriers = [(e.path, e.symbol) for e in plain if re.search(r"call|rpc|remote|invoke|dispatch|execute|broadcast", e.symbol.rpartition(".")[2])]
+        if not carriers or carriers[0] in (hop.source, hop.node):
+            return [hop]
+        return [Hop(carriers[0], hop.source, hop.line, plain[0].origin, plain[0].via), hop._replace(source=carriers[0])]
+
+    def beside(self, ways: Ways) -> None:
+        """What the steps on the way call besides, where its name says that it leads: a step's preparation, its update; and
+        what those call in turn."""
+        on_the_way = [n for n, hops in list(self.children.items()) if hops]
+        self._beside(ways, on_the_way)
+        self._beside(ways, [n for n in self.parent if n not in on_the_way and n[0] in {w[0] for w in on_the_way}])
+
+    def _beside(self, ways: Ways, nodes: list[Node]) -> None:
+        for node in nodes:
+            for hop in ways.hops(node):
+                last = hop.node[1].rpartition(".")[2]
+                if hop.node in self.parent or hop.node in self.children or not _LEADS.match(last) or _QUIET.search(last):
+                    continue
+                if hop.origin == "callback" or ways.cost(hop) > 2.0 or self._small(hop.node):
+                    continue
+                if hop.origin == "override" and (hop.declared is None or hop.node != ways.likeliest(hop.declared)):
+                    continue
+                self.add([hop])
+
+    def down(self, ways: Ways, node: Node, part: str) -> None:
+        """From a part on to its kernel: the calls that go on in its own words."""
+        words = _KERNELWARDS.get(part)
+        for _ in range(LEVELS if words else 0):
+            onward = [h for h in ways.hops(node) if words.search(h.node[1]) and h.node not in self.parent and ways.cost(h) < 3.0]
+            if not onward:
+                return
+            best = min(onward, key=lambda h: (ways.cost(h), h.line))
+            ways.prefer([best])
+            self.add([best])
+            node = best.node
+
+    def _small(self, node: Node) -> bool:
+        definition = self.program.definition(*node)
+        return definition is None or definition.end - definition.line < 2 or "abstract" in definition.flags
+
+    def steps(self, roots: list[Node], loop: Node) -> list[Step]:
+        """Every tree's steps, a root that leads to the loop first."""
+        tops = [n for n in self.children if n not in self.parent]
+        tops.sort(key=lambda n: (not self._leads(n, loop), roots.index(n) if n in roots else len(roots), n))
+        steps: list[Step] = []
+        for top in tops:
+            self._walk(top, None, 0, steps, set())
+        return steps[:STEPS]
+
+    def _leads(self, node: Node, goal: Node) -> bool:
+        while node != goal and goal in self.parent:
+            goal = self.parent[goal].source
+        return node == goal
+
+    def _walk(self, node: Node, hop: Hop | None, depth: int, steps: list[Step], seen: set[Node]) -> None:
+        if node in seen:
+            return
+        seen.add(node)
+        definition = self.program.definition(*node)
+        call = f"{hop.source[0]}:{hop.line}" if hop else ""
+        steps.append(Step(depth, node[0], node[1], definition.line if definition else 0, call,
+                          hop.origin if hop else "", hop.via if hop else "", self.parts.get(node, [])))  # fmt: skip
+        for child in sorted(self.children.get(node, ()), key=lambda h: h.line):
+            self._walk(child.node, child, depth + 1, steps, seen)
+
+
+def _roots(program: Program, entrypoints: list[dict[str, Any]]) -> list[Node]:
+    """The definitions at which a request can enter: servers, commands, the library's methods, routes, examples."""
+    order = {"server": 0, "cli": 1, "library": 2, "example": 3, "benchmark": 4}
+    found: list[Node] = []
+    for entry in sorted(entrypoints, key=lambda e: (order.get(e["kind"], 9), -e.get("score", 0))):
+        found += _callable(program, entry)
+    for path in program.paths:
+        if role_of(path) != "code":
+            continue
+        record = program.record(path)
+        for mark in record.marks:
+            if mark.kind == "route" and re.search(r"generat|complet|chat|infer|predict", mark.detail.get("path", "")):
+                scope = mark.scope if mark.scope >= 0 else next((i for i, d in enumerate(record.defs) if d.name == mark.name), -1)
+                if scope >= 0:
+                    found.append((path, record.defs[scope].name))
+    return list(dict.fromkeys(found))[:60]
+
+
+def _callable(program: Program, pointer: dict[str, Any]) -> list[Node]:
+    """The functions that a pointer stands for: itself, or the main methods of a class."""
+    path, symbol = pointer["path"], pointer.get("symbol") or ""
+    definition = program.definition(path, symbol) if symbol else None
+    if definition is None:
+        return []
+    if definition.kind not in ("class", "struct", "trait", "interface"):
+        return [(path, symbol)]
+    methods = [d.name for d in program.record(path).defs if d.name.startswith(symbol + ".")]
+    return [(path, f"{symbol}.{m}") for m in _MAIN_METHODS if f"{symbol}.{m}" in methods][:3]
+
+
+def _entering(start: dict[Node, tuple[float, Hop | None]], goals: set[Node]) -> list[Node]:
+    """The nearest definitions by which a request comes in."""
+    named = [n for n, (cost, _) in start.items() if _ENTERS.match(n[1].rpartition(".")[2]) and cost <= FAR / 2 and n not in goals]
+    return sorted(named, key=lambda n: start[n][0])[:6]
