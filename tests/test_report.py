@@ -14,16 +14,19 @@ from cutaway.cli import run
 from cutaway.errors import BadValue
 from cutaway.formula import parse
 from cutaway.formula.condition import met
-from cutaway.model import Call, Cost
+from cutaway.model import Call, Cost, Gap
+from cutaway.report.bounds import Bounds
 from cutaway.report.cost_json import to_dict, to_json
 from cutaway.report.cost_lines import costly_rows, line_rows
 from cutaway.report.cost_load import from_dict
 from cutaway.report.cost_markdown import render_markdown
 from cutaway.report.cost_records import records
 from cutaway.report.cost_text import render_text
+from cutaway.report.dearest import dearest_lines
 from cutaway.report.expand import SumMismatch, expand
 from cutaway.report.result import CostResult
 from cutaway.report.units import percent, si
+from cutaway.report.values import used_symbols
 from cutaway.report.words import names_text
 
 HAND = runpy.run_path(str(Path(__file__).parent / "fixtures" / "hand_llama.py"))
@@ -310,3 +313,28 @@ def _sum(kernels):
 def test_every_call_of_the_fixture_points_at_a_module(llama):
     for module in llama.modules:
         assert all(s.module < len(llama.modules) for s in module.steps if isinstance(s, Call))
+
+
+def test_the_dearest_lines_come_before_the_tree_and_count_each_op_once(llama):
+    text = render_text(llama)
+    assert text.index("── totals") < text.index("── dearest lines") < text.index("── modules")
+    at = {"batch_size": 2, "seq_len": 64, "w_bytes": 2, "a_bytes": 2, "kv_bytes": 2}
+    rows = dearest_lines(llama, at, fused=False, most=10**6)
+    assert rows[0].flops + rows[0].moved > 0
+    assert 0.9 < sum(row.flops for row in rows) <= 1.0 + 1e-9
+
+
+def test_the_legend_has_only_what_is_used(llama):
+    named = [s.name for s in llama.symbols]
+    other = replace(llama.symbols[0], name="unused_len")
+    assert [s.name for s in used_symbols(replace(llama, symbols=(*llama.symbols, other)))] == named
+
+
+def test_what_a_gap_lies_in_is_a_lower_bound_and_nothing_else(llama):
+    inner = next(m for m in llama.modules if m.class_name.endswith("LlamaMLP"))
+    gap = Gap("an op", f"{inner.source.path}:{inner.source.line + 1}", "no rule")
+    bounds = Bounds(replace(llama, gaps=(gap,)))
+    marked = {m.class_name.rpartition(".")[2] for m in llama.modules if bounds.module(m)}
+    assert "LlamaMLP" in marked
+    assert "Linear" not in marked
+    assert bounds.module(llama.modules[0]) == "≥ "

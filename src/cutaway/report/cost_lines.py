@@ -28,6 +28,7 @@ class LineRow:
     operations: list[str] = field(default_factory=list)
     views: list[str] = field(default_factory=list)
     helpers: list[LineRow] = field(default_factory=list)
+    callees: set[int] = field(default_factory=set)  # the modules called here or in a helper
 
 
 def line_rows(analysis: Analysis, module: Module) -> list[LineRow]:
@@ -68,6 +69,8 @@ def _add(
     for place in step.stack or (Place(top.path, step.line),):
         row = _child(row, place, starts)
         row.cost, row.fused = row.cost + eager, row.fused + fused
+        if isinstance(step, Call):
+            row.callees.add(step.module)
     if isinstance(step, Call):
         _append_once(row.calls, _callee(step, analysis, module))
     else:

@@ -10,6 +10,7 @@ from cutaway.report.cost_tree import shown_modules, tree
 from cutaway.report.shown import Shown
 from cutaway.report.source_text import Sources
 from cutaway.report.units import si
+from cutaway.report.values import used_symbols
 from cutaway.report.words import plain, short_class
 
 
@@ -40,7 +41,7 @@ def summary(a: Analysis) -> str:
     lines = [f"# {a.target}", "", *(f"- {name}: {text}" for name, text in facts if text)]
     lines += [f"- gap: {gap}" for gap in a.gaps]
     lines += ["", "| symbol | meaning | unit |", "| --- | --- | --- |"]
-    lines += [f"| `{s.name}` | {s.meaning} | {s.unit} |" for s in a.symbols]
+    lines += [f"| `{s.name}` | {s.meaning} | {s.unit} |" for s in used_symbols(a)]
     return "\n".join([*lines, "", *_totals(a, shown), ""])
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from cutaway.model import Analysis, Cost, Line, Module
+from cutaway.report.bounds import Bounds
 from cutaway.report.cost_lines import LineRow, costly_rows, idle_lines, line_rows
 from cutaway.report.cost_tree import shown_modules
 from cutaway.report.paper import Paper
@@ -22,7 +23,7 @@ class Sections:
 
     def __init__(self, paper: Paper, analysis: Analysis, shown: Shown, all_lines: bool):
         self.paper, self.analysis, self.shown, self.all_lines = paper, analysis, shown, all_lines
-        self.sources = Sources(analysis)
+        self.sources, self.bounds = Sources(analysis), Bounds(analysis)
 
     def write(self, depth: int | None) -> None:
         """One section per distinct module, the dearest first."""
@@ -43,7 +44,7 @@ class Sections:
         if m.repeat > 1:
             shares = "; shares are of the whole pass" if self.shown.values else ""
             self.paper.line((f"each of {m.repeat} calls{shares}", "dim"))
-        self._write_cost(m, m.total, m.fused, 0)
+        self._write_cost(m, m.total, m.fused, 0, self.bounds.module(m))
         if self.all_lines:
             self._write_all_lines(m)
         else:
@@ -79,11 +80,11 @@ class Sections:
             head = f"{m.path or 'the target'}{_times(m)}"
             self.paper.line(" " * MARGIN, (head, "bold"))
             self.paper.wrapped("; ".join(filter(None, (constructed(m), _shapes(m)))), MARGIN + 2, "dim")
-            self._write_cost(m, m.total, m.fused, MARGIN + 2)
+            self._write_cost(m, m.total, m.fused, MARGIN + 2, self.bounds.module(m))
 
     def _write_row(self, m: Module, row: LineRow) -> None:
         self._write_source(row)
-        self._write_cost(m, row.cost, row.fused, MARGIN)
+        self._write_cost(m, row.cost, row.fused, MARGIN, self.bounds.row(row))
         for helper in row.helpers:
             self._write_helper(m, helper, MARGIN + 2)
 
@@ -97,7 +98,7 @@ class Sections:
         text = self.sources.statement(row.path, row.line)
         self.paper.wrapped(f"{place}  {_cut(text, self.paper.width - indent)}", indent)
         self._write_done(row, indent)
-        self._write_cost(m, row.cost, row.fused, indent)
+        self._write_cost(m, row.cost, row.fused, indent, self.bounds.row(row))
         for helper in row.helpers:
             self._write_helper(m, helper, indent + 2)
 
@@ -105,16 +106,18 @@ class Sections:
         if done := ", ".join([*row.calls, *row.operations, *row.views]):
             self.paper.wrapped(done, indent, "cyan")
 
-    def _write_cost(self, m: Module, eager: Cost, fused: Cost, indent: int) -> None:
+    def _write_cost(self, m: Module, eager: Cost, fused: Cost, indent: int, bound: str) -> None:
         moved = self.shown.moved(eager, fused)
         if self.shown.values and (eager.flops or moved):
-            self._write_numbers(m, eager, fused, indent)
+            self._write_numbers(m, eager, fused, indent, bound)
         for label, formula in (("FLOPs", eager.flops), ("bytes", moved)):
             if formula:
                 style = "dim" if self.shown.values else ""
-                self.paper.formula(self.shown.formula(formula), indent + 7, style, " " * indent + label)
+                self.paper.formula(
+                    bound + self.shown.formula(formula), indent + 7, style, " " * indent + label
+                )
 
-    def _write_numbers(self, m: Module, eager: Cost, fused: Cost, indent: int) -> None:
+    def _write_numbers(self, m: Module, eager: Cost, fused: Cost, indent: int, bound: str) -> None:
         at, a = self.shown.values, self.analysis
         flops, whole = eager.flops.evaluate(at), a.total.flops.evaluate(at)
         moved, all_moved = (
@@ -124,9 +127,9 @@ class Sections:
         self.paper.line(
             " " * indent,
             (bar(flops * m.repeat, whole, BAR), "cyan"),
-            f" {si(flops, 'FLOP'):>11}",
+            f" {bound + si(flops, 'FLOP'):>11}",
             (f" {percent(flops * m.repeat, whole):>7}", "bold"),
-            f"  {si(moved, 'B'):>9}",
+            f"  {bound + si(moved, 'B'):>9}",
             (f" {percent(moved * m.repeat, all_moved):>7}", "bold"),
         )
 

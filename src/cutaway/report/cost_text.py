@@ -1,5 +1,5 @@
 # What `cutaway cost` shows on a terminal: what was analysed and under which conventions, the totals, the
-# tree, then each distinct module's lines beside what they cost. Wide formulas wrap under their line;
+# dearest lines, the tree, then each distinct module's lines beside what they cost. Wide formulas wrap under their line;
 # nothing is cut away.
 """An `Analysis` as text."""
 
@@ -9,11 +9,15 @@ from rich.text import Text
 
 from cutaway.formula import Formula
 from cutaway.model import Analysis, Cost
+from cutaway.report.bounds import Bounds
 from cutaway.report.cost_sections import Sections
 from cutaway.report.cost_tree import Node, tree
+from cutaway.report.dearest import dearest_lines
 from cutaway.report.paper import Paper
 from cutaway.report.shown import Shown
+from cutaway.report.source_text import Sources
 from cutaway.report.units import bar, grouped, percent, si
+from cutaway.report.values import used_symbols
 from cutaway.report.words import plain, short_class
 
 LABEL = 16
@@ -32,7 +36,11 @@ def render_text(
     paper, shown = Paper(width, colour), Shown(analysis)
     _write_header(paper, analysis, shown)
     _write_totals(paper, analysis, shown)
+    if depth is None:
+        _write_dearest(paper, analysis, shown)
     _write_tree(paper, analysis, shown, depth)
+    if not shown.values and depth is None:
+        _write_parts(paper, analysis, shown)
     Sections(paper, analysis, shown, all_lines).write(depth)
     return paper.text()
 
@@ -65,8 +73,9 @@ def _write_header(paper: Paper, a: Analysis, shown: Shown) -> None:
 
 
 def _write_legend(paper: Paper, a: Analysis) -> None:
-    width = max((len(s.name) for s in a.symbols), default=0) + 2
-    for i, s in enumerate(a.symbols):
+    symbols = used_symbols(a)
+    width = max((len(s.name) for s in symbols), default=0) + 2
+    for i, s in enumerate(symbols):
         head = ("symbols" if i == 0 else "").ljust(LABEL) + s.name.ljust(width)
         paper.wrapped(s.meaning, LABEL + width, "dim", head)
 
@@ -82,8 +91,8 @@ def _write_totals(paper: Paper, a: Analysis, shown: Shown) -> None:
         ("FLOPs", a.total.flops, "FLOP", ""),
         ("  in matmuls", a.total.matmul_flops, "FLOP", shown.matmul_share()),
         ("  useful", a.useful_flops, "FLOP", "causal attention as its triangle"),
-        *_bytes_rows("eager", a.total, shown),
-        *_bytes_rows("fused", a.fused, shown),
+        *_bytes_rows("eager", a.total, shown)[: None if shown.values else 1],
+        *_bytes_rows("fused", a.fused, shown)[: None if shown.values else 1],
         ("KV cache", a.kv_cache_bytes, "B", ""),
         ("weights", a.parameters.bytes, "B", ""),
     ]
@@ -92,6 +101,31 @@ def _write_totals(paper: Paper, a: Analysis, shown: Shown) -> None:
             label != "  useful" or formula != a.total.flops
         ):
             _write_total(paper, shown, label, formula, unit, note)
+
+
+def _write_parts(paper: Paper, a: Analysis, shown: Shown) -> None:
+    """Formulas of what is read and written fill a page; their sums stand with the totals."""
+    paper.rule("bytes", "read and written")
+    for name, cost in (("eager", a.total), ("fused", a.fused)):
+        for label, formula, unit, note in _bytes_rows(name, cost, shown)[1:]:
+            _write_total(paper, shown, f"{name},{label[1:]}", formula, unit, note)
+
+
+def _write_dearest(paper: Paper, a: Analysis, shown: Shown) -> None:
+    """The few lines that matter most, with their shares of the whole."""
+    rows = dearest_lines(a, shown.at, shown.fused) if shown.at else []
+    if len(rows) < 2:
+        return
+    paper.rule("dearest lines", shown.tree_text())
+    paper.line((f"{'FLOPs':>{SHARE}}{'bytes':>{SHARE}}", "dim"))
+    sources, room = Sources(a), paper.width - LABEL - 2
+    for row in rows:
+        shares = "".join(f"{percent(share, 1):>{SHARE}}" for share in (row.flops, row.moved))
+        times = f" × {row.module.repeat}" if row.module.repeat > 1 else ""
+        place = f"{row.path.rpartition('/')[2]}:{row.line}"
+        paper.line((shares + "  ", "bold"), (short_class(row.module), "cyan"), times, ("  " + place, "dim"))
+        if text := sources.statement(row.path, row.line):
+            paper.line(" " * (LABEL + 2), text if len(text) <= room else text[: room - 2].rstrip() + " …")
 
 
 def _bytes_rows(name: str, cost: Cost, shown: Shown) -> list[tuple[str, Formula, str, str]]:
@@ -125,11 +159,12 @@ def _write_tree(paper: Paper, a: Analysis, shown: Shown, depth: int | None) -> N
     if shown.at:
         columns = f"{'calls':>{CALLS}}{'FLOPs':>{NUMBER}}{'':{SHARE}}{'bytes':>{NUMBER}}"
         paper.line((" " * (paper.width - _numbers_width(paper)) + columns, "dim"))
+    bounds = Bounds(a)
     for node in nodes:
-        _write_node(paper, node, nodes[0], shown)
+        _write_node(paper, node, nodes[0], shown, bounds.module(node.module))
 
 
-def _write_node(paper: Paper, node: Node, root: Node, shown: Shown) -> None:
+def _write_node(paper: Paper, node: Node, root: Node, shown: Shown, bound: str) -> None:
     stem = "".join("   " if last else "│  " for last in node.last[:-1]) + (
         ("└─ " if node.last[-1] else "├─ ") if node.last else ""
     )
@@ -145,7 +180,7 @@ def _write_node(paper: Paper, node: Node, root: Node, shown: Shown) -> None:
         stem, name = "".join("   " if last else "│  " for last in node.last) + "  ", ""
     label = Text.assemble(stem, name + "  " if name else "", (kind, "cyan"))
     label.pad_right(max(0, room - label.cell_len))
-    paper.line(label, *_numbers(paper, node, root, shown))
+    paper.line(label, *_numbers(paper, node, root, shown, bound))
 
 
 def _numbers_width(paper: Paper) -> int:
@@ -156,13 +191,13 @@ def _bar_width(paper: Paper) -> int:
     return min(24, max(0, paper.width - 92))
 
 
-def _numbers(paper: Paper, node: Node, root: Node, shown: Shown) -> list[str | tuple[str, str]]:
+def _numbers(paper: Paper, node: Node, root: Node, shown: Shown, bound: str) -> list[str | tuple[str, str]]:
     flops, whole = (n.cost.flops.evaluate(shown.at) for n in (node, root))
     moved = shown.moved(node.cost, node.fused).evaluate(shown.at)
     wide = _bar_width(paper)
     return [
-        f"{node.times:>{CALLS}}{si(flops, 'FLOP'):>{NUMBER}}",
+        f"{node.times:>{CALLS}}{bound + si(flops, 'FLOP'):>{NUMBER}}",
         (f"{percent(flops, whole):>{SHARE}}", "dim"),
-        f"{si(moved, 'B'):>{NUMBER}}",
+        f"{bound + si(moved, 'B'):>{NUMBER}}",
         ("  " + bar(flops, whole, wide) if wide else "", "cyan"),
     ]

@@ -2,19 +2,31 @@
 # so their defaults count as given; a batch or a length never does.
 """Which numbers an analysis can show: what was set, what the dtype says, what is missing."""
 
+import re
 from collections.abc import Mapping
 from fractions import Fraction
 
 from cutaway.errors import BadValue, nearest
 from cutaway.formula import Formula
 from cutaway.formula.condition import broken
-from cutaway.model import Analysis
+from cutaway.model import Analysis, SymbolInfo
 
 
 def known(analysis: Analysis) -> dict[str, int]:
     """What was set, and the bytes per element that the dtype decides."""
     by_dtype = {s.name: s.default for s in analysis.symbols if s.unit == "bytes" and s.default is not None}
     return {s.name: v for s in analysis.symbols if (v := analysis.values.get(s.name, by_dtype.get(s.name)))}
+
+
+def used_symbols(analysis: Analysis) -> list[SymbolInfo]:
+    """The symbols that some figure, size or condition of this analysis speaks of, in their usual order."""
+    a = analysis
+    formulas = [a.total.flops, a.kv_cache_bytes, a.parameters.total, a.parameters.bytes]
+    formulas += [f for cost in (a.total, a.fused) for f in (cost.read, cost.write)]
+    formulas += [d for m in a.modules for spec in (*m.inputs, *m.outputs) for d in spec.dims]
+    named = (name for condition in a.valid_when for name in re.findall(r"[A-Za-z_]\w*", condition))
+    used = frozenset().union(*(f.symbols() for f in formulas), named, a.values)
+    return [s for s in a.symbols if s.name in used]
 
 
 def missing(analysis: Analysis) -> list[str]:
