@@ -146,7 +146,7 @@ def narrower(value: Any, widths: dict[int, int]) -> Any:
 
 def chosen(config: PreTrainedConfig, current: dict[str, Any], small: dict[str, Any]) -> dict[str, Any]:
     """What a composite chose for this part: the stages that a backbone gives, numbers of features."""
-    plain = type(config)()
+    plain = type(config)(**FIELD_VALUES.get(config.model_type, {}))  # some defaults are no valid model
     other = {n: v for n, v in current.items() if n not in small and v != read(plain, n)}
     stages = read(config, "out_indices")
     if is_hierarchical(current) and stages and list(stages) != list(read(plain, "out_indices")):

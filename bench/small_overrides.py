@@ -90,7 +90,13 @@ CONFIG_OVERRIDES: dict[str, dict[str, Any]] = {
     **each(("gemma4_text", "gemma4_unified_text"), {"head_dim": 16, "global_head_dim": 32}),
     **each(
         ("gemma4_assistant", "gemma4_unified_assistant"),
-        {"text_config": {"hidden_size_per_layer_input": 0, "vocab_size_per_layer_input": 0}},
+        {
+            "text_config": {
+                "hidden_size_per_layer_input": 0,
+                "vocab_size_per_layer_input": 0,
+                "num_kv_shared_layers": 0,  # the assistant makes it all of them
+            }
+        },
     ),
     "dots3_note_text": {
         **{f"swa_{n}": 4 for n in ("num_attention_heads", "num_key_value_heads")},

@@ -15,7 +15,7 @@ from cutaway.trace.assemble import Assembler, places
 from cutaway.trace.dim import Scope
 from cutaway.trace.fit import merge, substitute
 from cutaway.trace.inputs import InputPlan, Symbol, make_inputs
-from cutaway.trace.modes import DataDependent, Recorder
+from cutaway.trace.modes import DataDependent, LongLoop, Recorder
 from cutaway.trace.record import CallEvent, ModuleRun
 from cutaway.trace.run import run
 from cutaway.trace.validity import chunk_counts, chunk_of, differences, other_hints
@@ -23,6 +23,10 @@ from cutaway.trace.validity import chunk_counts, chunk_of, differences, other_hi
 PARTS = ("flops", "matmul_flops", "read", "write")
 
 MANY = 8000  # ops of a pass that is not traced again on the mere suspicion that its first time was special
+
+# So many ops of one forward are a sign of a loop over the tokens, which is fitted from short runs.
+LOOP = 3000
+SHORT = {"batch_size": 131, "seq_len": 149, "cache_len": 173, "encoder_len": 167}
 
 # Unusual values in the usual range, so that a size is not mistaken for another number.
 USUAL = {"batch_size": 131, "seq_len": 1009, "cache_len": 1549, "encoder_len": 499}
@@ -73,7 +77,7 @@ class Job:
 
     def derive(self, hints: Mapping[str, int], *, check: bool = True) -> tuple[Run, list[Module], list[Gap]]:
         """The run, its priced modules (callees first, the root last), and what could not be derived."""
-        first = self.trace(hints)
+        first, hints = self._first(hints)
         modules, gaps = self.modules(first)
         if not check:
             return first, modules, gaps
@@ -91,6 +95,20 @@ class Job:
         if found:
             modules, gaps = fit_loops(self, first, dict(hints), modules, found)
         return first, modules, gaps
+
+    def _first(self, hints: Mapping[str, int]) -> tuple[Run, Mapping[str, int]]:
+        """A run at these values; at shorter usual ones where the code loops over the tokens, turn by turn."""
+        short = {n: min(v, SHORT.get(n, v)) if v == self.usual.get(n) else v for n, v in hints.items()}
+        if short == hints:
+            return self.trace(hints), hints
+        try:
+            return self.trace(hints, most=LOOP), hints
+        except LongLoop:
+            few = self.trace(short)
+        try:
+            return self.trace(hints, most=2 * _longest(few.root)), hints
+        except LongLoop:
+            return few, short
 
     def regimes(self, values: Mapping[str, int], names: Collection[str]) -> Iterator[dict[str, int]]:
         """Values to trace at in place of the usual ones, for the symbols `names` whose `values` lead into other branches.
@@ -132,9 +150,17 @@ class Job:
         return hints | {n: int(v) for n, v in self.architecture.items()}
 
     def trace(
-        self, hints: Mapping[str, int], *, fixed: Mapping[str, int] | None = None, lines: bool = True
+        self,
+        hints: Mapping[str, int],
+        *,
+        fixed: Mapping[str, int] | None = None,
+        lines: bool = True,
+        most: float = float("inf"),
     ) -> Run:
-        """One run at these values of the symbols; those in `fixed`, and those given as 1, are constants."""
+        """One run at these values of the symbols; those in `fixed`, and those given as 1, are constants.
+
+        Raises `ForwardRaised` with what forward said, `LongLoop` where it runs more than `most` ops by itself.
+        """
         given = {**hints, **(fixed or {})}
         made: list[torch.nn.Module] = []
 
@@ -157,6 +183,7 @@ class Job:
                     lines=lines,
                     arrange=arrange,
                     architecture=frozenset(self.architecture),
+                    most=most,
                 ),
                 made[-1],
             )
@@ -186,7 +213,7 @@ class _explained:
                 where=str(where[-1]) if where else None,
                 known="symbolic tensors have sizes, not values",
             ) from error
-        if isinstance(error, Exception) and not isinstance(error, (CutawayError, TimeoutError)):
+        if isinstance(error, Exception) and not isinstance(error, (CutawayError, TimeoutError, LongLoop)):
             raise ForwardRaised(
                 f"forward of {type(self.model).__name__} raised",
                 where=source.last_place(traceback),
@@ -224,7 +251,9 @@ def _over_chunks(
     """Each turn takes a chunk: the number of ops is a polynomial in `ceil(size / chunk)`, which a first run has met."""
     for count in chunk_counts(first.scope, symbol.name):
         chunk = chunk_of(count)
-        step = lcm(chunk, symbol.multiple_of)  # lengths that the model takes, with the rest that the first run had
+        step = lcm(
+            chunk, symbol.multiple_of
+        )  # lengths that the model takes, with the rest that the first run had
         least = max(11, symbol.low // step + 1)
         lengths = [step * (least + n) + hints[symbol.name] % step for n in (0, 1, 2, 3, 4, 6)]
         points = [count.evaluate({symbol.name: length}) for length in lengths]
@@ -283,6 +312,11 @@ def tag_state(recorder: Recorder, value: Any, seen: set[int] | None = None) -> N
         and not hasattr(value, "to_dict")
     ):
         tag_state(recorder, vars(value), seen)
+
+
+def _longest(root: ModuleRun) -> int:
+    """Ops of the one forward that has most by itself."""
+    return max(len(root.events), *(_longest(e.module) for e in root.events if isinstance(e, CallEvent)), 0)
 
 
 def _size(root: ModuleRun, sizes: dict[int, int] | None = None) -> int:

@@ -53,6 +53,7 @@ _ASKS_FOR_DATA = {
 }
 
 
+_TRUE = torch.tensor(True)
 _UIDS = itertools.count(1)  # never the same in two runs: a module may keep a tensor from an earlier one
 
 
@@ -187,6 +188,8 @@ class OpMode(TorchDispatchMode):
         info = recorder.info(func)
         tensors = list(_tensors_in(args)) + (list(_tensors_in(kwargs.values())) if kwargs else [])
         shadow = _shadow(func, info, args, kwargs, tensors)
+        if shadow is None and info.name == "_is_all_true":
+            shadow = _TRUE  # asked by checks alone, which raise otherwise
         if info.asks and kwargs.get("output_size") is None:
             out = _answer_from_shadow(recorder, info, shadow, tensors)
         else:

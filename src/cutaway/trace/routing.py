@@ -69,6 +69,16 @@ def assumed_counts(recorder: Recorder, counts: torch.Tensor) -> list[int] | None
     return [make(each + (i < more), choices / experts) for i in range(experts)]
 
 
+def in_turn(classes: int, used: int) -> list[int]:
+    """The first `used` of the experts in an order that goes round all of them evenly: 0, 1/2, 1/4, 3/4 … of them.
+
+    Where experts are not alike (some compute nothing), a few choices meet each sort as often as many do.
+    """
+    if used < classes:
+        return sorted(range(classes), key=lambda n: f"{n:032b}"[::-1])[:used]
+    return list(range(classes))
+
+
 def assumed_nonzero(recorder: Recorder, mask: torch.Tensor) -> Any:
     """`mask.nonzero()` under balanced routing: an even share of a one-hot mask, all of a short list of experts; else None."""
     share = getattr(mask, "_cut_share", None)
@@ -84,7 +94,7 @@ def assumed_nonzero(recorder: Recorder, mask: torch.Tensor) -> Any:
         ):
             used = recorder.used_classes.get(mask.numel(), mask.numel())
             out = torch.empty((used, 1), dtype=torch.int64, device="meta")
-            out._cutaway_value = torch.arange(used)[:, None]  # type: ignore[attr-defined]
+            out._cutaway_value = torch.tensor(sorted(in_turn(mask.numel(), used)))[:, None]  # type: ignore[attr-defined]
         else:
             return None
     recorder.assumptions.setdefault(BALANCED)

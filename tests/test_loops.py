@@ -1,0 +1,73 @@
+"""A loop over the tokens that is long is found by its growth, and derived from short runs."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from cutaway.formula import sym
+from cutaway.trace import job as jobs
+from cutaway.trace.analyse import analyse_module
+from cutaway.trace.inputs import InputPlan
+from cutaway.trace.inputs_symbols import symbols_of
+from cutaway.trace.inputs_types import InputSpec
+
+B, S = sym("batch_size"), sym("seq_len")
+SPECS = (InputSpec("x", ("batch_size", "seq_len", 16), "float", "random"),)
+PLAN = InputPlan("prefill", SPECS, symbols_of(SPECS), None, ())
+
+
+class ByToken(nn.Module):
+    """Four ops a token: more than `LOOP` at the usual length."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        state = x[:, 0]
+        for t in range(x.shape[1]):
+            state = (state + x[:, t]).tanh() * 2
+        return state
+
+
+class Many(nn.Module):
+    """As many ops at any length."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for _ in range(jobs.LOOP + 10):
+            x = x + 1
+        return x
+
+
+class Masked(nn.Module):
+    """Picks rows by a mask whose values follow from numbers in the code."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        kinds = 1 * torch.ones(x.shape[0], device=x.device)
+        out = torch.zeros_like(x)
+        for kind in range(2):
+            out[kinds == kind] = x[kinds == kind].exp()
+        return out
+
+
+def test_a_long_loop_over_tokens_is_traced_at_short_lengths_only(monkeypatch) -> None:
+    lengths = []
+    run = jobs.Job.trace
+
+    def trace(job, hints, **more):
+        found = run(job, hints, **more)
+        lengths.append(hints["seq_len"])
+        return found
+
+    monkeypatch.setattr(jobs.Job, "trace", trace)
+    found = analyse_module(ByToken(), PLAN, name="it", values={})
+    assert found.total.flops == 3 * 16 * B * S and found.gaps == ()
+    assert max(lengths) < jobs.USUAL["seq_len"]
+
+
+def test_many_ops_are_no_loop_over_tokens() -> None:
+    found = analyse_module(Many(), PLAN, name="it", values={}, check=False)
+    assert found.total.flops == 16 * (jobs.LOOP + 10) * B * S
+
+
+def test_a_mask_of_known_values_picks_the_rows_it_says() -> None:
+    found = analyse_module(Masked(), PLAN, name="it", values={})
+    assert found.total.flops == 16 * B * S + B  # one kind has all rows; `1 *` for each of them
+    assert found.gaps == ()
