@@ -1,6 +1,6 @@
 # C, C++ and CUDA: one set of handlers, three grammars, because their nodes have the same names and CUDA's grammar holds C++'s.
-# What calls, macros and bindings mean stands in `c_calls.py`; what only the text shows (kernels in macros, launches in text that the
-# grammar could not read) in `patterns.py`.
+# What calls, macros and bindings mean stands in `c_calls.py`; what only the text shows (kernels in macros, launches where the
+# grammar failed) in `patterns.py`.
 """`read_c`, `read_cpp`, `read_cuda`: (path, text) -> FileRecord."""
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ __all__ = ["read_c", "read_cpp", "read_cuda"]
 
 _LITERAL = re.compile(r"""^[-+]?(\d[\w.']*|0x[\da-fA-F]+|(u8|[LuUR])?"[^"]*"|true|false|nullptr)$""")
 _FLAGS = ("static", "virtual", "inline", "extern", "constexpr", "__device__", "__host__", "__forceinline__")
+_KERNEL = re.compile(r"__global__|\b(__)?kernel\b(\]\])?\s+void\b")  # CUDA and HIP; OpenCL and Metal
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
 
 
@@ -112,7 +113,7 @@ def _callable(
     name = bare(walk.text(at, 200)).replace("::", ".").replace(" ", "").strip(".")
     before = walk.data[node.start_byte : declarator.start_byte].decode("utf-8", "replace")
     in_type = scope.kind in ("class", "struct")
-    kind = "kernel" if "__global__" in before else "method" if in_type or "." in name else "function"
+    kind = "kernel" if _KERNEL.search(before) else "method" if in_type or "." in name else "function"
     words = set(_IDENTIFIER.findall(before))
     marks = [flag for flag in _FLAGS if flag in words]
     if in_type and scope.access == "public":
@@ -328,8 +329,9 @@ _HANDLERS = {
 }  # fmt: skip
 
 _TYPED = (
-    ("lock", re.compile(r"(?<!guard<)(?<!lock<)\b((?:std::|absl::|folly::)?(?:recursive_|shared_|timed_|shared_timed_)?mutex|pthread_mutex_t|"
-                        r"std::condition_variable(?:_any)?|absl::Mutex|std::(?:counting_|binary_)?semaphore)\b(?!\s*>)")),
+    # A guard names the mutex that it takes; the lock is where that is declared.
+    ("lock", re.compile(r"(?<!guard<)(?<!lock<)\b((?:std::|absl::|folly::)?(?:recursive_|shared_|timed_|shared_timed_)?mutex|"
+                        r"pthread_mutex_t|std::condition_variable(?:_any)?|absl::Mutex|std::(?:counting_|binary_)?semaphore)\b(?!\s*>)")),
     ("queue", re.compile(r"\b((?:std::|moodycamel::|folly::)\w*(?:queue|deque|Queue)|\w+Queue)\b(?=\s*<|$)")),
 )  # fmt: skip
 

@@ -31,7 +31,8 @@ _METRIC = re.compile(r"New(Counter|Gauge|Histogram|Summary)(Vec|Func)?$")
 _NAME_FIELD = re.compile(r'\bName:\s*"([^"]+)"')
 # What a goroutine calls on its way; its work is another call.
 _HELPERS = re.compile(
-    r"(func|make|len|append|close|recover|if|for|panic)$|(time|json|http|fmt|os|log|slog|context|strings|errors|sync|io|bufio)\."
+    r"(func|make|len|append|close|recover|if|for|panic)$"
+    r"|(time|json|http|fmt|os|log|slog|context|strings|errors|sync|io|bufio)\."
 )
 _RAISES = re.compile(r"^(panic|log\.(Fatal|Panic)\w*|errors\.New|fmt\.Errorf)$")
 

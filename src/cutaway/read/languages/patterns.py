@@ -116,10 +116,13 @@ def read_patterns(path: str, text: str) -> FileRecord:
 
 def _kernels(text: _Text) -> Iterator[Def]:
     """Each `__global__` and Metal `kernel`, and what a macro that holds one makes at each place that calls it."""
+    starts = [*_GLOBAL.finditer(text.text), *_METAL.finditer(text.text)]
     macros = (
-        [m for m in _MACRO.finditer(text.text) if "__global__" in m[3]] if "__global__" in text.text else []
+        [m for m in _MACRO.finditer(text.text) if "__global__" in m[3] or _METAL.search(m[3])]
+        if starts
+        else []
     )
-    for match in _GLOBAL.finditer(text.text):
+    for match in starts:
         found = _named(text.text, match.end())
         if found is None:
             continue

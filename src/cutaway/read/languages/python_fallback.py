@@ -1,5 +1,5 @@
-# Python that `ast` refuses: another version's syntax, a template, half a file. tree-sitter reads around what it does not know, so
-# that definitions, imports and calls are still there.
+# Python that `ast` refuses: another version's syntax, a template, half a file. tree-sitter reads around what it does not know,
+# so that definitions, imports and calls are still there.
 """`read_python_text(path, text) -> FileRecord`, the reader behind `read_python`."""
 
 from __future__ import annotations

@@ -312,8 +312,7 @@ _HANDLERS = {
 
 _TYPED = (
     ("lock", re.compile(r"\b((?:\w+::)*(?:Mutex|RwLock|Semaphore|Condvar|Notify|Barrier))\b(?=<|$|::new\()")),
-    ("queue", re.compile(r"\b((?:\w+::)*(?:Unbounded|Sync)?(?:Sender|Receiver|VecDeque|SegQueue|ArrayQueue|BinaryHeap|"
-                         r"unbounded_channel|sync_channel|(?:mpsc|oneshot|broadcast|watch|flume|crossbeam_channel)::(?:channel|unbounded|bounded)))\b")),
+    ("queue", re.compile(r"\b((?:\w+::)*(?:Unbounded|Sync)?(?:Sender|Receiver|VecDeque|SegQueue|ArrayQueue|BinaryHeap))\b")),
 )  # fmt: skip
 
 RUST = Grammar(

@@ -27,8 +27,10 @@ _METHOD_CALL = re.compile(rf"\b({'|'.join(METHODS)}|any|fallback)\(\s*([A-Za-z_]
 _ATTRIBUTE = re.compile(r"#\[(?:clap|arg|command|structopt)\((.*)\)\]$", re.DOTALL)
 _PAIR = re.compile(r'\b(\w+)(?:\s*=\s*("(?:[^"\\]|\\.)*"|\'[^\']*\'|[^,"]+))?')
 _STRING = re.compile(r'"((?:[^"\\]|\\.)*)"')
-_METRICS = {"counter", "gauge", "histogram", "register_counter", "register_gauge", "register_histogram",
-            "register_int_counter", "register_int_gauge", "describe_counter", "describe_gauge", "describe_histogram"}  # fmt: skip
+_METRICS = {
+    "counter", "gauge", "histogram", "describe_counter", "describe_gauge", "describe_histogram",
+    "register_counter", "register_gauge", "register_histogram", "register_int_counter", "register_int_gauge",
+}  # fmt: skip
 _RAISES = {"panic", "unreachable", "todo", "unimplemented", "bail"}
 _DEFAULTS = {"unwrap_or", "unwrap_or_else", "map_or"}
 _NO_CALLS = {
@@ -74,7 +76,14 @@ def call(walk: Walk, node: Node, scope: Scope) -> None:
         default = walk.defaults.get(node.id, "")
         _of_string(walk, at or node, scope, callee, last, text, arguments, args, default)
     elif last in _TASKS and arguments and _SPAWNERS.search(callee):
-        walk.mark("task", node, scope, _spawned(walk, arguments[0]), how=_TASKS[last], callee=callee)
+        walk.mark(
+            "task",
+            node,
+            scope,
+            _spawned(walk, arguments[0]),
+            how="thread" if "thread" in callee else _TASKS[last],
+            callee=callee,
+        )
     elif last in ("channel", "unbounded_channel", "sync_channel", "unbounded", "bounded") and "::" in callee:
         walk.mark(
             "queue", node, scope, re.sub(r"::<.*>", "", callee), callee=callee, bound=args[0] if args else ""

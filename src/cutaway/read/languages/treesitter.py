@@ -60,7 +60,7 @@ Handler = Callable[["Walk", "Node", Scope], "Scope | None"]
 @dataclass(frozen=True, eq=False)
 class Grammar:
     """One language. A handler gets (walk, node, scope) and answers with the scope of what is inside, None for the same
-    scope, or SKIP. `words`, `comments`, `loops`, `skipped` and `above` are node kinds; those of `above` (attributes, decorators)
+    scope, or SKIP. `words`, `comments`, `loops`, `skipped` and `above` are node kinds; those of `above` (attributes)
     belong to the next definition. `typed` are (mark, pattern) over what a variable is declared or made as."""
 
     language: str

@@ -332,7 +332,8 @@ def _import(walk: Walk, node: Node, scope: Scope) -> Scope:
 _HANDLERS = {
     "export_statement": _export,
     **kinds(_class, "class_declaration abstract_class_declaration class interface_declaration enum_declaration"),
-    **kinds(_function, "function_declaration generator_function_declaration function_signature method_definition method_signature abstract_method_signature"),
+    **kinds(_function, "function_declaration generator_function_declaration function_signature"),
+    **kinds(_function, "method_definition method_signature abstract_method_signature"),
     **kinds(_field, "public_field_definition field_definition property_signature"),
     "enum_body": _enum_body,
     "type_alias_declaration": _alias,

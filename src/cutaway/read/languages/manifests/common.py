@@ -78,7 +78,7 @@ def dependency(notes: Notes, line: int, text: str, **detail: str) -> None:
 
 
 def shell_commands(lines: list[tuple[int, str]]) -> list[tuple[int, str]]:
-    """Commands of a shell text: continued lines and open quotes joined, prompts and comments taken off. (line, command) each."""
+    """Commands of a shell text: continued lines and open quotes joined, prompts and comments off. (line, command) each."""
     commands: list[tuple[int, str]] = []
     first, parts = 0, []
     for number, raw in lines:

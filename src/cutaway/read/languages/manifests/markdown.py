@@ -62,11 +62,11 @@ def _commands(notes: Notes, block: list[tuple[int, str]], language: str, section
     if not wanted or (language and language not in _SHELL):
         return
     prompts = any(line.lstrip().startswith("$ ") for _, line in block)
-    rows = [
-        (n, line)
-        for n, line in block
-        if not prompts or line.lstrip().startswith(("$ ", "> ")) or line.startswith("  ")
-    ]
+    rows: list[tuple[int, str]] = []
+    for number, line in block:
+        goes_on = bool(rows) and rows[-1][0] == number - 1 and rows[-1][1].rstrip().endswith("\\")
+        if not prompts or goes_on or line.lstrip().startswith("$ "):
+            rows.append((number, line))
     for number, command in shell_commands(rows):
         if (language in _SHELL and language != "console") or prompts or TOOLS.match(command):
             notes.mark("command", number, command, where="document", section=section)

@@ -1,5 +1,5 @@
-# setup.py and setup.cfg. setup.py is a program: it is read as Python, and what stands literally in its `setup(...)` call is what it
-# declares; nothing of it is run.
+# setup.py and setup.cfg. setup.py is a program: it is read as Python, and what stands literally in its `setup(...)` call is
+# what it declares; nothing of it is run.
 """`read_setup_py`, `read_setup_cfg`: (path, text) -> FileRecord."""
 
 from __future__ import annotations

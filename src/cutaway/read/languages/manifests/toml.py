@@ -1,5 +1,5 @@
-# TOML: pyproject.toml and Cargo.toml for what they declare, others for their keys. `tomllib` reads values but forgets lines, so a
-# pass over the text remembers where each key of each section stands.
+# TOML: pyproject.toml and Cargo.toml for what they declare, others for their keys. `tomllib` reads values but forgets lines, so
+# a pass over the text remembers where each key of each section stands.
 """`read_toml(path, text) -> FileRecord`."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-# YAML by lines: workflows and compose files for what they run, others for the keys at their top. Reading lines keeps line numbers,
-# needs no parser, and aliases of a hostile file expand to nothing.
+# YAML by lines: workflows and compose files for what they run, others for the keys at their top. Reading lines keeps line
+# numbers, needs no parser, and aliases of a hostile file expand to nothing.
 """`read_yaml`, `read_workflow`, `read_compose`: (path, text) -> FileRecord."""
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ _KEY = re.compile(
 )
 _BLOCK = re.compile(r"^[|>][+-]?\d?[+-]?$")
 _COMMENT = re.compile(r"\s+#.*$")
+DEEP = 60  # keys within keys
 
 
 class Entry:
@@ -100,7 +101,7 @@ def entries(text: str) -> Iterator[Entry]:
             waiting = None
         if not body or body.startswith(("#", "---", "...", "%")) or indent > 200:
             continue
-        while body.startswith("- ") or body == "-":
+        while (body.startswith("- ") or body == "-") and len(above) < DEEP:
             above = [*(a for a in above if a[0] < indent), (indent, "-")]
             rest = body[1:].lstrip(" ")
             indent += len(body) - len(rest)
@@ -108,7 +109,7 @@ def entries(text: str) -> Iterator[Entry]:
             if body and not _KEY.match(body):
                 yield Entry(number, tuple(k for _, k in above), _plain(body))
         found = _KEY.match(body)
-        if found is None:
+        if found is None or len(above) >= DEEP:
             continue
         key = found[1] or found[2] or found[3] or ""
         above = [*(a for a in above if a[0] < indent), (indent, key.strip())]
