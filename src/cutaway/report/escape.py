@@ -39,7 +39,7 @@ def code(text: str, *, cell: bool = False) -> str:
     shown = visible(text) or " "
     runs = [len(run) for run in re.findall("`+", shown)]
     fence = "`" * next(n for n in range(1, len(runs) + 2) if n not in runs)
-    pad = " " if shown[0] == "`" or shown[-1] == "`" else ""
+    pad = " " if "`" in (shown[0], shown[-1]) or shown[0] == shown[-1] == " " != shown else ""
     shown = shown.replace("|", "\\|") if cell else shown
     return f"{fence}{pad}{shown}{pad}{fence}"
 

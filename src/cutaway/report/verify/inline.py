@@ -122,4 +122,4 @@ def _symbol(pieces: list[Span], i: int, likely: Likely) -> str:
 
 def _code(text: str) -> str:
     stripped = text[1:-1] if text.startswith(" ") and text.endswith(" ") and text.strip() else text
-    return stripped.replace("\\|", "|").strip()
+    return stripped.replace("\\|", "|")

@@ -95,7 +95,7 @@ def _fenced(document: Document, lines: list[str], at: int, fence: re.Match[str],
     document.blocks.append(Block(at + 2, fence[2].lower(), "\n".join(lines[at + 1 : end])))
     if document.blocks[-1].language != "mermaid":
         for i in range(at + 1, end):
-            cited = cited_in(lines[i].replace("`", " "), i + 1, likely)
+            cited = cited_in(lines[i], i + 1, likely)
             _claim(document, "code", i + 1, lines[i], cited, likely)
     return end + 1
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from cutaway.report.escape import visible
 from cutaway.report.evidence import Citation
 from cutaway.report.templates import templates
 from cutaway.report.verify.inline import Likely, numbers, quotes
@@ -99,7 +100,7 @@ def _cited(value: Any, where: str, kind: str) -> Cited | None:
     digests = {k: str(value.get(k, "")) for k in DIGESTS}
     hashed = start and _DIGEST.match(digests["lines"]) and _DIGEST.match(digests["first"])
     evidence = Citation(value["path"], start, end, symbol, **digests) if hashed else None
-    return Cited(value["path"], start, end, 1, where, symbol, evidence)
+    return Cited(visible(value["path"]), start, end, 1, where, symbol, evidence)
 
 
 def _string(document: Document, where: str, value: str, likely: Likely) -> None:

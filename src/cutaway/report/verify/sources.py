@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from functools import cached_property, lru_cache
 from typing import Protocol
 
-from cutaway.errors import nearest
+from cutaway.errors import Unreadable, nearest
 from cutaway.model.code import Def, FileRecord
 from cutaway.read.languages import decode, read_file
 from cutaway.report.escape import visible
@@ -118,13 +118,19 @@ class Sources:
         return found
 
     def _lines(self, path: str) -> list[str]:
-        """A file's lines without their ends."""
-        return decode(self._source.read(self._spelled[path])).split("\n")
+        """A file's lines without their ends; none of a file that the source does not read (too large, a link, binary)."""
+        try:
+            return decode(self._source.read(self._spelled[path])).split("\n")
+        except Unreadable:
+            return [""]
 
     def _record(self, path: str) -> FileRecord:
         """What a file declares."""
         real = self._spelled[path]
-        return self._read(real, self._source.read(real))
+        try:
+            return self._read(real, self._source.read(real))
+        except Unreadable as error:
+            return FileRecord("", 0, parse="skipped", why=error.known or error.what)
 
     def count(self, path: str) -> int:
         """The number of its lines; an end of line at the end of the file begins no line."""

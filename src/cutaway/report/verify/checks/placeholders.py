@@ -12,6 +12,7 @@ from cutaway.report.verify.records import walk
 
 __all__ = ["CHECK"]
 
+NAMES = frozenset({"path", "name", "symbol", "signature"})  # keys whose values are the repository's own words
 _BRACES = re.compile(r"(?<![\w$}/\"'{\\])\{([A-Za-z][\w /:,’'-]*)\}(?![\w{/\"'])")
 _ANGLES = re.compile(r"<(?:\.{3}|…|[a-z][a-z0-9]*(?:[ _-][a-z0-9]+)+)>")
 _OPEN_PLACE = re.compile(r"\{\w+:\w+\}")  # {path:line}
@@ -30,7 +31,8 @@ def find(document: Document) -> Iterator[Finding]:
         if found:
             yield Finding("placeholder", f"a placeholder is left: {found}", number)
     for where, value in walk(document.data) if document.data is not None else ():
-        if isinstance(value, str) and (found := _whole(value)) and document.kind != "cost":
+        name = where.rpartition("/")[2] in NAMES
+        if isinstance(value, str) and not name and document.kind != "cost" and (found := _whole(value)):
             yield Finding("placeholder", f"a placeholder is left: {found}", where=where)
 
 
