@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from cutaway import store
 from cutaway.errors import UnknownTarget
 from cutaway.read import database, pool
 from cutaway.read.index import Index, reader_version
@@ -249,6 +250,20 @@ def test_derived_data(world):
         index.put_derived("edges", [("k", b"v"), ("l", b"w")])
     with world.open() as index:
         assert index.get_derived("edges", "k") == b"v" and index.get_derived("other", "k") is None
+
+
+def test_the_cache_can_be_emptied(world, monkeypatch):
+    monkeypatch.setenv("CUTAWAY_CACHE_DIR", str(world.cache))
+    world.write(a="one")
+    world.open().close()
+    clone = world.cache / "clones" / f"{'ab' * 12}.git"
+    (clone / "objects").mkdir(parents=True)
+    (clone / "HEAD").write_text("x")
+    (world.cache / "index" / "mine.txt").write_text("not ours")
+    entries, size = store.size()
+    assert entries == 0 and size >= world.databases()[0].stat().st_size
+    assert store.clean() == (0, size) and store.size() == (0, 0)
+    assert not clone.exists() and (world.cache / "index" / "mine.txt").exists()
 
 
 def test_old_commits_are_forgotten_in_time(world, monkeypatch):

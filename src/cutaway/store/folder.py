@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import shutil
 import sys
 import tempfile
 import zlib
@@ -15,6 +16,8 @@ TAG = (
     "Signature: 8a477f597d28d172789f06886806bc55\n"
     "# This folder is a cache of cutaway; see https://bford.info/cachedir/\n"
 )
+_CLONE = "[0-9a-f]" * 24 + ".git"
+_IN_CLONES = f"clones/{_CLONE}/**/*"
 _warned = False
 
 
@@ -58,9 +61,9 @@ def write(name: str, header: dict, text: str) -> bool:
 
 
 def size() -> tuple[int, int]:
-    """(entries, bytes)."""
-    sizes = [_size_of(path) for path in _entries()]
-    return len(sizes), sum(sizes)
+    """(entries, bytes); the bytes are also those of the indexes of repositories."""
+    found = _entries()
+    return sum(path.suffix == ".entry" for path in found), sum(_size_of(path) for path in found)
 
 
 def clean() -> tuple[int, int]:
@@ -68,12 +71,22 @@ def clean() -> tuple[int, int]:
     removed = [(path, _size_of(path)) for path in _entries()]
     for path, _ in removed:
         path.unlink(missing_ok=True)
+    for clone in location().glob(f"clones/{_CLONE}"):
+        shutil.rmtree(clone, ignore_errors=True)
     return sum(path.suffix == ".entry" for path, _ in removed), sum(amount for _, amount in removed)
 
 
 def _entries() -> list[Path]:
     """Our files only, so that a folder shared by mistake loses nothing."""
-    patterns = ("cost/*/*.entry", "cost/*/*.part", "*.part")
+    patterns = (
+        "cost/*/*.entry",
+        "cost/*/*.part",
+        "*.part",
+        "index/*.db*",
+        "index/*.stamps",
+        "index/*.part",
+        _IN_CLONES,
+    )
     return sorted(path for pattern in patterns for path in location().glob(pattern) if path.is_file())
 
 
