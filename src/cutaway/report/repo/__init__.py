@@ -1,0 +1,1 @@
+# The report of kind `repo`: facts, then paper.

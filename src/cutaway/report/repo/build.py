@@ -1,0 +1,81 @@
+# A report is the facts in the template's order, and nothing that no detector found. This collects them; how they look is
+# `markdown.py`'s and `result.py`'s.
+"""`repo_report(program) -> RepoReport`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from msgspec import to_builtins
+
+from cutaway.facts.build_install import find_build_install
+from cutaway.facts.components import find_components
+from cutaway.facts.config_surface import find_config_surface
+from cutaway.facts.entrypoints import find_entrypoints
+from cutaway.facts.languages import find_languages
+from cutaway.facts.lifecycle import find_lifecycle
+from cutaway.facts.modules import find_modules
+from cutaway.facts.spine import Step, call_nesting
+from cutaway.report.repo.result import RepoReport
+
+if TYPE_CHECKING:
+    from cutaway.read.program import Program
+
+__all__ = ["SCHEMA", "repo_report"]
+
+SCHEMA = 1
+
+
+def repo_report(program: Program) -> RepoReport:
+    """Everything that the detectors find, each statement with the place that proves it."""
+    found = find_components(program)
+    components = {key: [to_builtins(c) for c in f.candidates] for key, f in found.items()}
+    absent = {key: f.absent_because for key, f in found.items() if not f.candidates}
+    verdict = find_components.verdict(program, found) if hasattr(find_components, "verdict") else None
+    entrypoints = find_entrypoints(program)
+    nesting = call_nesting(program, components, entrypoints)
+    source = program.source
+    facts: dict[str, Any] = {
+        "schema_version": SCHEMA,
+        "kind": "repo",
+        "repo": {
+            "name": source.name,
+            "path_or_url": source.url or source.name,
+            "commit": source.commit,
+            "llm_related": verdict,
+            "signals": [],
+        },
+        "languages": find_languages(program),
+        "build_install": find_build_install(program),
+        "entrypoints": entrypoints,
+        "config_surface": find_config_surface(program),
+        "modules": find_modules(program),
+        "components": components,
+        "absent": absent,
+        "call_nesting": [_step(s) for s in nesting],
+        "lifecycle": find_lifecycle(program, entrypoints),
+        "gaps": _gaps(program, absent, nesting),
+    }
+    return RepoReport(facts, program)
+
+
+def _step(step: Step) -> dict[str, Any]:
+    row = {"depth": step.depth, "path": step.path, "line": step.line, "symbol": step.symbol}
+    more = {"call": step.call, "origin": step.origin, "via": step.via, "parts": step.parts}
+    return row | {k: v for k, v in more.items() if v}
+
+
+def _gaps(program: Program, absent: dict[str, str], nesting: list[Step]) -> list[dict[str, str]]:
+    """What could not be read or found: files, parts, calls on the path that lead nowhere known."""
+    gaps = [{"what": f"note: {note}", "where": "", "why": "reading"} for note in getattr(program.source, "notes", ())]
+    for path in program.paths:
+        record = program.record(path)
+        if record.parse in ("fallback", "errors") or (record.parse == "skipped" and record.language):
+            gaps.append({"what": f"{record.language} read as {record.parse}", "where": path, "why": record.why or "text that its grammar could not read"})
+    for key, why in absent.items():
+        gaps.append({"what": key, "where": "", "why": why})
+    for step in nesting:
+        for edge in program.callees(step.path, step.symbol) if step.path.endswith(".py") else ():
+            if edge.origin == "unresolved" and edge.callee.startswith("self.") and edge.callee.count(".") <= 2:
+                gaps.append({"what": f"a call to {edge.callee}", "where": f"{step.path}:{edge.line}", "why": edge.why})
+    return gaps

@@ -1,0 +1,122 @@
+# What every section of a report writes with: pointers to definitions, links to places, tables; and the few facts that are
+# read from the README at the moment they are quoted.
+"""`Page`: the facts and how to point at them."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from cutaway.report.escape import code, one_line, prose
+from cutaway.report.evidence import Citation, link
+
+if TYPE_CHECKING:
+    from cutaway.read.program import Program
+
+__all__ = ["Page"]
+
+_README = re.compile(r"^readme(\.(md|rst|txt))?$", re.IGNORECASE)
+_BADGE = re.compile(r"^\s*(\[!\[|!\[|<|\[.*\]\(.*\)\s*$|\||---|===|```|\.\.)")
+_LIST = re.compile(r"^\s*[-*+]\s+(.{12,300})$")
+_MARKUP = re.compile(r"!?\[([^\]]*)\]\([^)]*\)|[*_`]{1,3}|<[^>]*>|:[a-z_]+:")
+_SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
+
+
+class Page:
+    """The facts of a report, and its words."""
+
+    def __init__(self, facts: dict[str, Any], program: Program):
+        self.facts, self.program = facts, program
+        self.repo: dict[str, Any] = facts["repo"]
+        self.remote = program.source.url
+        self.commit = program.source.commit if not getattr(program.source, "dirty", False) else ""
+
+    def place(self, path: str, line: int, end: int = 0, *, cell: bool = False) -> str:
+        """`path:line` as code, a permalink where the remote has them."""
+        return link(Citation(path, line, max(line, end)), self.remote, self.commit, cell=cell)
+
+    def path(self, path: str) -> str:
+        """A path in a table."""
+        return code(path, cell=True)
+
+    def pointer(self, row: dict[str, Any], *, cell: bool = False) -> str:
+        """A definition and its place."""
+        symbol = row.get("symbol") or ""
+        place = self.place(row["path"], row["line"], cell=cell)
+        return f"{code(symbol, cell=cell)} {place}" if symbol else place
+
+    def at(self, where: str) -> str:
+        """` (path:line)` for a place in text, '' for none."""
+        path, _, line = where.rpartition(":")
+        if line.isdigit() and path in self.program:
+            return f" ({self.place(path, int(line))})"
+        return f" ({code(where)})" if where in self.program else ""
+
+    def said(self, evidence: dict[str, Any]) -> str:
+        """A piece of evidence with its place."""
+        text = prose(one_line(str(evidence.get("text") or evidence.get("name") or ""), 100))
+        return f"{text} {self.place(evidence['path'], evidence['line'])}" if evidence.get("line") else text
+
+    def why(self, row: dict[str, Any]) -> str:
+        """The first evidence of a row, without its place."""
+        evidence = row.get("evidence") or []
+        return prose(one_line(str(evidence[0].get("why") or evidence[0].get("text", "")), 90)) if evidence else "-"
+
+    def does(self, row: dict[str, Any]) -> str:
+        """What the definition's own docstring says, or how it was found."""
+        definition = self.program.definition(row["path"], row.get("symbol") or "")
+        said = definition.doc if definition and definition.doc else ""
+        return prose(one_line(_SENTENCE.split(said)[0], 140)) if said else self.why(row)
+
+    def details(self, part: str) -> list[str]:
+        """Further facts about a part of the engine, each with its line."""
+        rows = self.facts.get("engine", {}).get(part, [])
+        return [f"- {prose(r['what'])} ({self.place(r['path'], r['line'])})" for r in rows[:12]]
+
+    def table(self, header: list[str], rows: list[list[str]]) -> list[str]:
+        """A Markdown table; empty cells get a dash."""
+        lines = ["| " + " | ".join(header) + " |", "| " + " | ".join("---" for _ in header) + " |"]
+        return lines + ["| " + " | ".join(cell.strip() or "-" for cell in row) + " |" for row in rows]
+
+    def readme(self) -> str:
+        """The README at the root, or ''."""
+        return next((p for p in self.program.paths if _README.match(p)), "")
+
+    def about(self) -> tuple[str, tuple[str, int]] | None:
+        """(sentence, (path, line)): what the README first says, else the manifest's description."""
+        claims = [c for c in self._paragraphs() if len(c[0]) > 30]
+        if claims:
+            text, place = claims[0]
+            return one_line(_SENTENCE.split(text)[0], 240).rstrip("."), place
+        for path in ("pyproject.toml", "setup.cfg", "Cargo.toml", "package.json"):
+            if path in self.program:
+                for number, line in enumerate(self.program.lines(path), 1):
+                    if match := re.match(r"""\s*"?description"?\s*[=:]\s*["']?(.{10,}?)["']?,?\s*$""", line):
+                        return match[1].rstrip("."), (path, number)
+        return None
+
+    def claims(self) -> list[tuple[str, tuple[str, int]]]:
+        """What the README says that the project does: the items of its first list, or its first sentences."""
+        path = self.readme()
+        if not path:
+            found = self.about()
+            return [found] if found else []
+        items = []
+        for number, line in enumerate(self.program.lines(path)[:160], 1):
+            match = _LIST.match(line)
+            if match and not _BADGE.match(match[1]) and "http" not in match[1][:12]:
+                items.append((one_line(_MARKUP.sub(r"\1", match[1]), 200), (path, number)))
+            elif items and line.startswith("#"):
+                break
+        return items[:6] or self._paragraphs()[:3]
+
+    def _paragraphs(self) -> list[tuple[str, tuple[str, int]]]:
+        path = self.readme()
+        found: list[tuple[str, tuple[str, int]]] = []
+        fenced = False
+        for number, line in enumerate(self.program.lines(path)[:120] if path else (), 1):
+            fenced ^= line.lstrip().startswith("```")
+            plain = _MARKUP.sub(r"\1", line).strip()
+            if not fenced and len(plain) > 30 and not line.startswith(("#", "    ")) and not _BADGE.match(line) and not _LIST.match(line):
+                found.append((one_line(plain, 240), (path, number)))
+        return found
