@@ -7,7 +7,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from cutaway.errors import UnknownTarget, Unreadable
 
@@ -22,6 +21,7 @@ _BINARY_SUFFIXES = """
 npy npz o obj ogg onnx otf parquet pb pdf pickle pkl png pt pth pyc pyd pyo rar rlib safetensors so sqlite tar tflite
 tgz tif tiff ttf wasm wav webm webp whl woff woff2 xz zip zst
 """
+_NO_NAMES = frozenset(("", ".", ".."))
 _BINARY = frozenset(_BINARY_SUFFIXES.split())
 
 
@@ -123,12 +123,12 @@ def listed(raw: bytes | str, size: int = 0, key: str = "", skipped: str = "") ->
 def why_not(path: str, size: int) -> str:
     """Why a file of this path and size is not read, or ''."""
     parts = path.split("/")
-    if {"", ".", ".."} & set(parts):
+    if not _NO_NAMES.isdisjoint(parts):
         return "its path leaves the repository"
     if len(parts) > MAX_DEPTH:
         return f"more than {MAX_DEPTH} folders deep"
-    suffix = PurePosixPath(parts[-1]).suffix[1:].lower()
-    if suffix in _BINARY:
+    suffix = parts[-1].rpartition(".")[2].lower()
+    if suffix in _BINARY and len(suffix) < len(parts[-1]):
         return f"binary (.{suffix})"
     return too_large(size)
 

@@ -42,7 +42,9 @@ class DiskSource(Source):
 
     def __init__(self, kind: str, root: Path, files: Iterable[SourceFile], cache: Path | None, **about):
         super().__init__(kind, files=files, **about)
-        self._root = root
+        self._root = (
+            f"{root}{os.sep}"  # paths as text: thousands of Path objects take longer than the looking
+        )
         self._real: dict[str, bool] = {"": True}
         stamps = Stamps(cache, root)
         for file in self.files:
@@ -55,7 +57,7 @@ class DiskSource(Source):
             if not self._inside(file.path.rpartition("/")[0]):
                 file.skipped = "it lies behind a symbolic link (not followed)"
                 return
-            found = (self._root / file.path).lstat()
+            found = os.lstat(self._root + file.path)
         except OSError as error:
             file.skipped = _said(error)
             return
@@ -78,7 +80,7 @@ class DiskSource(Source):
 
     def _bytes(self, file: SourceFile) -> bytes | None:
         try:
-            return read_regular(self._root / file.path)
+            return read_regular(self._root + file.path)
         except OSError as error:
             file.skipped = _said(error)
             return None
@@ -86,12 +88,12 @@ class DiskSource(Source):
     def _inside(self, folder: str) -> bool:
         """No part of the way to a folder is a link: git may track `a/b` where the disk has a link called `a`."""
         if folder not in self._real:
-            mode = (self._root / folder).lstat().st_mode
+            mode = os.lstat(self._root + folder).st_mode
             self._real[folder] = self._inside(folder.rpartition("/")[0]) and stat.S_ISDIR(mode)
         return self._real[folder]
 
 
-def read_regular(path: Path, limit: int = MAX_FILE) -> bytes:
+def read_regular(path: str | Path, limit: int = MAX_FILE) -> bytes:
     """The bytes of a regular file. Raises OSError for anything else, and for more than `limit` bytes."""
     descriptor = os.open(path, _FLAGS)
     with os.fdopen(descriptor, "rb") as file:
@@ -126,7 +128,8 @@ def open_worktree(git: Git, root: Path, cache: Path | None, **about) -> DiskSour
     if len(tracked) + len(new) > MAX_FILES:
         notes.append(too_many())
         tracked, new = dict(islice(tracked.items(), MAX_FILES)), new[: max(0, MAX_FILES - len(tracked))]
-    there = {path: entry for path, entry in tracked.items() if os.path.lexists(root / os.fsdecode(path))}
+    place = os.fsencode(f"{root}{os.sep}")
+    there = {path: entry for path, entry in tracked.items() if os.path.lexists(place + path)}
     files = [listed(path, skipped=why_not_mode(mode)) for path, (mode, _) in there.items()]
     source = DiskSource("worktree", root, [*files, *map(listed, new)], cache, notes=notes, **about)
     if missing := len(tracked) - len(there):
@@ -157,7 +160,7 @@ def _staged(git: Git) -> bool:
 def _edited(source: DiskSource, tracked: dict[bytes, tuple[int, str]]) -> bool:
     """A tracked file that is read differs from what git has. Another object format than SHA-1 is left unsaid."""
     for path, (_, key) in tracked.items():
-        file = source.file(listed(path).path)
+        file = source.file(path.decode("utf-8", "backslashreplace"))
         if file.key and len(key) == 40 and file.key != key and not _only_line_ends(source, file, key):
             return True
     return False
