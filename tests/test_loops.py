@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from cutaway.formula import sym
+from cutaway.formula import floor_div, sym
 from cutaway.trace import job as jobs
 from cutaway.trace.analyse import analyse_module
 from cutaway.trace.inputs import InputPlan
@@ -71,3 +71,18 @@ def test_a_mask_of_known_values_picks_the_rows_it_says() -> None:
     found = analyse_module(Masked(), PLAN, name="it", values={})
     assert found.total.flops == 16 * B * S + B  # one kind has all rows; `1 *` for each of them
     assert found.gaps == ()
+
+
+class Stacked(nn.Module):
+    """Few chunks of many tokens each: a small number of them is told from other small numbers."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        chunks = x.shape[1] // 128
+        some = x[:, : chunks * 128].view(x.shape[0], chunks, 128, 16).sum(2)
+        return torch.stack((some, some), -1).exp()
+
+
+def test_numbers_of_chunks_are_checked_where_they_are_more_than_one() -> None:
+    found = analyse_module(Stacked(), PLAN, name="it", values={})
+    chunks = floor_div(S, 128)
+    assert found.total.flops == B * chunks * 16 * (128 + 2) and found.gaps == ()

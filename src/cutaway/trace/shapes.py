@@ -245,6 +245,12 @@ def _cat(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims | No
     return (*parts[0][1][:axis], total, *parts[0][1][axis + 1 :])
 
 
+def _stack(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims | None:
+    dims = inputs[0][1]
+    at = (args[1] if len(args) > 1 else 0) % len(out)
+    return (*dims[:at], const(len(args[0])), *dims[at:])
+
+
 def _slice(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims | None:
     sizes, dims = inputs[0]
     axis = (args[1] if len(args) > 1 else 0) % len(sizes)
@@ -434,6 +440,7 @@ MAKERS: dict[str, Callable[..., Dims | None]] = {
         _reduce,
     ),
     "cat": _cat,
+    "stack": _stack,
     "slice": _slice,
     "split": _split,
     "split_with_sizes": _split,

@@ -102,9 +102,16 @@ def other_hints(scope: Scope, hints: Mapping[str, int], plan: InputPlan, limit: 
     step = {s.name: s.multiple_of for s in plan.symbols}
     for factor in _TIMES:
         other = {n: _moved(v, factor, step.get(n, 1)) for n, v in hints.items()}
-        if _allowed(other, hints, limit) and all(g.holds(other) for g in scope.guards):
+        if _allowed(other, hints, limit) and _same_branches(scope, other):
             return other
     return _one_by_one(scope, hints, step, limit)
+
+
+def _same_branches(scope: Scope, values: Mapping[str, int]) -> bool:
+    """Whether comparisons come out alike, and numbers of chunks above one stay so: one chunk looks like no chunks."""
+    return all(g.holds(values) for g in scope.guards) and all(
+        f.evaluate(values) > 1 for f, met in scope.counts.items() if met > 1
+    )
 
 
 def _allowed(other: Mapping[str, int], hints: Mapping[str, int], limit: int | None) -> bool:
@@ -128,12 +135,7 @@ def _one_by_one(
     for n, v in hints.items():
         for delta in (256, -256, 64, -64, 16, 4, -4, 3, -3, 1, -1):
             moved = {**other, n: v + delta * step.get(n, 1)}
-            if (
-                v > 1
-                and moved[n] > 1
-                and _allowed(moved, hints, limit)
-                and all(g.holds(moved) for g in scope.guards)
-            ):
+            if v > 1 and moved[n] > 1 and _allowed(moved, hints, limit) and _same_branches(scope, moved):
                 other = moved
                 break
     return other
