@@ -136,7 +136,9 @@ def check_in(dtype: str, head: str, kind: str, phase: str, shapes: int) -> dict:
             s.name: rng.randrange(s.low, s.high + 1) // s.multiple_of * s.multiple_of for s in plan.symbols
         }
         try:
-            points.append((sizes, counted(real, make_inputs(real, plan, sizes, "cpu", getattr(torch, dtype)))))
+            points.append(
+                (sizes, counted(real, make_inputs(real, plan, sizes, "cpu", getattr(torch, dtype))))
+            )
         except Exception as error:
             refused = f"{type(error).__name__}: {_said(error)}"
     if not points:
@@ -158,7 +160,9 @@ def check_in(dtype: str, head: str, kind: str, phase: str, shapes: int) -> dict:
             regimes.append(use)
             problems += [f"{gap} at {sizes}" for gap in use.gaps]
         got = use.total.matmul_flops.evaluate(sizes)
-        if got != truth and BALANCED in use.assumptions:  # experts that compute nothing: the total depends on routing
+        if (
+            got != truth and BALANCED in use.assumptions
+        ):  # experts that compute nothing: the total depends on routing
             with balanced_routing():
                 truth = counted(real, make_inputs(real, plan, sizes, "cpu", getattr(torch, dtype)))
         if got != truth:
@@ -223,13 +227,17 @@ def build(config, cls, device: str, dtype: str = "bfloat16"):
     from cutaway.trace.build import _constants_kept, _no_initialisers
 
     with torch.device(device), _constants_kept(), _no_initialisers():
-        model = cls._from_config(copy.deepcopy(config), dtype=getattr(torch, dtype), attn_implementation="eager")
+        model = cls._from_config(
+            copy.deepcopy(config), dtype=getattr(torch, dtype), attn_implementation="eager"
+        )
     if device == "cpu":
         with torch.no_grad():
             for p in model.parameters():
                 if p.is_floating_point():
                     p.normal_(std=0.02) if p.dim() > 1 else p.fill_(0.5)
-    return model.to(device).eval().requires_grad_(False)  # the counter's module tracker asks for gradients where it can
+    return (
+        model.to(device).eval().requires_grad_(False)
+    )  # the counter's module tracker asks for gradients where it can
 
 
 def _said(error: Exception) -> str:

@@ -194,7 +194,7 @@ def _check_names(unknown: list[str], config: dict, where: str) -> None:
 def _building(name: str) -> Iterator[None]:
     """The meta device, no initialisers, no talk on stdout; what the constructor raises becomes our error."""
     try:
-        with _torch().device("meta"), _no_initialisers(), _quiet():
+        with _torch().device("meta"), _constants_kept(), _no_initialisers(), _quiet():
             yield
     except CutawayError:
         raise
@@ -202,6 +202,15 @@ def _building(name: str) -> Iterator[None]:
         raise _needs_package(name, None, error) from error
     except Exception as error:
         raise ForwardRaised.caused_by(error, f"the constructor of {name} raised", asked=name) from error
+
+
+@contextlib.contextmanager
+def _constants_kept() -> Iterator[None]:
+    """Numbers that a constructor makes tensors of (a stride, a kernel's size) keep their values beside them."""
+    from cutaway.trace.constants import Constants, Numbers
+
+    with Constants(), Numbers():
+        yield
 
 
 @contextlib.contextmanager

@@ -31,6 +31,7 @@ SHORT = {"batch_size": 131, "seq_len": 149, "cache_len": 173, "encoder_len": 167
 # Unusual values in the usual range, so that a size is not mistaken for another number.
 USUAL = {"batch_size": 131, "seq_len": 1009, "cache_len": 1549, "encoder_len": 499}
 MOVES = ((1, 0), (2, 29), (2, 1), (1, 52), (1, 37), (1, -52), (1, 768), (1, 3), (1, 1), (1, -1))
+SIDES = {"image_height": 13, "image_width": 17}  # patches: their product is told from either side in pixels
 SMALL = 32  # smaller sizes are easily taken for loop counters
 _LIMITS = (
     "max_position_embeddings",
@@ -138,7 +139,7 @@ class Job:
         limit = self.limit or position_limit(self.model)
         hints: dict[str, int] = {}
         for s in self.plan.symbols:
-            wanted = self.usual.get(s.name, s.default)
+            wanted = self.usual.get(s.name, _side(s) if s.name in SIDES else s.default)
             if limit is not None and s.name in ("seq_len", "cache_len", "encoder_len") and 2 * wanted > limit:
                 wanted = {"seq_len": 5, "cache_len": 6, "encoder_len": 4}[s.name] * limit // 10 | 1
             wanted = max(s.multiple_of, wanted // s.multiple_of * s.multiple_of)
@@ -267,6 +268,12 @@ def _over_chunks(
 def _agree(a: Cost, b: Cost, hints: dict[str, int]) -> bool:
     at = {**hints, "w_bytes": 2, "a_bytes": 2, "kv_bytes": 2}
     return all(getattr(a, n).evaluate(at) == getattr(b, n).evaluate(at) for n in PARTS)
+
+
+def _side(s: Symbol) -> int:
+    """A side of an image near its default, of a prime number of patches (or an odd multiple of one)."""
+    unit = SIDES[s.name] * s.multiple_of
+    return unit * max(1, round(s.default / unit))
 
 
 def position_limit(model: torch.nn.Module) -> int | None:
