@@ -195,7 +195,8 @@ def test_an_empty_repository_is_a_root():
         ([f"run_{i}.py" for i in range(9)] + ["x.py"], ["x.py"], ["run_*.py"]),
         ([f"{c}_test.go" for c in "abcdefgh"], [], ["*_test.go"]),
         ([f"block{i}.cu" for i in range(10)], [], ["block*.cu"]),
-        ([f"m{chr(97 + i)}/" for i in range(26)] + ["zz.py"], 7, ["*/"]),
+        ([f"m{chr(97 + i)}/" for i in range(26)] + ["zz.py"], 13, ["*/"]),
+        ([f"crate-{i}/" for i in range(20)], 20, []),
         ([f"{chr(97 + i)}.yaml" for i in range(26)], 6, ["*.yaml"]),
     ],
 )
@@ -204,3 +205,21 @@ def test_families(names, kept, folded):
     assert [f.pattern for f in found] == folded
     assert stay == kept if isinstance(kept, list) else len(stay) == kept
     assert sorted(stay + [m for f in found for m in f.members]) == sorted(names)
+
+
+def test_pictures_are_one_line_and_code_opens_first(tmp_path):
+    files = {f"data/p{i}.png": "\x89PNG\x00" for i in range(4)} | {f"data/d{i}.json": "{}" for i in range(7)}
+    files |= {f"a/b/{n}.py": f"class {n}:\n" + "    x = 1\n" * 300 for n in ("One", "Two")}
+    source, made = program(tmp_path / "r", files)
+    found = by_path(build_tree(made, budget=8))
+    assert "a/b/One.py" in found and found["data"].shut
+    assert "data/*.png" in by_path(build_tree(made))
+    source.close()
+
+
+def test_many_folders_and_their_pattern_are_there(tmp_path):
+    source, made = program(tmp_path / "r", {f"crates/c{chr(97 + i)}/x.py": "x = 1\n" for i in range(26)})
+    (tmp_path / "t.json").write_text(to_json(build_tree(made, name="r")), "utf-8")
+    assert "crates/*/" in (tmp_path / "t.json").read_text("utf-8")
+    assert verify(tmp_path / "t.json", source).findings == ()
+    source.close()

@@ -19,6 +19,8 @@ from cutaway.report.tree_fold import Family, families
 __all__ = ["Entry", "Folder", "TreeReport", "build_tree"]
 
 BUDGET, DEPTH = 160, 6  # entries of the page; levels below the root
+WEIGHT = 4  # 2**4 times the code makes up for one level of depth
+PROGRAMS = frozenset({"python", "c", "cpp", "cuda", "rust", "go", "typescript", "javascript", "shell"})
 SHUT = frozenset({"vendored", "generated"})  # never opened: not this project's own
 _LATER = {
     "code": 0,
@@ -76,6 +78,7 @@ class Folder:
         self.files: list[str] = []
         self.everything: list[str] = []
         self.lines = 0
+        self.program = 0  # lines of programs, not of data and documents
 
 
 def build_tree(
@@ -95,15 +98,19 @@ def build_tree(
 def _folders(program: Repository) -> Folder:
     top = Folder("")
     for path in program.paths:
-        code = program.record(path).code_lines
+        record = program.record(path)
+        code = record.code_lines
+        written = code if record.language in PROGRAMS else 0
         here = top
         for part in path.split("/")[:-1]:
             here.everything.append(path)
             here.lines += code
+            here.program += written
             inner = f"{here.path}/{part}".lstrip("/")
             here = here.folders.setdefault(part, Folder(inner))
         here.everything.append(path)
         here.lines += code
+        here.program += written
         here.files.append(path)
     return top
 
@@ -111,7 +118,7 @@ def _folders(program: Repository) -> Folder:
 def _opened(program: Repository, top: Folder, budget: int, depth: int) -> dict[str, _Inside]:
     """The folders that are opened, by path, with what is to be seen in each."""
     opened: dict[str, _Inside] = {}
-    waiting = [(0, 0, "", top)]
+    waiting: list[tuple[float, int, str, Folder]] = [(0, 0, "", top)]
     left = budget
     while waiting:
         _, _, _, folder = heapq.heappop(waiting)
@@ -124,7 +131,8 @@ def _opened(program: Repository, top: Folder, budget: int, depth: int) -> dict[s
             deep = inner.path.count("/") + 1
             role = _role(program, inner)
             if deep < depth and role not in SHUT:
-                heapq.heappush(waiting, (deep + _LATER.get(role, 0), -inner.lines, inner.path, inner))
+                order = deep + _LATER.get(role, 0) - inner.program.bit_length() / WEIGHT
+                heapq.heappush(waiting, (order, -inner.lines, inner.path, inner))
     return opened
 
 
@@ -145,7 +153,8 @@ def _inside(program: Repository, folder: Folder) -> _Inside:
     weights = {f.path: f.lines for f in folder.folders.values()}
     weights |= {path: program.record(path).code_lines for path in folder.files}
     files = [p for p in folder.files if not _is_empty(program, p)]
-    kept_files, file_families = families(files, weights)
+    dull = {path for path in files if not program.record(path).language}
+    kept_files, file_families = families(files, weights, dull)
     inner = {f.path: _chain(f) for f in folder.folders.values()}
     kept_folders, folder_families = families(
         [f"{path}/" for path in inner], {f"{p}/": w for p, w in weights.items()}

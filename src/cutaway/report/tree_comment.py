@@ -44,7 +44,9 @@ _LEGAL = re.compile(
 _END = re.compile(
     r"(?<=[.!?。])\s|\s\s|:\s*$|\s[-=~]{3,}|\s:param|\s(?:Args|Usage|Example|Examples|Parameters)\s?:"
 )
-_NO_PROSE = re.compile(r"^\s*(?:\[?!\[|[<{|.&])")  # badges, tags, styles at the head of a page
+_NO_PROSE = re.compile(
+    r"^\s*(?:\[?!\[|[<{|.&]|[-*+]\s(?!\S*$))"
+)  # badges, tags, styles, lists at the head of a page
 _MARKUP = re.compile(r"<[^<>]*>|!?\[([^\[\]]*)\]\([^()]*\)|[`*]{1,3}|^#+\s*|:[a-z]+:(?=`)")
 
 

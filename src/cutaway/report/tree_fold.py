@@ -6,15 +6,22 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 
 from msgspec import Struct
 
 __all__ = ["Family", "families"]
 
-ALIKE = 8  # siblings of one pattern that are folded
-MANY = 24  # siblings of one suffix that are folded whatever their names
-LARGEST = 6  # of those, how many stay visible
+ALIKE = 8  # files of one pattern that are folded
+MANY, LARGEST = (
+    24,
+    6,
+)  # files of one suffix that are folded whatever their names; how many of those stay visible
+FOLDERS, LARGEST_FOLDERS = (
+    24,
+    12,
+)  # the same for folders: a workspace of twenty crates is what one wants to see
+DULL = 3  # files that are not text, such as pictures
 EXAMPLES = 3
 
 
@@ -31,19 +38,25 @@ class Family(Struct, frozen=True):
         return self.pattern.endswith("/")
 
 
-def families(paths: Sequence[str], weights: Mapping[str, int]) -> tuple[list[str], list[Family]]:
-    """The siblings that stay, sorted, and the families of the others, by pattern. `weights` says how large each is."""
+def families(
+    paths: Sequence[str], weights: Mapping[str, int], dull: Set[str] = frozenset()
+) -> tuple[list[str], list[Family]]:
+    """The siblings that stay, sorted, and the families of the others, by pattern. `weights` says how large each is, `dull`
+    which are not text. Folders end in `/`; those are folded only where there are very many."""
     left = set(paths)
     found: list[Family] = []
     while True:
-        pattern, members = _largest(sorted(left))
+        pattern, members = _largest(sorted(p for p in left if not p.endswith("/")))
         if len(members) < ALIKE:
             break
         found.append(_family(pattern, members, weights))
         left -= set(members)
     for suffix, members in _by_suffix(sorted(left)).items():
-        if len(members) > MANY:
-            rest = sorted(members, key=lambda p: (-weights.get(p, 0), p))[LARGEST:]
+        many, largest = (FOLDERS, LARGEST_FOLDERS) if suffix == "/" else (MANY, LARGEST)
+        if suffix and set(members) <= dull:
+            many, largest = DULL - 1, 0
+        if len(members) > many:
+            rest = sorted(members, key=lambda p: (-weights.get(p, 0), p))[largest:]
             found.append(_family(f"*{suffix}", sorted(rest), weights))
             left -= set(rest)
     return sorted(left), sorted(found, key=lambda f: f.pattern)

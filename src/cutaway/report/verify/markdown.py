@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from cutaway.report.templates import templates
 from cutaway.report.verify.inline import Likely, cited_in, numbers, quotes
@@ -152,11 +151,7 @@ def _claim(document: Document, kind: str, line: int, text: str, cited: list[Cite
 
 
 def _names(text: str, cited: list[Cited]) -> tuple[str, ...]:
-    """The names on a line of pseudocode, without those of the places that it cites."""
+    """The names on a line of pseudocode, without the places that it cites."""
     for place in cited:
         text = text.replace(place.path, " ")
-    return tuple(_identifiers(text))
-
-
-def _identifiers(text: str) -> Iterator[str]:
-    yield from (m[0] for m in re.finditer(r"[A-Za-z_]\w+", text))
+    return tuple(re.findall(r"[A-Za-z_]\w*", text))

@@ -68,7 +68,8 @@ def _evidence(cited: Cited, claim: Claim, sources: Sources) -> str:
     for whole in wider:
         start, end = min(start, whole.start), max(end, whole.end)
     names = " ".join(re.sub(r"\W+", " ", d.name) for d in around)
-    return "\n".join([sources.text(cited.path, start, end), names, cited.path])
+    path = "" if claim.kind == "code" else cited.path
+    return "\n".join([sources.text(cited.path, start, end), names, path])
 
 
 def _occurs(quote: str, text: str, known: set[str]) -> bool:

@@ -17,7 +17,8 @@ def there(cited: Cited, sources: Sources) -> bool:
     if cited.start:
         return False
     if "*" in cited.path:
-        return any(fnmatchcase(path, cited.path) for path in sources.paths)
+        names = sources.folders if cited.path.endswith("/") else sources.paths
+        return any(fnmatchcase(name, cited.path.rstrip("/")) for name in names)
     return sources.has_folder(cited.path)
 
 
