@@ -81,11 +81,11 @@ class Program:
 
     @cached_property
     def assigned(self) -> dict[str, list[tuple[str, Bind]]]:
-        """Attribute -> the assignments to it on something other than `self`."""
+        """Attribute -> the assignments to it on something other than `self` alone."""
         table: dict[str, list[tuple[str, Bind]]] = defaultdict(list)
         for path in self.paths:
             for bind in self._by_path[path].binds:
-                if "." in bind.target and not bind.target.startswith("self."):
+                if "." in bind.target.removeprefix("self."):
                     table[bind.target.rpartition(".")[2]].append((path, bind))
         return table
 

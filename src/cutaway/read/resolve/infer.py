@@ -705,10 +705,8 @@ class Inference:
         kernels = [f for f in base if f.value.kind == "func"]  # kernel[grid]
         classes = [f for f in base if f.value.kind == "class"]  # Generic[T]
         outside = [f for f in base if f.value.kind in ("ext", "extinst")]
-        known = kernels + classes + [g for f in base for g in self.element(f)] or self._registry(
-            node.value, env
-        )
-        return known or outside
+        entries = self._registry(node.value, env)
+        return kernels + classes + (entries or [g for f in base for g in self.element(f)]) or outside
 
     def _registry(self, node: ast.expr, env: Env) -> list[Found]:
         return self.table(node.id, env) if isinstance(node, ast.Name) else []

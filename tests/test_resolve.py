@@ -1,0 +1,159 @@
+# Who calls whom, one origin of the closed list at a time: what the code says, and what the edge must be.
+from types import SimpleNamespace
+
+import pytest
+
+from cutaway.read.languages import read_file
+from cutaway.read.origins import ORIGINS
+from cutaway.read.program import Program
+from cutaway.read.resolve.paths import Ways
+
+
+def program(**files):
+    """A program of files written as `name__py="text"`, or of a dict under `files`."""
+    texts = files.pop("files", {}) | {name.replace("__", "."): text for name, text in files.items()}
+    data = {path: text.encode() for path, text in texts.items()}
+    records = {path: read_file(path, body) for path, body in data.items()}
+    source = SimpleNamespace(name="tiny", url="", commit="", read=data.__getitem__)
+    return Program(source, SimpleNamespace(records=lambda: iter(records.items())))
+
+
+def reached(made, path="a.py"):
+    """{(line, callee): {(origin, symbol)}} of a file's edges."""
+    edges = {}
+    for e in made.edges(path):
+        edges.setdefault((e.line, e.callee), set()).add((e.origin, e.symbol))
+    return edges
+
+
+CASES = {
+    "local": ("def f(): pass\ndef g():\n    f()\n", (3, "f"), "f"),
+    "constructor": ("class A:\n    def __init__(self): pass\nA()\n", (3, "A"), "A.__init__"),
+    "self_method": ("class A:\n    def f(self): pass\n    def g(self):\n        self.f()\n", (4, "self.f"), "A.f"),
+    "inherited": ("class B:\n    def f(self): pass\nclass A(B):\n    def g(self):\n        self.f()\n", (5, "self.f"), "B.f"),
+    "super": ("class B:\n    def f(self): pass\nclass A(B):\n    def f(self):\n        super().f()\n", (5, "super().f"), "B.f"),
+    "attribute_type": (
+        "class B:\n    def f(self): pass\nclass A:\n    def __init__(self):\n        self.b = B()\n    def g(self):\n        self.b.f()\n",
+        (7, "self.b.f"), "B.f"),
+    "annotated": ("class B:\n    def f(self): pass\ndef g(b: 'B | None'):\n    b.f()\n", (4, "b.f"), "B.f"),
+    "return_type": ("class B:\n    def f(self): pass\ndef make():\n    return B()\ndef g():\n    make().f()\n", (6, "make().f"), "B.f"),
+    "element_type": (
+        "class B:\n    def f(self): pass\ndef g(bs: list[B]):\n    for i, b in enumerate(bs):\n        b.f()\n", (5, "b.f"), "B.f"),
+    "argument_type": ("class B:\n    def f(self): pass\ndef g(b):\n    b.f()\ng(B())\n", (4, "b.f"), "B.f"),
+    "module_call_forward": (
+        "from torch import nn\nclass M(nn.Module):\n    def forward(self, x): pass\nclass A:\n    def __init__(self):\n"
+        "        self.m = M()\n    def g(self):\n        self.m(1)\n", (8, "self.m"), "M.forward"),
+    "dunder_call": ("class C:\n    def __call__(self): pass\nc = C()\nc()\n", (4, "c"), "C.__call__"),
+    "getattr_string": (
+        "class W:\n    def go(self): pass\nclass A:\n    def __init__(self):\n        self.w = W()\n    def __getattr__(self, name):\n"
+        "        return getattr(self.w, name)\ndef g(a: A):\n    a.go()\n", (9, "a.go"), "W.go"),
+    "rpc_string_method": (
+        "class W:\n    def run(self): pass\n    def call(self, method):\n        f = getattr(self, method)\n        f()\n"
+        "def g(w: W):\n    w.call('run')\n", (7, "w.call"), "W.run"),
+    "process_target": (
+        "from multiprocessing import Process\ndef work(): pass\ndef g():\n    Process(target=work).start()\n", (4, "Process"), "work"),
+    "thread_target": (
+        "import threading\nclass A:\n    def loop(self): pass\n    def g(self):\n        threading.Thread(target=self.loop)\n",
+        (5, "threading.Thread"), "A.loop"),
+    "task_target": ("import asyncio\nasync def work(): pass\ndef g():\n    asyncio.create_task(work())\n", (4, "work"), "work"),
+    "callback": ("def work(): pass\ndef g(x):\n    x.on_done(work)\n", (3, "x.on_done"), "work"),
+    "queue_peer": (
+        "import queue\nclass A:\n    def __init__(self):\n        self.q = queue.Queue()\n    def put(self):\n        self.q.put(1)\n"
+        "    def take(self):\n        self.q.get()\n", (6, "self.q.put"), "A.take"),
+    "registry_entry": ("class B:\n    def f(self): pass\nTABLE = {'b': B}\ndef g(k):\n    TABLE[k]().f()\n", (5, "TABLE[k]().f"), "B.f"),
+    "custom_op_binding": (
+        "import torch\ndef real(x): pass\ndirect_register_custom_op(op_name='my_op', op_func=real)\ndef g(x):\n    torch.ops.ns.my_op(x)\n",
+        (5, "torch.ops.ns.my_op"), "real"),
+    "kernel_launch": (
+        "import triton\n@triton.jit\ndef k(x): pass\ndef g(x):\n    k[(1,)](x)\n", (5, "k[(1,)]"), "k"),
+    "partial_or_lambda": (
+        "import functools\ndef work(): pass\nf = functools.partial(work, 1)\nf()\n", (4, "f"), "work"),
+    "property": (
+        "class B:\n    def f(self): pass\nclass A:\n    @property\n    def b(self) -> B: return B()\ndef g(a: A):\n    a.b.f()\n",
+        (7, "a.b.f"), "B.f"),
+    "external": ("import os\nos.getpid()\n", (2, "os.getpid"), "os.getpid"),
+    "builtin": ("len([])\n", (1, "len"), "len"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("origin", CASES)
+def test_each_origin(origin):
+    text, place, symbol = CASES[origin]
+    found = reached(program(a__py=text))[place]
+    assert symbol in {s for _, s in found}
+    told = {o for o, s in found if s == symbol}
+    weaker = {"getattr_string": {"getattr_string", "annotated"}, "return_type": {"return_type", "attribute_type"},
+              "registry_entry": {"registry_entry", "constructor"}, "property": {"property", "return_type"}}  # fmt: skip
+    assert told & weaker.get(origin, {origin})
+    assert origin in ORIGINS
+
+
+def test_names_are_followed_through_reexports_and_lazy_tables():
+    made = program(files={
+        "pkg/__init__.py": "from .inner import B\nLAZY = {'C': '.inner:C'}\ndef __getattr__(name): return LAZY[name]\n",
+        "pkg/inner.py": "class B:\n    def f(self): pass\nclass C:\n    def f(self): pass\n",
+        "a.py": "from pkg import B, C\nB().f()\nC().f()\n",
+    })  # fmt: skip
+    found = reached(made)
+    assert ("pkg/inner.py", "B.f") in {(e.path, e.symbol) for e in made.edges("a.py")}
+    assert {s for _, s in found[3, "C().f"]} == {"C.f"}
+
+
+def test_a_bare_name_is_no_proof():
+    made = program(a__py="def g(x):\n    x.schedule()\n", b__py="class Scheduler:\n    def schedule(self): pass\n")
+    (edge,) = made.edges("a.py")
+    assert (edge.origin, edge.path) == ("unresolved", "")
+    assert "x" in edge.why
+
+
+def test_what_a_name_is_given_from_outside():
+    made = program(a__py=(
+        "from torch import nn\nclass Cache(nn.Module):\n    def update(self, k): pass\n"
+        "class Attention(nn.Module):\n    def __init__(self):\n        self.cache = None\n    def forward(self, x):\n        self.cache.update(x)\n"
+        "class Model(nn.Module):\n    def __init__(self):\n        self.attention = Attention()\n    def setup(self):\n"
+        "        self.attention.cache = Cache()\n"
+    ))  # fmt: skip
+    assert ("attribute_type", "Cache.update") in reached(made)[8, "self.cache.update"]
+
+
+def test_a_model_factory_returns_what_its_registry_names():
+    made = program(files={
+        "models/one.py": "from torch import nn\nclass OneForCausalLM(nn.Module):\n    def forward(self, x): pass\n",
+        "models/two.py": "from models.one import OneForCausalLM\nfrom torch import nn\nclass TwoForCausalLM(nn.Module):\n    def forward(self, x): pass\n",
+        "registry.py": (
+            "import importlib\nfrom torch import nn\n"
+            "MODELS = {'OneForCausalLM': ('one', 'OneForCausalLM'), 'TwoForCausalLM': ('two', 'TwoForCausalLM')}\n"
+            "def get_model(name) -> nn.Module:\n    module, cls = MODELS[name]\n"
+            "    return getattr(importlib.import_module('models.' + module), cls)()\n"
+        ),
+        "a.py": "from registry import get_model\nclass R:\n    def __init__(self):\n        self.model = get_model('x')\n    def run(self, x):\n        self.model(x)\n",
+    })  # fmt: skip
+    edges = {(e.origin, e.path, e.symbol) for e in made.edges("a.py") if e.line == 6}
+    assert ("module_call_forward", "models/one.py", "OneForCausalLM.forward") in edges  # the one that others lean on
+
+
+def test_the_likeliest_way_goes_through_strings_overrides_and_forward():
+    made = program(a__py=(
+        "from torch import nn\n"
+        "class Base:\n    def step(self): raise NotImplementedError\n"
+        "class Real(Base):\n    def __init__(self):\n        self.model = Net()\n    def step(self):\n        self.model(1)\n"
+        "class DummyReal(Base):\n    def step(self): pass\n"
+        "class Net(nn.Module):\n    def forward(self, x): pass\n"
+        "class Engine:\n    def __init__(self, runner: Base):\n        self.runner = runner\n"
+        "    def call(self, name):\n        getattr(self.runner, name)()\n    def loop(self):\n        self.call('step')\n"
+    ))  # fmt: skip
+    hops = Ways(made).path([("a.py", "Engine.loop")], lambda n: n[1] == "Net.forward")
+    assert [h.node[1] for h in hops] == ["Real.step", "Net.forward"]
+    assert [h.line for h in hops] == [19, 8]
+
+
+def test_edges_of_declared_languages():
+    rust = "struct Engine { sched: Scheduler }\nstruct Scheduler {}\nimpl Scheduler {\n    fn schedule(&self) {}\n}\n" \
+           "impl Engine {\n    fn step(&self) {\n        self.sched.schedule();\n        self.other();\n    }\n    fn other(&self) {}\n}\n"  # fmt: skip
+    go = "package main\ntype S struct {\n\tq *Queue\n}\ntype Queue struct {\n}\nfunc (q *Queue) Pop() {}\nfunc (s *S) Run() {\n\ts.q.Pop()\n}\n"
+    cuda = "__global__ void k(float* x) {}\nvoid launch(float* x) {\n  k<<<1, 2>>>(x);\n}\n"
+    made = program(files={"a.rs": rust, "b.go": go, "c.cu": cuda})
+    assert ("receiver", "Scheduler.schedule") in {(e.origin, e.symbol) for e in made.edges("a.rs")}
+    assert ("self_method", "Engine.other") in {(e.origin, e.symbol) for e in made.edges("a.rs")}
+    assert ("receiver", "Queue.Pop") in {(e.origin, e.symbol) for e in made.edges("b.go")}
+    assert ("kernel_launch", "k") in {(e.origin, e.symbol) for e in made.edges("c.cu")}
