@@ -1,0 +1,120 @@
+# The functions of a program with what the phases of its life are judged by: loops, what is called inside and before them,
+# what they start and construct, whether somebody outside calls them.
+"""`functions(program, reached, entries, tasks)`."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from typing import Any
+
+from cutaway.facts.lookup import lookup, owner_of
+from cutaway.facts.reach import Node, Step, calls_of, holder
+from cutaway.facts.roles import role_of
+from cutaway.model.code import Bind, Call, Def, Edge, Mark
+from cutaway.read.program import Program
+
+__all__ = ["Function", "functions", "importers"]
+
+ROLES = ("code", "tool")
+
+
+@dataclass
+class Function:
+    """One function or method; nested functions count for it."""
+
+    path: str
+    definition: Def
+    owner: str  # its class, or empty
+    step: Step | None  # how the entry points reach it
+    importers: int  # files that import its file
+    bases: tuple[str, ...] = ()  # of its class
+    nearness: float = 99.0  # of its class to a main loop, in calls
+    entry: str = ""  # the kind of entry point it is, or empty
+    runs_as: str = ""  # process, thread, task: where it is the target of one
+    loops: list[Mark] = field(default_factory=list)
+    fors: list[Bind] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
+    marks: list[Mark] = field(default_factory=list)
+    edges: list[Edge] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """The last part of its name."""
+        return self.definition.name.rpartition(".")[2]
+
+    @property
+    def node(self) -> Node:
+        """Its path and symbol."""
+        return self.path, self.definition.name
+
+
+def functions(
+    program: Program, reached: dict[Node, Step], entries: list[dict[str, Any]], tasks: list[dict[str, Any]]
+) -> dict[Node, Function]:
+    """The functions of the product's code in order of path and line. Languages without call edges have the rest."""
+    entry = {(e["path"], e["symbol"]): e["kind"] for e in reversed(entries)}
+    runs = {(t["path"], t["symbol"]): t["kind"] for t in tasks if not t["spawns"]}
+    counts = importers(program)
+    found: dict[Node, Function] = {}
+    for path in program.paths:
+        if role_of(path) not in ROLES:
+            continue
+        record = program.record(path)
+        mine: dict[str, Function] = {}
+        for index, definition in enumerate(record.defs):
+            if definition.kind in ("function", "method") and holder(record, index) == definition.name:
+                owner = owner_of(record, index)
+                node = (path, definition.name)
+                function = Function(
+                    path,
+                    definition,
+                    owner=owner.name if owner else "",
+                    step=reached.get(node),
+                    importers=counts[path],
+                    bases=tuple(owner.bases) if owner else (),
+                    entry=entry.get(node, ""),
+                    runs_as=runs.get(node, ""),
+                )
+                mine.setdefault(definition.name, function)
+        if not mine:
+            continue
+        holders = [holder(record, i) for i in range(len(record.defs))]
+        for kind, items in (("calls", record.calls), ("marks", record.marks)):
+            for item in items:
+                function = mine.get(holders[item.scope]) if item.scope >= 0 else None
+                if function:
+                    getattr(function, kind).append(item)
+                    if kind == "marks" and item.kind == "loop":
+                        function.loops.append(item)
+        for bind in record.binds:
+            if (
+                bind.kind.startswith("for")
+                and bind.scope >= 0
+                and (function := mine.get(holders[bind.scope]))
+            ):
+                function.fors.append(bind)
+        if any(f.step for f in mine.values()) or any((path, n) in entry for n in mine):
+            edges = calls_of(program, path)
+            for name, function in mine.items():
+                function.edges = edges.get(name, [])
+        found.update({f.node: f for f in mine.values()})
+    return found
+
+
+def importers(program: Program) -> Counter[str]:
+    """How many of the code's files import each file, through re-exports too."""
+    look = lookup(program)
+    users: dict[str, set[str]] = defaultdict(set)
+    for path in program.paths:
+        if not path.endswith(".py") or role_of(path) not in ROLES:
+            continue
+        for one in program.record(path).imports:
+            target = look.modules.resolve(one.module, path)
+            if not target:
+                continue
+            users[look.modules.submodule(target, one.symbol) or target].add(path)
+            place = look.follow(target, one.symbol) if one.symbol and target.endswith("__init__.py") else None
+            if place:
+                users[place[0]].add(path)
+    return Counter({path: len(files - {path}) for path, files in users.items()})
