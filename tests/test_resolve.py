@@ -29,51 +29,107 @@ def reached(made, path="a.py"):
 CASES = {
     "local": ("def f(): pass\ndef g():\n    f()\n", (3, "f"), "f"),
     "constructor": ("class A:\n    def __init__(self): pass\nA()\n", (3, "A"), "A.__init__"),
-    "self_method": ("class A:\n    def f(self): pass\n    def g(self):\n        self.f()\n", (4, "self.f"), "A.f"),
-    "inherited": ("class B:\n    def f(self): pass\nclass A(B):\n    def g(self):\n        self.f()\n", (5, "self.f"), "B.f"),
-    "super": ("class B:\n    def f(self): pass\nclass A(B):\n    def f(self):\n        super().f()\n", (5, "super().f"), "B.f"),
+    "self_method": (
+        "class A:\n    def f(self): pass\n    def g(self):\n        self.f()\n",
+        (4, "self.f"),
+        "A.f",
+    ),
+    "inherited": (
+        "class B:\n    def f(self): pass\nclass A(B):\n    def g(self):\n        self.f()\n",
+        (5, "self.f"),
+        "B.f",
+    ),
+    "super": (
+        "class B:\n    def f(self): pass\nclass A(B):\n    def f(self):\n        super().f()\n",
+        (5, "super().f"),
+        "B.f",
+    ),
     "attribute_type": (
         "class B:\n    def f(self): pass\nclass A:\n    def __init__(self):\n        self.b = B()\n    def g(self):\n        self.b.f()\n",
-        (7, "self.b.f"), "B.f"),
+        (7, "self.b.f"),
+        "B.f",
+    ),
     "annotated": ("class B:\n    def f(self): pass\ndef g(b: 'B | None'):\n    b.f()\n", (4, "b.f"), "B.f"),
-    "return_type": ("class B:\n    def f(self): pass\ndef make():\n    return B()\ndef g():\n    make().f()\n", (6, "make().f"), "B.f"),
+    "return_type": (
+        "class B:\n    def f(self): pass\ndef make():\n    return B()\ndef g():\n    make().f()\n",
+        (6, "make().f"),
+        "B.f",
+    ),
     "element_type": (
-        "class B:\n    def f(self): pass\ndef g(bs: list[B]):\n    for i, b in enumerate(bs):\n        b.f()\n", (5, "b.f"), "B.f"),
+        "class B:\n    def f(self): pass\ndef g(bs: list[B]):\n    for i, b in enumerate(bs):\n        b.f()\n",
+        (5, "b.f"),
+        "B.f",
+    ),
     "argument_type": ("class B:\n    def f(self): pass\ndef g(b):\n    b.f()\ng(B())\n", (4, "b.f"), "B.f"),
     "module_call_forward": (
         "from torch import nn\nclass M(nn.Module):\n    def forward(self, x): pass\nclass A:\n    def __init__(self):\n"
-        "        self.m = M()\n    def g(self):\n        self.m(1)\n", (8, "self.m"), "M.forward"),
+        "        self.m = M()\n    def g(self):\n        self.m(1)\n",
+        (8, "self.m"),
+        "M.forward",
+    ),
     "dunder_call": ("class C:\n    def __call__(self): pass\nc = C()\nc()\n", (4, "c"), "C.__call__"),
     "getattr_string": (
         "class W:\n    def go(self): pass\nclass A:\n    def __init__(self):\n        self.w = W()\n    def __getattr__(self, name):\n"
-        "        return getattr(self.w, name)\ndef g(a: A):\n    a.go()\n", (9, "a.go"), "W.go"),
+        "        return getattr(self.w, name)\ndef g(a: A):\n    a.go()\n",
+        (9, "a.go"),
+        "W.go",
+    ),
     "rpc_string_method": (
         "class W:\n    def run(self): pass\n    def call(self, method):\n        f = getattr(self, method)\n        f()\n"
-        "def g(w: W):\n    w.call('run')\n", (7, "w.call"), "W.run"),
+        "def g(w: W):\n    w.call('run')\n",
+        (7, "w.call"),
+        "W.run",
+    ),
     "process_target": (
-        "from multiprocessing import Process\ndef work(): pass\ndef g():\n    Process(target=work).start()\n", (4, "Process"), "work"),
+        "from multiprocessing import Process\ndef work(): pass\ndef g():\n    Process(target=work).start()\n",
+        (4, "Process"),
+        "work",
+    ),
     "thread_target": (
         "import threading\nclass A:\n    def loop(self): pass\n    def g(self):\n        threading.Thread(target=self.loop)\n",
-        (5, "threading.Thread"), "A.loop"),
-    "task_target": ("import asyncio\nasync def work(): pass\ndef g():\n    asyncio.create_task(work())\n", (4, "work"), "work"),
+        (5, "threading.Thread"),
+        "A.loop",
+    ),
+    "task_target": (
+        "import asyncio\nasync def work(): pass\ndef g():\n    asyncio.create_task(work())\n",
+        (4, "work"),
+        "work",
+    ),
     "callback": ("def work(): pass\ndef g(x):\n    x.on_done(work)\n", (3, "x.on_done"), "work"),
     "queue_peer": (
         "import queue\nclass A:\n    def __init__(self):\n        self.q = queue.Queue()\n    def put(self):\n        self.q.put(1)\n"
-        "    def take(self):\n        self.q.get()\n", (6, "self.q.put"), "A.take"),
-    "registry_entry": ("class B:\n    def f(self): pass\nTABLE = {'b': B}\ndef g(k):\n    TABLE[k]().f()\n", (5, "TABLE[k]().f"), "B.f"),
+        "    def take(self):\n        self.q.get()\n",
+        (6, "self.q.put"),
+        "A.take",
+    ),
+    "registry_entry": (
+        "class B:\n    def f(self): pass\nTABLE = {'b': B}\ndef g(k):\n    TABLE[k]().f()\n",
+        (5, "TABLE[k]().f"),
+        "B.f",
+    ),
     "custom_op_binding": (
         "import torch\ndef real(x): pass\ndirect_register_custom_op(op_name='my_op', op_func=real)\ndef g(x):\n    torch.ops.ns.my_op(x)\n",
-        (5, "torch.ops.ns.my_op"), "real"),
+        (5, "torch.ops.ns.my_op"),
+        "real",
+    ),
     "kernel_launch": (
-        "import triton\n@triton.jit\ndef k(x): pass\ndef g(x):\n    k[(1,)](x)\n", (5, "k[(1,)]"), "k"),
+        "import triton\n@triton.jit\ndef k(x): pass\ndef g(x):\n    k[(1,)](x)\n",
+        (5, "k[(1,)]"),
+        "k",
+    ),
     "partial_or_lambda": (
-        "import functools\ndef work(): pass\nf = functools.partial(work, 1)\nf()\n", (4, "f"), "work"),
+        "import functools\ndef work(): pass\nf = functools.partial(work, 1)\nf()\n",
+        (4, "f"),
+        "work",
+    ),
     "property": (
         "class B:\n    def f(self): pass\nclass A:\n    @property\n    def b(self) -> B: return B()\ndef g(a: A):\n    a.b.f()\n",
-        (7, "a.b.f"), "B.f"),
+        (7, "a.b.f"),
+        "B.f",
+    ),
     "external": ("import os\nos.getpid()\n", (2, "os.getpid"), "os.getpid"),
     "builtin": ("len([])\n", (1, "len"), "len"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("origin", CASES)
@@ -100,36 +156,46 @@ def test_names_are_followed_through_reexports_and_lazy_tables():
 
 
 def test_a_bare_name_is_no_proof():
-    made = program(a__py="def g(x):\n    x.schedule()\n", b__py="class Scheduler:\n    def schedule(self): pass\n")
+    made = program(
+        a__py="def g(x):\n    x.schedule()\n", b__py="class Scheduler:\n    def schedule(self): pass\n"
+    )
     (edge,) = made.edges("a.py")
     assert (edge.origin, edge.path) == ("unresolved", "")
     assert "x" in edge.why
 
 
 def test_what_a_name_is_given_from_outside():
-    made = program(a__py=(
-        "from torch import nn\nclass Cache(nn.Module):\n    def update(self, k): pass\n"
-        "class Attention(nn.Module):\n    def __init__(self):\n        self.cache = None\n    def forward(self, x):\n        self.cache.update(x)\n"
-        "class Model(nn.Module):\n    def __init__(self):\n        self.attention = Attention()\n    def setup(self):\n"
-        "        self.attention.cache = Cache()\n"
-    ))  # fmt: skip
+    made = program(
+        a__py=(
+            "from torch import nn\nclass Cache(nn.Module):\n    def update(self, k): pass\n"
+            "class Attention(nn.Module):\n    def __init__(self):\n        self.cache = None\n    def forward(self, x):\n        self.cache.update(x)\n"
+            "class Model(nn.Module):\n    def __init__(self):\n        self.attention = Attention()\n    def setup(self):\n"
+            "        self.attention.cache = Cache()\n"
+        )
+    )
     assert ("attribute_type", "Cache.update") in reached(made)[8, "self.cache.update"]
 
 
 def test_a_model_factory_returns_what_its_registry_names():
-    made = program(files={
-        "models/one.py": "from torch import nn\nclass OneForCausalLM(nn.Module):\n    def forward(self, x): pass\n",
-        "models/two.py": "from models.one import OneForCausalLM\nfrom torch import nn\nclass TwoForCausalLM(nn.Module):\n    def forward(self, x): pass\n",
-        "registry.py": (
-            "import importlib\nfrom torch import nn\n"
-            "MODELS = {'OneForCausalLM': ('one', 'OneForCausalLM'), 'TwoForCausalLM': ('two', 'TwoForCausalLM')}\n"
-            "def get_model(name) -> nn.Module:\n    module, cls = MODELS[name]\n"
-            "    return getattr(importlib.import_module('models.' + module), cls)()\n"
-        ),
-        "a.py": "from registry import get_model\nclass R:\n    def __init__(self):\n        self.model = get_model('x')\n    def run(self, x):\n        self.model(x)\n",
-    })  # fmt: skip
+    made = program(
+        files={
+            "models/one.py": "from torch import nn\nclass OneForCausalLM(nn.Module):\n    def forward(self, x): pass\n",
+            "models/two.py": "from models.one import OneForCausalLM\nfrom torch import nn\nclass TwoForCausalLM(nn.Module):\n    def forward(self, x): pass\n",
+            "registry.py": (
+                "import importlib\nfrom torch import nn\n"
+                "MODELS = {'OneForCausalLM': ('one', 'OneForCausalLM'), 'TwoForCausalLM': ('two', 'TwoForCausalLM')}\n"
+                "def get_model(name) -> nn.Module:\n    module, cls = MODELS[name]\n"
+                "    return getattr(importlib.import_module('models.' + module), cls)()\n"
+            ),
+            "a.py": "from registry import get_model\nclass R:\n    def __init__(self):\n        self.model = get_model('x')\n    def run(self, x):\n        self.model(x)\n",
+        }
+    )
     edges = {(e.origin, e.path, e.symbol) for e in made.edges("a.py") if e.line == 6}
-    assert ("module_call_forward", "models/one.py", "OneForCausalLM.forward") in edges  # the one that others lean on
+    assert (
+        "module_call_forward",
+        "models/one.py",
+        "OneForCausalLM.forward",
+    ) in edges  # the one that others lean on
 
 
 def test_the_likeliest_way_goes_through_strings_overrides_and_forward():
@@ -148,8 +214,10 @@ def test_the_likeliest_way_goes_through_strings_overrides_and_forward():
 
 
 def test_edges_of_declared_languages():
-    rust = "struct Engine { sched: Scheduler }\nstruct Scheduler {}\nimpl Scheduler {\n    fn schedule(&self) {}\n}\n" \
-           "impl Engine {\n    fn step(&self) {\n        self.sched.schedule();\n        self.other();\n    }\n    fn other(&self) {}\n}\n"  # fmt: skip
+    rust = (
+        "struct Engine { sched: Scheduler }\nstruct Scheduler {}\nimpl Scheduler {\n    fn schedule(&self) {}\n}\n"
+        "impl Engine {\n    fn step(&self) {\n        self.sched.schedule();\n        self.other();\n    }\n    fn other(&self) {}\n}\n"
+    )
     go = "package main\ntype S struct {\n\tq *Queue\n}\ntype Queue struct {\n}\nfunc (q *Queue) Pop() {}\nfunc (s *S) Run() {\n\ts.q.Pop()\n}\n"
     cuda = "__global__ void k(float* x) {}\nvoid launch(float* x) {\n  k<<<1, 2>>>(x);\n}\n"
     made = program(files={"a.rs": rust, "b.go": go, "c.cu": cuda})

@@ -23,7 +23,9 @@ Progress = Callable[[int, int], None]
 
 
 @contextmanager
-def opened(target: str, commit: str | None = None, *, cache: bool = True, progress: Progress | None = None) -> Iterator[Program]:
+def opened(
+    target: str, commit: str | None = None, *, cache: bool = True, progress: Progress | None = None
+) -> Iterator[Program]:
     """The program that lies at `target`: a folder, a work tree, a git directory at `commit`, an archive, an address."""
     from cutaway.read.index import Index
     from cutaway.read.program import Program
@@ -31,11 +33,21 @@ def opened(target: str, commit: str | None = None, *, cache: bool = True, progre
     from cutaway.store.folder import location
 
     folder: Path | None = location() / "repositories" if cache else None
-    with open_source(target, commit, cache=folder) as source, Index.open(source, folder, progress=progress) as index:
+    with (
+        open_source(target, commit, cache=folder) as source,
+        Index.open(source, folder, progress=progress) as index,
+    ):
         yield Program(source, index)
 
 
-def report(target: str, *, kind: str = "repo", commit: str | None = None, cache: bool = True, progress: Progress | None = None) -> RepoReport:
+def report(
+    target: str,
+    *,
+    kind: str = "repo",
+    commit: str | None = None,
+    cache: bool = True,
+    progress: Progress | None = None,
+) -> RepoReport:
     """A report about the repository at `target`: what it is, where its parts are, which call reaches what.
 
     `kind` is one of `KINDS`. Raises `UnknownTarget` where there is no repository.
@@ -56,7 +68,15 @@ def report(target: str, *, kind: str = "repo", commit: str | None = None, cache:
         return repo_report(program)
 
 
-def path(target: str, start: str, end: str, *, commit: str | None = None, cache: bool = True, progress: Progress | None = None) -> list[Hop]:
+def path(
+    target: str,
+    start: str,
+    end: str,
+    *,
+    commit: str | None = None,
+    cache: bool = True,
+    progress: Progress | None = None,
+) -> list[Hop]:
     """The likeliest way through the calls from the definition `start` to `end` (`Class.method`, `path.py:function`).
 
     Raises `UnknownTarget`, with the nearest names, where one of them is not there; an empty list where no way was found.
@@ -74,6 +94,16 @@ def _definitions(program: Program, symbol: str) -> list[tuple[str, str]]:
     found = [(p, d.name) for p, d in program.find(name) if p.endswith(where)]
     if not found:
         names = {d.name for p in program.paths for d in program.record(p).defs if d.kind != "constant"}
-        raise UnknownTarget.among(name, names, what="no definition of that name", try_="a name such as Class.method, or file.py:function")
-    inside = [(p, d.name) for p, s in found for d in program.record(p).defs if d.name.rpartition(".")[0] == s and d.kind == "method"]
+        raise UnknownTarget.among(
+            name,
+            names,
+            what="no definition of that name",
+            try_="a name such as Class.method, or file.py:function",
+        )
+    inside = [
+        (p, d.name)
+        for p, s in found
+        for d in program.record(p).defs
+        if d.name.rpartition(".")[0] == s and d.kind == "method"
+    ]
     return [*found, *inside]

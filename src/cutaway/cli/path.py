@@ -39,7 +39,14 @@ def path(
     with told("reading") as progress:
         hops = reading.path(target, start, end, commit=commit, cache=not no_cache, progress=progress)
     rows = [
-        {"path": h.node[0], "symbol": h.node[1], "call": f"{h.source[0]}:{h.line}", "caller": h.source[1], "origin": h.origin, "via": h.via}
+        {
+            "path": h.node[0],
+            "symbol": h.node[1],
+            "call": f"{h.source[0]}:{h.line}",
+            "caller": h.source[1],
+            "origin": h.origin,
+            "via": h.via,
+        }
         for h in hops
     ]
 
@@ -47,7 +54,10 @@ def path(
         if not rows:
             return f"no way from {visible(start)} to {visible(end)} through calls that could be resolved"
         lines = [visible(rows[0]["caller"])]
-        lines += [f"  {visible(r['call'])}  [{r['origin']}]\n-> {visible(r['symbol'])}  {visible(r['path'])}" for r in rows]
+        lines += [
+            f"  {visible(r['call'])}  [{r['origin']}]\n-> {visible(r['symbol'])}  {visible(r['path'])}"
+            for r in rows
+        ]
         return "\n".join(lines)
 
     emit({"text": text, "json": lambda: to_json({"from": start, "to": end, "hops": rows})}, output)

@@ -31,9 +31,26 @@ _KERNELWARDS = {
     "attention_backend": re.compile(r"attn|attention|flash|sdpa|mla", re.IGNORECASE),
     "kv_cache_update": re.compile(r"cache|kv|slot|reshape|store|scatter", re.IGNORECASE),
 }
-_MAIN_METHODS = ("forward", "__call__", "call", "schedule", "step", "run", "generate", "execute_model", "execute", "sample", "update",
-                 "allocate", "allocate_slots", "append_slots", "allocate_blocks")  # fmt: skip
-_ENTERS = re.compile(r"^_?(generate|add_request|submit|enqueue|chat|infer|create_completion|put_request|process_request)\w*$")
+_MAIN_METHODS = (
+    "forward",
+    "__call__",
+    "call",
+    "schedule",
+    "step",
+    "run",
+    "generate",
+    "execute_model",
+    "execute",
+    "sample",
+    "update",
+    "allocate",
+    "allocate_slots",
+    "append_slots",
+    "allocate_blocks",
+)
+_ENTERS = re.compile(
+    r"^_?(generate|add_request|submit|enqueue|chat|infer|create_completion|put_request|process_request)\w*$"
+)
 _LEADS = re.compile(
     r"^_?_?(prepare|process|schedule|step|execute|run|forward|model_forward|generate|decode|prefill|sample|allocate|append|update|post_?process|"
     r"compute_logits|logits|load_model|setup_cache\w*|add|store|write|reshape_and_cache|dispatch|busy_loop|event_loop|recv|send|get_next|form|select)(_|$)"
@@ -58,7 +75,9 @@ class Step:
     parts: list[str] = field(default_factory=list)
 
 
-def call_nesting(program: Program, components: dict[str, list[dict[str, Any]]], entrypoints: list[dict[str, Any]]) -> list[Step]:
+def call_nesting(
+    program: Program, components: dict[str, list[dict[str, Any]]], entrypoints: list[dict[str, Any]]
+) -> list[Step]:
     """The steps in the order in which they are entered; empty where no loop was found."""
     ways = Ways(program)
     roots = _roots(program, entrypoints)
@@ -111,28 +130,48 @@ class _Tree:
         """A method that a string names is reached through the function that takes the string."""
         if hop.origin != "rpc_string_method":
             return [hop]
-        plain = [e for e in self.program.callees(*hop.source) if e.line == hop.line and e.path and e.origin not in ("rpc_string_method", "callback")]
-        carriers = [(e.path, e.symbol) for e in plain if re.search(r"call|rpc|remote|invoke|dispatch|execute|broadcast", e.symbol.rpartition(".")[2])]
+        plain = [
+            e
+            for e in self.program.callees(*hop.source)
+            if e.line == hop.line and e.path and e.origin not in ("rpc_string_method", "callback")
+        ]
+        carriers = [
+            (e.path, e.symbol)
+            for e in plain
+            if re.search(r"call|rpc|remote|invoke|dispatch|execute|broadcast", e.symbol.rpartition(".")[2])
+        ]
         if not carriers or carriers[0] in (hop.source, hop.node):
             return [hop]
-        return [Hop(carriers[0], hop.source, hop.line, plain[0].origin, plain[0].via), hop._replace(source=carriers[0])]
+        return [
+            Hop(carriers[0], hop.source, hop.line, plain[0].origin, plain[0].via),
+            hop._replace(source=carriers[0]),
+        ]
 
     def beside(self, ways: Ways) -> None:
         """What the steps on the way call besides, where its name says that it leads: a step's preparation, its update; and
         what those call in turn."""
         on_the_way = [n for n, hops in list(self.children.items()) if hops]
         self._beside(ways, on_the_way)
-        self._beside(ways, [n for n in self.parent if n not in on_the_way and n[0] in {w[0] for w in on_the_way}])
+        self._beside(
+            ways, [n for n in self.parent if n not in on_the_way and n[0] in {w[0] for w in on_the_way}]
+        )
 
     def _beside(self, ways: Ways, nodes: list[Node]) -> None:
         for node in nodes:
             for hop in ways.hops(node):
                 last = hop.node[1].rpartition(".")[2]
-                if hop.node in self.parent or hop.node in self.children or not _LEADS.match(last) or _QUIET.search(last):
+                if (
+                    hop.node in self.parent
+                    or hop.node in self.children
+                    or not _LEADS.match(last)
+                    or _QUIET.search(last)
+                ):
                     continue
                 if hop.origin == "callback" or ways.cost(hop) > 2.0 or self._small(hop.node):
                     continue
-                if hop.origin == "override" and (hop.declared is None or hop.node != ways.likeliest(hop.declared)):
+                if hop.origin == "override" and (
+                    hop.declared is None or hop.node != ways.likeliest(hop.declared)
+                ):
                     continue
                 self.add([hop])
 
@@ -140,7 +179,11 @@ class _Tree:
         """From a part on to its kernel: the calls that go on in its own words."""
         words = _KERNELWARDS.get(part)
         for _ in range(LEVELS if words else 0):
-            onward = [h for h in ways.hops(node) if words.search(h.node[1]) and h.node not in self.parent and ways.cost(h) < 3.0]
+            onward = [
+                h
+                for h in ways.hops(node)
+                if words.search(h.node[1]) and h.node not in self.parent and ways.cost(h) < 3.0
+            ]
             if not onward:
                 return
             best = min(onward, key=lambda h: (ways.cost(h), h.line))
@@ -189,8 +232,14 @@ def _roots(program: Program, entrypoints: list[dict[str, Any]]) -> list[Node]:
             continue
         record = program.record(path)
         for mark in record.marks:
-            if mark.kind == "route" and re.search(r"generat|complet|chat|infer|predict", mark.detail.get("path", "")):
-                scope = mark.scope if mark.scope >= 0 else next((i for i, d in enumerate(record.defs) if d.name == mark.name), -1)
+            if mark.kind == "route" and re.search(
+                r"generat|complet|chat|infer|predict", mark.detail.get("path", "")
+            ):
+                scope = (
+                    mark.scope
+                    if mark.scope >= 0
+                    else next((i for i, d in enumerate(record.defs) if d.name == mark.name), -1)
+                )
                 if scope >= 0:
                     found.append((path, record.defs[scope].name))
     return list(dict.fromkeys(found))[:60]
@@ -210,5 +259,9 @@ def _callable(program: Program, pointer: dict[str, Any]) -> list[Node]:
 
 def _entering(start: dict[Node, tuple[float, Hop | None]], goals: set[Node]) -> list[Node]:
     """The nearest definitions by which a request comes in."""
-    named = [n for n, (cost, _) in start.items() if _ENTERS.match(n[1].rpartition(".")[2]) and cost <= FAR / 2 and n not in goals]
+    named = [
+        n
+        for n, (cost, _) in start.items()
+        if _ENTERS.match(n[1].rpartition(".")[2]) and cost <= FAR / 2 and n not in goals
+    ]
     return sorted(named, key=lambda n: start[n][0])[:6]

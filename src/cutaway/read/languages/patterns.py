@@ -116,14 +116,15 @@ def read_patterns(path: str, text: str) -> FileRecord:
 
 def _kernels(text: _Text) -> Iterator[Def]:
     """Each `__global__` and Metal `kernel`, and what a macro that holds one makes at each place that calls it."""
-    starts = [*_GLOBAL.finditer(text.text), *_METAL.finditer(text.text)]
+    starts = sorted([*_GLOBAL.finditer(text.text), *_METAL.finditer(text.text)], key=lambda match: match.start())
     macros = (
         [m for m in _MACRO.finditer(text.text) if "__global__" in m[3] or _METAL.search(m[3])]
         if starts
         else []
     )
-    for match in starts:
-        found = _named(text.text, match.end())
+    ends = [match.start() for match in starts[1:]] + [len(text.text)]
+    for match, end in zip(starts, ends, strict=True):  # a kernel's head ends where the next begins
+        found = _named(text.text, match.end(), end)
         if found is None:
             continue
         name, at = found
@@ -134,10 +135,10 @@ def _kernels(text: _Text) -> Iterator[Def]:
             yield from _made(text, macro, name, match.start(), at)
 
 
-def _named(text: str, start: int) -> tuple[str, int] | None:
+def _named(text: str, start: int, end: int) -> tuple[str, int] | None:
     """(name, offset) of the kernel whose head begins at `start`: the first `name(` behind `void` that is no attribute."""
     at, void = start, False
-    while found := _HEAD.search(text, at, start + HEAD):
+    while found := _HEAD.search(text, at, min(start + HEAD, end)):
         if found[0] in ";{}":
             return None
         if found[0] == "void":

@@ -377,7 +377,7 @@ class _Reader:
     def imported(self, node: ast.Import) -> None:
         for alias in node.names:
             name = alias.asname or alias.name.split(".")[0]
-            module = alias.name if alias.asname else alias.name
+            module = alias.name
             self.imports.append(Import(self.scope, name, module, "", node.lineno, self.guarded > 0))
             if not alias.asname and "." in alias.name:  # `import a.b` binds `a`; the whole path is known too
                 self.imports[-1] = Import(self.scope, alias.name, module, "", node.lineno, self.guarded > 0)

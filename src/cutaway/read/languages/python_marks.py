@@ -33,8 +33,10 @@ _HOSTS = {
     "spawn": ("mp", "multiprocessing", "torch"),
     "fork": ("os",),
 }
-_MODULES = r"^(threading|asyncio|mp|multiprocessing|queue|_queue|anyio|trio|collections|context|ctx|self\.\w*ctx|zmq\w*|socket)\b"
-_THREADING = re.compile(_MODULES)
+_THREADING = re.compile(
+    r"^(threading|asyncio|mp|multiprocessing|queue|_queue|anyio|trio|collections|context|ctx|self\.\w*ctx|zmq\w*|"
+    r"socket)\b"
+)
 
 
 def call_marks(node: ast.Call, callee: str, arguments: list[str], source: Callable) -> Iterator[Found]:
@@ -116,10 +118,18 @@ def _flag(node: ast.Call, source: Callable) -> Iterator[Found]:
         return
     words = {k.arg: source(k.value, 160) for k in node.keywords if k.arg}
     longest = max(names, key=lambda n: (n.startswith("--"), len(n)))
-    yield "flag", longest, _kept(
-        also=" ".join(n for n in names if n != longest), default=words.get("default", ""), type=words.get("type", ""),
-        help=words.get("help", "").strip("\"'")[:160], dest=words.get("dest", "").strip("\"'"), action=words.get("action", "").strip("\"'"),
-    )  # fmt: skip
+    yield (
+        "flag",
+        longest,
+        _kept(
+            also=" ".join(n for n in names if n != longest),
+            default=words.get("default", ""),
+            type=words.get("type", ""),
+            help=words.get("help", "").strip("\"'")[:160],
+            dest=words.get("dest", "").strip("\"'"),
+            action=words.get("action", "").strip("\"'"),
+        ),
+    )
 
 
 def _reads_environment(callee: str, last: str) -> bool:

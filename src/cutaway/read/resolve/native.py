@@ -18,16 +18,45 @@ if TYPE_CHECKING:
 
 __all__ = ["LANGUAGES", "Native"]
 
-FAMILY = {"c": "c", "cpp": "c", "cuda": "c", "rust": "rust", "go": "go", "typescript": "js", "javascript": "js"}
+FAMILY = {
+    "c": "c",
+    "cpp": "c",
+    "cuda": "c",
+    "rust": "rust",
+    "go": "go",
+    "typescript": "js",
+    "javascript": "js",
+}
 LANGUAGES = frozenset(FAMILY)
 TYPES = ("class", "struct", "enum", "trait", "interface", "type")
 _GENERIC = re.compile(r"<[^<>()]*>")
 _PARTS = re.compile(r"::|->|\?\.|\.")
-_WRAPPER = re.compile(r"\b(?:Arc|Rc|Box|Option|Mutex|RwLock|RefCell|Cell|Pin|Result|unique_ptr|shared_ptr|optional|Vec|vector|Promise|Readonly)\b")
+_WRAPPER = re.compile(
+    r"\b(?:Arc|Rc|Box|Option|Mutex|RwLock|RefCell|Cell|Pin|Result|unique_ptr|shared_ptr|optional|Vec|vector|Promise|Readonly)\b"
+)
 _WORD = re.compile(r"[A-Za-z_]\w*")
-_MADE = re.compile(r"^&?(?:mut\s+)?(?:new\s+|std::make_(?:unique|shared)<)?([A-Za-z_][\w:.]*?)(?:::(?:new|default|from|create|open|load|try_new|with_\w+|builder)\b|\{|>?\()")
+_MADE = re.compile(
+    r"^&?(?:mut\s+)?(?:new\s+|std::make_(?:unique|shared)<)?([A-Za-z_][\w:.]*?)(?:::(?:new|default|from|create|open|load|try_new|with_\w+|builder)\b|\{|>?\()"
+)
 _NEW = re.compile(r"^(?:[a-z]\w*\.)?New([A-Z]\w*)\(")
-_NOISE = {"const", "mut", "dyn", "struct", "class", "static", "impl", "std", "ref", "auto", "let", "var", "inline", "crate", "super", "self"}
+_NOISE = {
+    "const",
+    "mut",
+    "dyn",
+    "struct",
+    "class",
+    "static",
+    "impl",
+    "std",
+    "ref",
+    "auto",
+    "let",
+    "var",
+    "inline",
+    "crate",
+    "super",
+    "self",
+}
 
 
 class Native:
@@ -87,7 +116,9 @@ class Native:
         if not found:
             yield Edge(call.scope, call.line, call.callee, "unresolved", why=origin)
 
-    def _targets(self, path: str, record: FileRecord, call: Call, parts: list[str]) -> tuple[list[tuple[str, Def]], str]:
+    def _targets(
+        self, path: str, record: FileRecord, call: Call, parts: list[str]
+    ) -> tuple[list[tuple[str, Def]], str]:
         name = parts[-1]
         if len(parts) == 1:
             return self._plain(path, record, call, name)
@@ -101,12 +132,22 @@ class Native:
         if found := self._best(path, record, f"{head}.{name}"):
             return found, "receiver" if head[:1].isupper() else "module_attribute"
         if package := self._package(record, head):
-            inside = [(p, d) for p, d in self.methods.get(name, ()) if p.rpartition("/")[0].endswith(package) and "." not in d.name]
+            inside = [
+                (p, d)
+                for p, d in self.methods.get(name, ())
+                if p.rpartition("/")[0].endswith(package) and "." not in d.name
+            ]
             return inside[:1], "imported" if inside else f"`{head}` is outside of this repository"
         return [], f"the type of `{'.'.join(parts[:-1])[:60]}` is not declared where it can be read"
 
-    def _plain(self, path: str, record: FileRecord, call: Call, name: str) -> tuple[list[tuple[str, Def]], str]:
-        local = [d for d in record.defs if d.name.rpartition(".")[2] == name and d.kind in ("function", "kernel", "macro", *TYPES)]
+    def _plain(
+        self, path: str, record: FileRecord, call: Call, name: str
+    ) -> tuple[list[tuple[str, Def]], str]:
+        local = [
+            d
+            for d in record.defs
+            if d.name.rpartition(".")[2] == name and d.kind in ("function", "kernel", "macro", *TYPES)
+        ]
         owner = self._owner(record, call.scope)
         if owner and (found := self._best(path, record, f"{owner}.{name}")):
             return found, "self_method"
@@ -114,14 +155,24 @@ class Native:
             bodies = [d for d in local if "declaration" not in d.flags] or local
             return [(path, bodies[0])], "local"
         found = self._best(path, record, name)
-        return (found, "include" if FAMILY[record.language] == "c" else "imported") if found else ([], f"`{name}` has no single definition here")
+        return (
+            (found, "include" if FAMILY[record.language] == "c" else "imported")
+            if found
+            else ([], f"`{name}` has no single definition here")
+        )
 
-    def _on(self, path: str, record: FileRecord, declared: str, name: str, origin: str) -> tuple[list[tuple[str, Def]], str]:
+    def _on(
+        self, path: str, record: FileRecord, declared: str, name: str, origin: str
+    ) -> tuple[list[tuple[str, Def]], str]:
         """A method of a declared type, or of the types that implement it."""
         found = self._best(path, record, f"{declared}.{name}")
         if found and "abstract" not in found[0][1].flags and "declaration" not in found[0][1].flags:
             return found, origin
-        below = [f for t in sorted(set(self.implementers.get(declared, ())))[:8] for f in self._best(path, record, f"{t}.{name}")]
+        below = [
+            f
+            for t in sorted(set(self.implementers.get(declared, ())))[:8]
+            for f in self._best(path, record, f"{t}.{name}")
+        ]
         if below:
             return below, "override"
         return (found, origin) if found else ([], f"`{declared}` has no `{name}` in this repository")
@@ -129,10 +180,16 @@ class Native:
     def _best(self, path: str, record: FileRecord, key: str) -> list[tuple[str, Def]]:
         """The one definition of a name that this file means: its own, its folder's, the only one."""
         family = FAMILY[record.language]
-        found = [(p, d) for p, d in self.methods.get(key, ()) if FAMILY.get(self.program.record(p).language) == family]
+        found = [
+            (p, d)
+            for p, d in self.methods.get(key, ())
+            if FAMILY.get(self.program.record(p).language) == family
+        ]
         bodies = [f for f in found if "declaration" not in f[1].flags] or found
         for near in (path, path.rpartition("/")[0], path.rpartition("/")[0].rpartition("/")[0]):
-            close = [f for f in bodies if f[0] == near or (f[0] != path and near and f[0].startswith(near + "/"))]
+            close = [
+                f for f in bodies if f[0] == near or (f[0] != path and near and f[0].startswith(near + "/"))
+            ]
             if len({f[0] for f in close}) == 1 or (close and close[0][0] == path):
                 return close[:1]
         return bodies[:1] if len({f[0] for f in bodies}) == 1 else []
@@ -141,7 +198,11 @@ class Native:
         """The type whose method a scope is."""
         while scope >= 0:
             definition = record.defs[scope]
-            if definition.kind == "method" or (definition.kind in ("function", "kernel") and definition.name[:1].isupper() and "." in definition.name):
+            if definition.kind == "method" or (
+                definition.kind in ("function", "kernel")
+                and definition.name[:1].isupper()
+                and "." in definition.name
+            ):
                 return definition.name.split(".")[-2]
             scope = definition.parent
         return ""
@@ -149,10 +210,7 @@ class Native:
     def _type_of(self, path: str, record: FileRecord, scope: int, parts: list[str], owner: str) -> str:
         """The declared type of `a.b.c`, by its first name and the fields on the way."""
         first, rest = parts[0], parts[1:]
-        if first in ("self", "this"):
-            current = owner
-        else:
-            current = self._variable(path, record, scope, first)
+        current = owner if first in ("self", "this") else self._variable(path, record, scope, first)
         for field in rest:
             if not current:
                 return ""

@@ -25,7 +25,10 @@ _ASIDE = re.compile(
     r"(^|[_./])(dummy|profil\w*|warm_?up|capture\w*|mock|fake|debug|bench\w*|tests?|examples?|docs?|stub|legacy|deprecated|"
     r"dry_?run|spec_?decod\w*|draft\w*|propos\w*|eagle\w*|mtp|ngram|medusa|sleep|wake\w*|shutdown|abort\w*|reset\w*|elastic\w*)(?=$|[_./])"
 )
-_PLATFORM = re.compile(r"(^|[_./])(cpu|rocm|hip|xpu|tpu|hpu|npu|neuron|mps|metal|ascend|aiter|openvino|musa)(?=$|[_./0-9])", re.IGNORECASE)
+_PLATFORM = re.compile(
+    r"(^|[_./])(cpu|rocm|hip|xpu|tpu|hpu|npu|neuron|mps|metal|ascend|aiter|openvino|musa)(?=$|[_./0-9])",
+    re.IGNORECASE,
+)
 _QUOTED = re.compile(r"[\"']([\w.:]+)[\"']")
 
 
@@ -80,7 +83,15 @@ class Ways:
         if declared in self._ranked:
             return self._ranked[declared]
         found = self.program.graph.overrides(*declared)
-        self._ranked[declared] = sorted(found, key=lambda n: (bool(_PLATFORM.search(n[0] + "/" + n[1])), bool(_ASIDE.search(n[0])), self.order.get(n[0], 10**6), n))
+        self._ranked[declared] = sorted(
+            found,
+            key=lambda n: (
+                bool(_PLATFORM.search(n[0] + "/" + n[1])),
+                bool(_ASIDE.search(n[0])),
+                self.order.get(n[0], 10**6),
+                n,
+            ),
+        )
         return self._ranked[declared]
 
     def likeliest(self, declared: Node) -> Node | None:
@@ -97,7 +108,13 @@ class Ways:
             rows = [m for m in self.program.record(path).marks if m.kind in ("member", "entry")]
             for position, mark in enumerate(rows):
                 for text in _QUOTED.findall(mark.detail.get("value", "")):
-                    if "." in text and (found := modules.find(text.partition(":")[0].rpartition(".")[0] if ":" not in text else text.partition(":")[0])):
+                    if "." in text and (
+                        found := modules.find(
+                            text.partition(":")[0].rpartition(".")[0]
+                            if ":" not in text
+                            else text.partition(":")[0]
+                        )
+                    ):
                         places[found] = min(position, places.get(found, position))
         return places
 
@@ -110,7 +127,11 @@ class Ways:
         if hop.origin == "callback":
             cost += 1.5
         last = symbol.rpartition(".")[2]
-        cost += 4.0 * bool(_ASIDE.search(last)) + 3.0 * bool(_PLATFORM.search(f"{path}/{symbol}")) + 6.0 * bool(_ASIDE.search(path))
+        cost += (
+            4.0 * bool(_ASIDE.search(last))
+            + 3.0 * bool(_PLATFORM.search(f"{path}/{symbol}"))
+            + 6.0 * bool(_ASIDE.search(path))
+        )
         definition = self.program.definition(path, symbol)
         return cost + (0.4 if definition and "abstract" in definition.flags else 0.0)
 
@@ -120,12 +141,18 @@ class Ways:
         if hop.declared is None:
             return 1.0
         others = self.ranked(hop.declared)
-        return 0.1 * min(20, others.index(hop.node)) + (3.0 if any(n[0] in self.preferred for n in others) else 0.0)
+        return 0.1 * min(20, others.index(hop.node)) + (
+            3.0 if any(n[0] in self.preferred for n in others) else 0.0
+        )
 
-    def search(self, roots: Iterable[Node], until: Callable[[Node], bool] | None = None, most: int = MOST) -> dict[Node, tuple[float, Hop | None]]:
+    def search(
+        self, roots: Iterable[Node], until: Callable[[Node], bool] | None = None, most: int = MOST
+    ) -> dict[Node, tuple[float, Hop | None]]:
         """node -> (cost, the hop that reaches it) from the nearest root; ends at the first node that `until` accepts."""
         reached: dict[Node, tuple[float, Hop | None]] = {}
-        heap: list[tuple[float, int, Node, Hop | None]] = [(0.0, i, root, None) for i, root in enumerate(roots)]
+        heap: list[tuple[float, int, Node, Hop | None]] = [
+            (0.0, i, root, None) for i, root in enumerate(roots)
+        ]
         count = len(heap)
         while heap and len(reached) < most:
             cost, _, node, hop = heapq.heappop(heap)

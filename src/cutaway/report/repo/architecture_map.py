@@ -22,18 +22,31 @@ def architecture_map(page: Page) -> list[str]:
     graph = _of_steps(steps) if len(steps) >= 4 else _of_modules(page)
     if not graph.nodes:
         return ["No modules were found to draw."]
-    meaning = "An arrow is a call on the way of a request, with the way it was resolved." if len(steps) >= 4 else "An arrow says that a module imports another."
+    meaning = (
+        "An arrow is a call on the way of a request, with the way it was resolved."
+        if len(steps) >= 4
+        else "An arrow says that a module imports another."
+    )
     return [*fenced(graph).splitlines(), "", meaning]
 
 
 def _of_steps(steps: list[dict[str, Any]]) -> Graph:
     """The steps that are a part of their own or lead to several, joined over what lies between."""
     graph = Graph("the way of a request")
-    keep = [i for i, s in enumerate(steps) if s.get("parts") or s["depth"] <= 1 or s.get("origin") in ("rpc_string_method", "process_target")]
+    keep = [
+        i
+        for i, s in enumerate(steps)
+        if s.get("parts") or s["depth"] <= 1 or s.get("origin") in ("rpc_string_method", "process_target")
+    ]
     keep = keep[: MAX_NODES - 4]
     for index in keep:
         step = steps[index]
-        graph.node(str(index), step["symbol"], step["path"].rpartition("/")[0] or "root", "round" if step.get("parts") else "box")
+        graph.node(
+            str(index),
+            step["symbol"],
+            step["path"].rpartition("/")[0] or "root",
+            "round" if step.get("parts") else "box",
+        )
     stack: list[tuple[int, int]] = []  # (depth, kept index) of the ancestors
     for index, step in enumerate(steps):
         while stack and stack[-1][0] >= step["depth"]:

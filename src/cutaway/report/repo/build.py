@@ -67,15 +67,30 @@ def _step(step: Step) -> dict[str, Any]:
 
 def _gaps(program: Program, absent: dict[str, str], nesting: list[Step]) -> list[dict[str, str]]:
     """What could not be read or found: files, parts, calls on the path that lead nowhere known."""
-    gaps = [{"what": f"note: {note}", "where": "", "why": "reading"} for note in getattr(program.source, "notes", ())]
+    gaps = [
+        {"what": f"note: {note}", "where": "", "why": "reading"}
+        for note in getattr(program.source, "notes", ())
+    ]
     for path in program.paths:
         record = program.record(path)
         if record.parse in ("fallback", "errors") or (record.parse == "skipped" and record.language):
-            gaps.append({"what": f"{record.language} read as {record.parse}", "where": path, "why": record.why or "text that its grammar could not read"})
+            gaps.append(
+                {
+                    "what": f"{record.language} read as {record.parse}",
+                    "where": path,
+                    "why": record.why or "text that its grammar could not read",
+                }
+            )
     for key, why in absent.items():
         gaps.append({"what": key, "where": "", "why": why})
     for step in nesting:
         for edge in program.callees(step.path, step.symbol) if step.path.endswith(".py") else ():
-            if edge.origin == "unresolved" and edge.callee.startswith("self.") and edge.callee.count(".") <= 2:
-                gaps.append({"what": f"a call to {edge.callee}", "where": f"{step.path}:{edge.line}", "why": edge.why})
+            if (
+                edge.origin == "unresolved"
+                and edge.callee.startswith("self.")
+                and edge.callee.count(".") <= 2
+            ):
+                gaps.append(
+                    {"what": f"a call to {edge.callee}", "where": f"{step.path}:{edge.line}", "why": edge.why}
+                )
     return gaps

@@ -19,20 +19,57 @@ def llm_sections() -> dict[str, Callable[[Page], list[str]]]:
     """The sections of the template that only LLM repositories have."""
     return {
         "Prefill vs decode loop (real nesting)": _nesting,
-        "KV cache": lambda page: _items(page, {
-            "Layout/data structures": "kv_cache_structure", "Update path (append, swap, evict)": "kv_cache_update",
-            "Paging / block tables (if any)": "kv_cache_block_table_or_paging", "Prefix reuse and eviction": "kv_cache_eviction_or_prefix_reuse",
-            "Memory accounting": "kv_cache_memory_accounting"}) + page.details("kv_cache"),
-        "Scheduler / batching": lambda page: _items(page, {
-            "Queueing + priorities": "scheduler", "Chunking": "batching_or_chunked_prefill", "Preemption": "preemption",
-            "Backpressure / admission control": "admission_or_backpressure"}) + page.details("scheduler"),
-        "Sampling / decoding": lambda page: _items(page, {
-            "Sampler": "sampler", "Logits processing": "logits_processing", "Parameters: temperature/top_p/top_k/repetition": "sampling_params",
-            "Determinism / seeds": "seeds_determinism"}) + page.details("sampling"),
-        "Kernel hotspots / backends": lambda page: _items(page, {
-            "Attention backend(s)": "attention_backend", "GEMM / quantization backends": "gemm_or_quant_backend",
-            "Tensor parallelism": "tensor_parallel_comm", "Weight loading": "weight_loader", "Model": "model_definition"}) + page.details("kernels"),
-    }  # fmt: skip
+        "KV cache": lambda page: (
+            _items(
+                page,
+                {
+                    "Layout/data structures": "kv_cache_structure",
+                    "Update path (append, swap, evict)": "kv_cache_update",
+                    "Paging / block tables (if any)": "kv_cache_block_table_or_paging",
+                    "Prefix reuse and eviction": "kv_cache_eviction_or_prefix_reuse",
+                    "Memory accounting": "kv_cache_memory_accounting",
+                },
+            )
+            + page.details("kv_cache")
+        ),
+        "Scheduler / batching": lambda page: (
+            _items(
+                page,
+                {
+                    "Queueing + priorities": "scheduler",
+                    "Chunking": "batching_or_chunked_prefill",
+                    "Preemption": "preemption",
+                    "Backpressure / admission control": "admission_or_backpressure",
+                },
+            )
+            + page.details("scheduler")
+        ),
+        "Sampling / decoding": lambda page: (
+            _items(
+                page,
+                {
+                    "Sampler": "sampler",
+                    "Logits processing": "logits_processing",
+                    "Parameters: temperature/top_p/top_k/repetition": "sampling_params",
+                    "Determinism / seeds": "seeds_determinism",
+                },
+            )
+            + page.details("sampling")
+        ),
+        "Kernel hotspots / backends": lambda page: (
+            _items(
+                page,
+                {
+                    "Attention backend(s)": "attention_backend",
+                    "GEMM / quantization backends": "gemm_or_quant_backend",
+                    "Tensor parallelism": "tensor_parallel_comm",
+                    "Weight loading": "weight_loader",
+                    "Model": "model_definition",
+                },
+            )
+            + page.details("kernels")
+        ),
+    }
 
 
 def _nesting(page: Page) -> list[str]:
@@ -40,17 +77,34 @@ def _nesting(page: Page) -> list[str]:
     steps: list[dict[str, Any]] = page.facts["call_nesting"]
     if not steps:
         return ["No way from an entry point to a loop could be followed; there is none to show."]
-    rows = [("  " * s["depth"] + visible(s["symbol"]) + "()", f"{visible(s['path'])}:{s['line']}", s) for s in steps]
+    rows = [
+        ("  " * s["depth"] + visible(s["symbol"]) + "()", f"{visible(s['path'])}:{s['line']}", s)
+        for s in steps
+    ]
     width = min(64, max(len(head) for head, _, _ in rows))
-    lines = ["Every line is a definition that the one above it calls; prefill and decode go the same way where no line says otherwise.", "", "```text"]
+    lines = [
+        "Every line is a definition that the one above it calls; where no line says otherwise, prefill and decode go the "
+        "same way.",
+        "",
+        "```text",
+    ]
     for head, place, step in rows:
         note = f"  [{step['origin'].replace('_', ' ')}]" if step.get("origin") in _TELLING else ""
         lines.append(f"{head:<{width}}  # {place}{note}")
     return [*lines, "```"]
 
 
-_TELLING = {"rpc_string_method", "process_target", "thread_target", "queue_peer", "registry_entry", "override", "custom_op_binding",
-            "kernel_launch", "getattr_string"}  # fmt: skip
+_TELLING = {
+    "rpc_string_method",
+    "process_target",
+    "thread_target",
+    "queue_peer",
+    "registry_entry",
+    "override",
+    "custom_op_binding",
+    "kernel_launch",
+    "getattr_string",
+}
 
 
 def _items(page: Page, parts: dict[str, str]) -> list[str]:
@@ -60,5 +114,7 @@ def _items(page: Page, parts: dict[str, str]) -> list[str]:
         if candidates:
             rows.append(f"- {name}: " + "; ".join(page.pointer(c) for c in candidates[:SHOWN]))
         else:
-            rows.append(f"- {name}: not present ({prose(page.facts['absent'].get(key, 'nothing of the kind was found'))})")
+            rows.append(
+                f"- {name}: not present ({prose(page.facts['absent'].get(key, 'nothing of the kind was found'))})"
+            )
     return rows

@@ -20,7 +20,10 @@ __all__ = ["COMPONENTS", "markdown"]
 
 # The rows of the component table: key in the facts -> (name, what such a part is responsible for).
 COMPONENTS = {
-    "runtime_loop": ("runtime loop", "drives every step: takes requests in, runs the model, hands tokens out"),
+    "runtime_loop": (
+        "runtime loop",
+        "drives every step: takes requests in, runs the model, hands tokens out",
+    ),
     "scheduler": ("scheduler", "decides which requests run in the next step"),
     "batching_or_chunked_prefill": ("batching", "puts the tokens of several requests into one step"),
     "preemption": ("preemption", "takes the memory of a running request back"),
@@ -28,7 +31,10 @@ COMPONENTS = {
     "kv_cache_structure": ("KV cache", "holds the keys and values of earlier tokens"),
     "kv_cache_update": ("KV cache update", "writes the keys and values of new tokens"),
     "kv_cache_block_table_or_paging": ("block tables", "map a request's tokens to blocks of the cache"),
-    "kv_cache_eviction_or_prefix_reuse": ("prefix reuse and eviction", "shares blocks of equal prefixes, gives up those least needed"),
+    "kv_cache_eviction_or_prefix_reuse": (
+        "prefix reuse and eviction",
+        "shares blocks of equal prefixes, gives up those least needed",
+    ),
     "kv_cache_memory_accounting": ("KV cache memory", "computes how many blocks fit"),
     "sampler": ("sampling", "draws the next token from the logits"),
     "logits_processing": ("logits processing", "changes logits before a token is drawn"),
@@ -58,7 +64,9 @@ def markdown(facts: dict[str, Any], program: Program) -> str:
         "Entrypoints (how to run)": _entrypoints,
         "Configuration surface (how to control it)": _configuration,
         "Key components (with code locations)": _components,
-        "LLM deep dive (only if LLM-related)": lambda page: ["Each part as the code has it, followed through the calls."],
+        "LLM deep dive (only if LLM-related)": lambda page: [
+            "Each part as the code has it, followed through the calls."
+        ],
         **llm_sections(),
         "Extension points (safe places to modify)": _extensions,
         "Pitfalls / time sinks": _pitfalls,
@@ -92,13 +100,19 @@ def _summary(page: Page) -> list[str]:
     if about:
         lines.append(f"- {prose(about[0])} ({page.place(*about[1])}).")
     languages = [f"{r['name']} ({r['code_lines']:,} lines of code)" for r in facts["languages"][:4]]
-    lines.append(f"- Written in {', '.join(map(prose, languages))}." if languages else "- No source code was found.")
+    lines.append(
+        f"- Written in {', '.join(map(prose, languages))}." if languages else "- No source code was found."
+    )
     entries = facts["entrypoints"][:3]
     if entries:
         lines.append("- It is entered at " + ", ".join(page.pointer(e) for e in entries) + ".")
     present = {k: v[0] for k, v in facts["components"].items() if v}
     if page.repo["llm_related"]:
-        chosen = [k for k in ("runtime_loop", "scheduler", "kv_cache_structure", "attention_backend", "sampler") if k in present]
+        chosen = [
+            k
+            for k in ("runtime_loop", "scheduler", "kv_cache_structure", "attention_backend", "sampler")
+            if k in present
+        ]
         lines += [f"- Its {COMPONENTS[k][0]} is {page.pointer(present[k])}." for k in chosen[:3]]
         absent = [COMPONENTS[k][0] for k, v in facts["components"].items() if not v]
         if absent:
@@ -113,14 +127,20 @@ def _summary(page: Page) -> list[str]:
                 lines.append(f"- It {name} " + ", ".join(page.pointer(r) for r in rows) + ".")
     surface = facts["config_surface"]
     lines.append(
-        f"- It is controlled by {len(surface['env_vars'])} environment variables, {len(surface['cli_flags'])} command-line flags and "
-        f"{len(surface['config_classes'])} configuration classes."
+        f"- It is controlled by {len(surface['env_vars'])} environment variables, {len(surface['cli_flags'])} "
+        f"command-line flags and {len(surface['config_classes'])} configuration classes."
     )
     if len(lines) < 5:
         count = len(facts["gaps"])
-        lines.append(f"- {count} thing{'s' if count != 1 else ''} could not be read or followed; they are listed under the open questions.")
+        lines.append(
+            f"- {count} thing{'s' if count != 1 else ''} could not be read or followed; the open questions list them."
+        )
     while len(lines) < 5:
-        lines.append(f"- It holds {len(page.program.paths):,} files." if len(lines) == 4 else f"- Its modules are {len(facts['modules'])}.")
+        lines.append(
+            f"- It holds {len(page.program.paths):,} files."
+            if len(lines) == 4
+            else f"- Its modules are {len(facts['modules'])}."
+        )
     return lines[:8]
 
 
@@ -131,7 +151,7 @@ def _problem(page: Page) -> list[str]:
 
 def _modules(page: Page) -> list[str]:
     rows = [[page.path(r["path"]), prose(r["role"]), r.get("notes", "")] for r in page.facts["modules"][:40]]
-    return page.table("Path Role Notes".split(), [[a, b, prose(str(c))] for a, b, c in rows])
+    return page.table(["Path", "Role", "Notes"], [[a, b, prose(str(c))] for a, b, c in rows])
 
 
 def _install(page: Page) -> list[str]:
@@ -143,7 +163,13 @@ def _install(page: Page) -> list[str]:
 
 
 def _entrypoints(page: Page) -> list[str]:
-    names = {"cli": "CLI", "server": "Server", "library": "Library", "benchmark": "Benchmarks/examples", "example": "Benchmarks/examples"}
+    names = {
+        "cli": "CLI",
+        "server": "Server",
+        "library": "Library",
+        "benchmark": "Benchmarks/examples",
+        "example": "Benchmarks/examples",
+    }
     rows = []
     for kind in ("cli", "server", "library", "benchmark", "example"):
         for row in [e for e in page.facts["entrypoints"] if e["kind"] == kind][:8]:
@@ -154,19 +180,28 @@ def _entrypoints(page: Page) -> list[str]:
 def _configuration(page: Page) -> list[str]:
     surface = page.facts["config_surface"]
     rows = []
-    for name, key in (("env vars", "env_vars"), ("CLI flags", "cli_flags"), ("config classes", "config_classes")):
+    for name, key in (
+        ("env vars", "env_vars"),
+        ("CLI flags", "cli_flags"),
+        ("config classes", "config_classes"),
+    ):
         by_path: dict[str, list[dict[str, Any]]] = {}
         for row in surface[key]:
             by_path.setdefault(row["path"], []).append(row)
         for path, some in sorted(by_path.items(), key=lambda i: (-len(i[1]), i[0]))[:6]:
             first = some[0]
-            examples = ", ".join(f"{code(r.get('name') or r.get('symbol'), cell=True)} {page.place(path, r['line'], cell=True)}" for r in some[:4])
+            examples = ", ".join(
+                f"{code(r.get('name') or r.get('symbol'), cell=True)} {page.place(path, r['line'], cell=True)}"
+                for r in some[:4]
+            )
             more = f" and {len(some) - 4} more" if len(some) > 4 else ""
             rows.append([name, page.place(path, first["line"], cell=True), examples + more])
     for row in surface["config_files"][:6]:
         keys = ", ".join(code(k, cell=True) for k in row.get("keys", [])[:6])
         rows.append(["config files", page.place(row["path"], row["line"], cell=True), keys or "-"])
-    return page.table(["Mechanism", "Where", "Examples"], rows or [["none found", "-", "no variables, flags or settings"]])
+    return page.table(
+        ["Mechanism", "Where", "Examples"], rows or [["none found", "-", "no variables, flags or settings"]]
+    )
 
 
 def _components(page: Page) -> list[str]:
@@ -176,31 +211,52 @@ def _components(page: Page) -> list[str]:
         if candidates:
             rows.append([name, page.pointer(candidates[0], cell=True), duty])
         elif page.repo["llm_related"]:
-            rows.append([name, "not present", prose(page.facts["absent"].get(key, "nothing of the kind was found"))])
+            rows.append(
+                [name, "not present", prose(page.facts["absent"].get(key, "nothing of the kind was found"))]
+            )
     if not page.repo["llm_related"]:
         life = page.facts["lifecycle"]
-        for name, key in (("start", "startup"), ("main loop", "main_loop"), ("shutdown", "shutdown"), ("tasks", "task_creation_points")):
+        for name, key in (
+            ("start", "startup"),
+            ("main loop", "main_loop"),
+            ("shutdown", "shutdown"),
+            ("tasks", "task_creation_points"),
+        ):
             rows += [[name, page.pointer(r, cell=True), page.why(r)] for r in life[key][:3]]
-        rows += [["configuration", page.pointer(r, cell=True), "holds settings"] for r in page.facts["config_surface"]["config_classes"][:3]]
+        rows += [
+            ["configuration", page.pointer(r, cell=True), "holds settings"]
+            for r in page.facts["config_surface"]["config_classes"][:3]
+        ]
         rows += [["entry", page.pointer(r, cell=True), page.why(r)] for r in page.facts["entrypoints"][:4]]
     return page.table(["Component", "Location", "Responsibility"], rows)
 
 
 def _extensions(page: Page) -> list[str]:
-    rows = [[prose(r["goal"]), page.place(r["path"], r["line"], cell=True), prose(r["why"])] for r in page.facts.get("extension_points", [])[:10]]
-    return page.table(["Goal", "Recommended place", "Why"], rows or [["none found", "-", "no registry, plug-in table or abstract base with several subclasses"]])
+    rows = [
+        [prose(r["goal"]), page.place(r["path"], r["line"], cell=True), prose(r["why"])]
+        for r in page.facts.get("extension_points", [])[:10]
+    ]
+    return page.table(
+        ["Goal", "Recommended place", "Why"],
+        rows or [["none found", "-", "no registry, plug-in table or abstract base with several subclasses"]],
+    )
 
 
 def _pitfalls(page: Page) -> list[str]:
     rows = [
-        f"- {prose(r['what'])} ({page.place(r['path'], r['line'])}; how to detect: {prose(r['detect'])}; fix: {prose(r['fix'])})"
+        f"- {prose(r['what'])} ({page.place(r['path'], r['line'])}; how to detect: {prose(r['detect'])}; "
+        f"fix: {prose(r['fix'])})"
         for r in page.facts.get("pitfalls", [])[:10]
     ]
     return rows or ["- none found by the detectors."]
 
 
 def _questions(page: Page) -> list[str]:
-    rows = [f"- {prose(q['question'])}" + (f" ({page.place(q['path'], q['line'])})" if q.get("path") and q.get("line") else "") for q in page.facts.get("questions", [])[:8]]
+    rows = [
+        f"- {prose(q['question'])}"
+        + (f" ({page.place(q['path'], q['line'])})" if q.get("path") and q.get("line") else "")
+        for q in page.facts.get("questions", [])[:8]
+    ]
     for gap in page.facts["gaps"][: max(0, 12 - len(rows))]:
         where = page.at(gap["where"])
         rows.append(f"- {prose(gap['what'])}: {prose(gap['why'])}{where}")
@@ -208,11 +264,12 @@ def _questions(page: Page) -> list[str]:
 
 
 def _checklist(page: Page) -> list[str]:
-    lines = [
+    return [
         "- TL;DR: every line of it comes from a fact of this report.",
         "- Module map: its paths are those of the commit, its roles have a source.",
         "- Key components: each has a definition and its line, or is said to be absent.",
-        "- Prefill and decode, KV cache, scheduler and sampling: each statement has its line." if page.repo["llm_related"] else "- Not LLM-related: the deep dive is left out.",
+        "- Prefill and decode, KV cache, scheduler and sampling: each statement has its line."
+        if page.repo["llm_related"]
+        else "- Not LLM-related: the deep dive is left out.",
         "- No placeholder is left; check it with: cutaway verify.",
     ]
-    return lines

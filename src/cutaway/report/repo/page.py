@@ -60,7 +60,11 @@ class Page:
     def why(self, row: dict[str, Any]) -> str:
         """The first evidence of a row, without its place."""
         evidence = row.get("evidence") or []
-        return prose(one_line(str(evidence[0].get("why") or evidence[0].get("text", "")), 90)) if evidence else "-"
+        return (
+            prose(one_line(str(evidence[0].get("why") or evidence[0].get("text", "")), 90))
+            if evidence
+            else "-"
+        )
 
     def does(self, row: dict[str, Any]) -> str:
         """What the definition's own docstring says, or how it was found."""
@@ -117,6 +121,12 @@ class Page:
         for number, line in enumerate(self.program.lines(path)[:120] if path else (), 1):
             fenced ^= line.lstrip().startswith("```")
             plain = _MARKUP.sub(r"\1", line).strip()
-            if not fenced and len(plain) > 30 and not line.startswith(("#", "    ")) and not _BADGE.match(line) and not _LIST.match(line):
+            if (
+                not fenced
+                and len(plain) > 30
+                and not line.startswith(("#", "    "))
+                and not _BADGE.match(line)
+                and not _LIST.match(line)
+            ):
                 found.append((one_line(plain, 240), (path, number)))
         return found

@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import json
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from cutaway.report.evidence import cite, to_dict
+from cutaway.report.repo.markdown import markdown
 
 if TYPE_CHECKING:
     from cutaway.read.program import Program
@@ -22,14 +22,7 @@ class RepoReport:
 
     def __init__(self, facts: dict[str, Any], program: Program):
         self.facts = hashed(facts, program)
-        self._program = program
-        self.markdown  # rendered while the source is open
-
-    @cached_property
-    def markdown(self) -> str:
-        from cutaway.report.repo.markdown import markdown
-
-        return markdown(self.facts, self._program)
+        self.markdown = markdown(self.facts, program)  # now, while the source is open
 
     def to_json(self) -> str:
         """The facts as JSON text, keys in the contract's order."""
@@ -54,7 +47,13 @@ def hashed(value: Any, program: Program) -> Any:
         return value
     row = {key: hashed(v, program) for key, v in value.items()}
     path, line = row.get("path"), row.get("line")
-    if isinstance(path, str) and isinstance(line, int) and line > 0 and path in program and "lines" not in row:
+    if (
+        isinstance(path, str)
+        and isinstance(line, int)
+        and line > 0
+        and path in program
+        and "lines" not in row
+    ):
         lines = program.lines(path)
         end = row.get("end") if isinstance(row.get("end"), int) else line
         if line <= len(lines):

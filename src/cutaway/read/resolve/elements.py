@@ -1,0 +1,130 @@
+# Containers and what one gets out of them: elements, parts of tuples, entries of tables, what `with` gives.
+"""`Elements`: a part of `Inference`."""
+
+from __future__ import annotations
+
+import ast
+
+from cutaway.read.resolve.env import Env
+from cutaway.read.resolve.values import Found, Value, weaker
+
+__all__ = ["Elements"]
+
+
+class Elements:
+    """Containers and what one gets out of them: elements, parts of tuples, entries of tables, what `with` gives."""
+
+    def element(self, found: Found) -> list[Found]:
+        """What one gets out of a container."""
+        if found.value.kind == "list":
+            return [Found(v, weaker(found.origin, "element_type"), found.via) for v in found.value.inner]
+        if found.value.kind == "tuple":
+            return [g for part in found.value.inner for g in part]
+        if found.value.kind == "inst":
+            for name in ("__iter__", "__getitem__"):
+                got = [e for f in self.class_attribute(found, name) if f.value.kind == "func" for r in self.returns(f.value)
+                       for e in (self.element(r) if name == "__iter__" else [r])]  # fmt: skip
+                if got:
+                    return got
+        return []
+
+    def part(self, found: Found, position: int) -> list[Found]:
+        """Element `position` of a tuple."""
+        if found.value.kind == "tuple":
+            return list(found.value.inner[position]) if position < len(found.value.inner) else []
+        return self.element(found)
+
+    def entered(self, found: Found) -> list[Found]:
+        """What `with` gives: `__enter__`'s result, usually the object itself."""
+        if found.value.kind != "inst":
+            return [found]
+        methods = self.class_attribute(found, "__enter__") or self.class_attribute(found, "__aenter__")
+        return [r for m in methods if m.value.kind == "func" for r in self.returns(m.value)] or [found]
+
+    def subscripted(self, node: ast.Subscript, env: Env) -> list[Found]:
+        base = self.infer(node.value, env)
+        if isinstance(node.slice, ast.Slice):
+            return [f for f in base if f.value.kind == "list"]
+        if isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, int):
+            return [g for f in base for g in self.part(f, node.slice.value)]
+        kernels = [f for f in base if f.value.kind == "func"]  # kernel[grid]
+        classes = [f for f in base if f.value.kind == "class"]  # Generic[T]
+        outside = [f for f in base if f.value.kind in ("ext", "extinst")]
+        entries = self._registry(node.value, env)
+        return kernels + classes + (entries or [g for f in base for g in self.element(f)]) or outside
+
+    def _registry(self, node: ast.expr, env: Env) -> list[Found]:
+        return self.table(node.id, env) if isinstance(node, ast.Name) else []
+
+    def table(self, name: str, env: Env) -> list[Found]:
+        """The entries of a module's table, where it names definitions of this repository."""
+        rows = [
+            m
+            for m in self.program.record(env.path).marks
+            if m.kind == "entry" and m.detail.get("table") == name
+        ]
+        found = []
+        for mark in rows[:200]:
+            got = self.text(mark.detail.get("value", ""), Env(env.path, -1))
+            found += [
+                Found(f.value, "registry_entry", f"{env.path}:{mark.line}")
+                for f in got
+                if f.value.kind in ("class", "func")
+            ]
+        return found
+
+    def collected(self, node, env: Env) -> list[Found]:
+        elements = node.elts if hasattr(node, "elts") else [v for v in node.values if v is not None]
+        inner = [
+            f for e in elements[:6] for f in self.infer(e.value if isinstance(e, ast.Starred) else e, env)
+        ]
+        if isinstance(node, ast.Tuple):
+            return [
+                Found(
+                    Value("tuple", inner=tuple(tuple(self.infer(e, env)) for e in elements[:6])),
+                    "element_type",
+                )
+            ]
+        lists = [
+            Found(
+                Value("list", inner=(f.value,)),
+                weaker(f.origin, "element_type") if f.origin != "self" else "element_type",
+                f.via,
+            )
+            for f in inner
+            if f.value.kind not in ("ext", "extinst")
+        ]
+        return lists or [Found(Value("extinst", text=f"builtins.{type(node).__name__.lower()}"), "builtin")]
+
+    def comprehended(self, node, env: Env) -> list[Found]:
+        given = dict(env.given)
+        for generator in node.generators:
+            elements = tuple(
+                e
+                for f in self.infer(generator.iter, Env(env.path, env.scope, tuple(sorted(given.items()))))
+                for e in self.element(f)
+            )[:4]
+            if isinstance(generator.target, ast.Name):
+                given[generator.target.id] = elements
+            elif isinstance(generator.target, ast.Tuple):
+                for position, target in enumerate(generator.target.elts):
+                    if isinstance(target, ast.Name):
+                        given[target.id] = tuple(p for e in elements for p in self.part(e, position))[:4]
+        inner = Env(env.path, env.scope, tuple(sorted(given.items())))
+        result = node.value if isinstance(node, ast.DictComp) else node.elt
+        return [
+            Found(
+                Value("list", inner=(f.value,)),
+                weaker(f.origin, "element_type") if f.origin != "self" else "element_type",
+                f.via,
+            )
+            for f in self.infer(result, inner)
+        ]
+
+    def added(self, node: ast.BinOp, env: Env) -> list[Found]:
+        both = (
+            [*self.infer(node.left, env), *self.infer(node.right, env)]
+            if isinstance(node.op, ast.Add | ast.BitOr)
+            else []
+        )
+        return [f for f in both if f.value.kind in ("list", "tuple")]
