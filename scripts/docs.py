@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from cutaway.cli import COMMANDS
+from cutaway.report.verify import CHECKS
 from cutaway.rules import KINDS
 
 PAGE = Path(__file__).parents[1] / "docs" / "commands.md"
@@ -66,7 +67,7 @@ def main() -> int:
 
 
 def page() -> str:
-    return HEAD + "\n".join(section(name) for name in commands()) + "\n" + kinds()
+    return HEAD + "\n".join(section(name) for name in commands()) + "\n" + kinds() + "\n" + checks()
 
 
 def commands() -> list[str]:
@@ -101,6 +102,18 @@ What `--kind` of `cutaway ops` takes, and what fused execution decides by:
 
 | kind | ops |
 | --- | --- |
+{rows}
+"""
+
+
+def checks() -> str:
+    rows = "\n".join(f"| `{check.id}` | {check.what} | {check.severity} |" for check in CHECKS)
+    return f"""## Checks of reports
+
+What `cutaway verify` looks for, and how much each finding weighs; any finding makes the exit code 1:
+
+| check | holds when | severity |
+| --- | --- | --- |
 {rows}
 """
 

@@ -42,7 +42,8 @@ _LEGAL = re.compile(
     r"(?i)copyright|licen[cs]e|spdx|all rights reserved|-\*-|eslint|prettier-ignore|shellcheck|coding[:=]"
 )
 _END = re.compile(
-    r"(?<=[.!?。])\s|\s\s|:\s*$|\s[-=~]{3,}|\s:param|\s(?:Args|Usage|Example|Examples|Parameters)\s?:"
+    r"(?<=[.!?。])(?<!e\.g\.)(?<!i\.e\.)(?<! vs\.)(?<!etc\.)\s|\s\s|:\s*$|\s[-=~]{3,}|\s:param"
+    r"|\s(?:Args|Usage|Example|Examples|Parameters)\s?:"
 )
 _NO_PROSE = re.compile(
     r"^\s*(?:\[?!\[|[<{|.&]|[-*+]\s(?!\S*$))"
@@ -128,7 +129,7 @@ def _held(program: Repository, path: str, record: FileRecord, role: str) -> Comm
     """The content that dominates a file that says nothing of itself."""
     top = [d for d in record.defs if d.parent == MODULE and "declaration" not in d.flags]
     kernels = [d for d in record.defs if d.kind == "kernel"]
-    tests = [d for d in record.defs if role == "test" and re.match(r"(?i)test", d.name.rpartition(".")[2])]
+    tests = [d for d in record.defs if role == "test" and _is_test(d)]
     types = sorted((d for d in top if d.kind in TYPES), key=lambda d: (d.start - d.end, d.line))
     functions = sorted(
         (d for d in top if d.kind in ("function", "method")), key=lambda d: (d.start - d.end, d.line)
@@ -203,8 +204,12 @@ def _largest(records: dict[str, FileRecord]) -> list[tuple[str, Def]]:
 def _is(kind: str, definition: Def, path: str) -> bool:
     if kind == "kernel":
         return definition.kind == "kernel"
+    return role_of(path) == "test" and _is_test(definition)
+
+
+def _is_test(definition: Def) -> bool:
     name = definition.name.rpartition(".")[2]
-    return role_of(path) == "test" and bool(re.match(r"(?i)test", name)) and definition.kind not in TYPES
+    return definition.kind in ("function", "method") and bool(re.match(r"(?i)test", name))
 
 
 def _counted(found: list[Def], label: str) -> str:

@@ -15,7 +15,9 @@ def found(cited: Cited, sources: Sources) -> Found:
     assert cited.evidence
     if not sources.has(cited.path):
         return relocate(cited.evidence, None)
-    return relocate(cited.evidence, sources.lines(cited.path), sources.record(cited.path).defs)
+    lines = sources.lines(cited.path)
+    now = relocate(cited.evidence, lines)  # mostly current, and then the file need not be parsed
+    return now if now.state == "current" else relocate(cited.evidence, lines, sources.record(cited.path).defs)
 
 
 def find(document: Document, sources: Sources) -> Iterator[Finding]:
