@@ -253,7 +253,8 @@ def test_derived_data(world):
 
 
 def test_the_cache_can_be_emptied(world, monkeypatch):
-    monkeypatch.setenv("CUTAWAY_CACHE_DIR", str(world.cache))
+    monkeypatch.setenv("CUTAWAY_CACHE_DIR", str(world.root / "kept"))
+    world.cache = world.root / "kept" / "repositories"
     world.write(a="one")
     world.open().close()
     clone = world.cache / "clones" / f"{'ab' * 12}.git"

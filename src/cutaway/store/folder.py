@@ -17,7 +17,10 @@ TAG = (
     "# This folder is a cache of cutaway; see https://bford.info/cachedir/\n"
 )
 _CLONE = "[0-9a-f]" * 24 + ".git"
-_IN_CLONES = f"clones/{_CLONE}/**/*"
+_OF_REPOSITORIES = tuple(
+    f"repositories/{rest}"
+    for rest in ("index/*.db*", "index/*.stamps", "index/*.part", f"clones/{_CLONE}/**/*")
+)
 _warned = False
 
 
@@ -71,22 +74,14 @@ def clean() -> tuple[int, int]:
     removed = [(path, _size_of(path)) for path in _entries()]
     for path, _ in removed:
         path.unlink(missing_ok=True)
-    for clone in location().glob(f"clones/{_CLONE}"):
+    for clone in location().glob(f"repositories/clones/{_CLONE}"):
         shutil.rmtree(clone, ignore_errors=True)
     return sum(path.suffix == ".entry" for path, _ in removed), sum(amount for _, amount in removed)
 
 
 def _entries() -> list[Path]:
     """Our files only, so that a folder shared by mistake loses nothing."""
-    patterns = (
-        "cost/*/*.entry",
-        "cost/*/*.part",
-        "*.part",
-        "index/*.db*",
-        "index/*.stamps",
-        "index/*.part",
-        _IN_CLONES,
-    )
+    patterns = ("cost/*/*.entry", "cost/*/*.part", "*.part", *_OF_REPOSITORIES)
     return sorted(path for pattern in patterns for path in location().glob(pattern) if path.is_file())
 
 
