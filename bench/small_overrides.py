@@ -135,5 +135,5 @@ CONFIG_OVERRIDES: dict[str, dict[str, Any]] = {
     **each(("owlvit_text_model", "owlv2_text_model"), {"max_position_embeddings": 64}),
     # the segmentation heads want four feature maps
     **each(("beit", "data2vec-vision"), {"out_indices": [1, 2, 3, 4]}),
-    "reformer": {"axial_pos_embds_dim": (16, 48), "axial_pos_shape": (8, 8)},
+    "reformer": {"axial_pos_embds_dim": (16, 48), "axial_pos_shape": (16, 32)},
 }

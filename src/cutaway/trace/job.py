@@ -290,13 +290,16 @@ def named_limit(model: torch.nn.Module) -> int | None:
 
 
 def _limits(model: torch.nn.Module) -> set[int]:
+    """What the config names itself; else what its parts do, each of which may count something of its own."""
     config = getattr(model, "config", None)
     if not hasattr(config, "__dict__"):
         return set()
-    parts = [config, *(v for v in vars(config).values() if hasattr(v, "to_dict"))]
-    text = config.get_text_config() if hasattr(config, "get_text_config") else config
-    parts = parts if text is config else [config, text]  # towers have positions of their own
-    return {v for c in parts for n in _LIMITS if type(v := getattr(c, n, None)) is int and v > 1}
+    parts = [v for v in vars(config).values() if hasattr(v, "to_dict")]
+    return _named_in([config]) or _named_in(parts)
+
+
+def _named_in(configs: list) -> set[int]:
+    return {v for c in configs for n in _LIMITS if type(v := getattr(c, n, None)) is int and v > 1}
 
 
 def tag_state(recorder: Recorder, value: Any, seen: set[int] | None = None) -> None:
