@@ -276,6 +276,25 @@ def test_every_check_is_planted():
     assert len({check.id for check in CHECKS}) == len(CHECKS) and all(check.what for check in CHECKS)
 
 
+@pytest.mark.parametrize(
+    ("claim", "found"),
+    [
+        ("22 lines in 14 methods (`tiny/engine.py:5`)", []),
+        ("`run --model x --port 80` (`docs/run.md:1`)", []),
+        ("serves 1,200 users (`docs/run.md:3`)", []),
+        ("serves 1,300 users (`docs/run.md:3`)", ["claim"]),
+        ("`schedule` and 37 others (`tiny/engine.py:18`)", ["claim"]),
+        ("the package (`tiny/:3`)", ["path"]),
+    ],
+)
+def test_what_counts_as_said_by_the_lines(findings, tmp_path, claim, found):
+    page = tmp_path / "tiny-repo" / "docs" / "run.md"
+    page.write_text("run --model x \\\n  --port 80\n1,200 users.\n", "utf-8")
+    with open_source(tmp_path / "tiny-repo") as opened:
+        (tmp_path / "n.md").write_text(f"- {claim}\n", "utf-8")
+        assert [f.check for f in verify(tmp_path / "n.md", opened).findings] == found
+
+
 def test_notes_of_people_need_no_sections(findings):
     assert findings("Look at `schedule` (`tiny/engine.py:18`), it is fine.\n") == []
     assert [f[0] for f in findings("Look at `tiny/engine.py:18` (`sched`).")] == ["symbol"]

@@ -31,6 +31,12 @@ _BEFORE = re.compile(r"^\s*(?:\(|\[|at|in|@|—|–|-|:|→|,)?\s*$")  # between
 _AFTER = re.compile(r"^\s*(?:\(|\[|—|–|-|:|→)?\s*$")  # between a place and the `name` that stands there
 _NUMBER = re.compile(r"(?<![\w.,#/:+-])\d(?:[\d_,]*\d)?(?:\.\d+)?(?![\w.]*\w|[-–/]\d|:\d)")
 
+_COUNTED = re.compile(  # `22 lines`: counted by whoever wrote it, and spelled on no line
+    r"\b\d[\d,]*\s+(?:(?:other|more|different|public)\s+)?(?:files?|lines?|times|settings?|fields?|methods?|functions?|class(?:es)?"
+    r"|subclasses|types?|tests?|kernels?|members?|states?|definitions?|implementations?|callers?|calls?|call sites|places?"
+    r"|entries|flags?|options?|modules?|variables?|arguments?|parameters?|models?|commands?|targets?)\b"
+)
+
 
 class Span(NamedTuple):
     """A piece of a line: plain text, a code span, or a link with what it leads to."""
@@ -76,9 +82,9 @@ def quotes(text: str, likely: Likely) -> tuple[str, ...]:
 
 
 def numbers(text: str) -> tuple[str, ...]:
-    """The numbers of the plain words, single digits apart: those count things that no line spells out."""
+    """The numbers of the plain words, but for single digits and counts of things, which no line spells out."""
     said = " ".join(p.text for p in spans(text) if p.kind == "text")
-    said = _PLACE.sub(" ", said)
+    said = _COUNTED.sub(" ", _PLACE.sub(" ", said))
     return tuple(n for n in _NUMBER.findall(said) if len(n) > 1)
 
 

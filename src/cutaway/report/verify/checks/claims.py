@@ -14,6 +14,7 @@ from cutaway.report.verify.sources import Sources, words
 __all__ = ["CHECK"]
 
 _LITERAL = re.compile(r"(?<![\w.])0[xX][0-9a-fA-F_]+|(?<![\w.])\d[\d_]*(?:\.\d+)?(?:[eE][+-]?\d+)?")
+_THOUSANDS = re.compile(r"(?<![\w.,])\d{1,3}(?:,\d{3})+(?![\w,])")  # as documents spell them
 _PRODUCT = re.compile(r"(?<![\w.])(\d[\d_]*)\s*(\*\*|<<|\*)\s*(\d[\d_]*)(?![\w.])")
 _FORMULA = re.compile(r"\{[a-z_]+\}")  # a symbol of our formulas
 CONSTANTS = frozenset({"True", "False", "None", "true", "false", "null", "nil"})
@@ -67,6 +68,8 @@ def _evidence(cited: Cited, claim: Claim, sources: Sources) -> str:
     wider = sources.begun(cited.path, start, end) + [d for d in around if d.name.split(".")[-1] in quoted]
     for whole in wider:
         start, end = min(start, whole.start), max(end, whole.end)
+    while end < sources.count(cited.path) and sources.lines(cited.path)[end - 1].rstrip().endswith("\\"):
+        end += 1  # a command that goes on
     names = " ".join(re.sub(r"\W+", " ", d.name) for d in around)
     path = "" if claim.kind == "code" else cited.path
     return "\n".join([sources.text(cited.path, start, end), names, path])
@@ -89,7 +92,7 @@ def _occurs(quote: str, text: str, known: set[str]) -> bool:
 
 def _values(text: str) -> set[Fraction]:
     """Every number that the text spells, as a literal or as a product or power of two."""
-    found = {_value(n) for n in _LITERAL.findall(text)}
+    found = {_value(n) for n in [*_LITERAL.findall(text), *_THOUSANDS.findall(text)]}
     for left, operator, right in _PRODUCT.findall(text):
         a, b = int(left.replace("_", "")), int(right.replace("_", ""))
         if operator == "*" or (b < 64 and a < 1 << 32):
@@ -99,12 +102,12 @@ def _values(text: str) -> set[Fraction]:
 
 def _number(text: str) -> set[Fraction]:
     """What a number in prose may stand for in code: itself, or a share of one for a percentage."""
-    value = _value(text.replace(",", ""))
+    value = _value(text)
     return {value, value / 100}
 
 
 def _value(literal: str) -> Fraction:
-    digits = literal.replace("_", "")
+    digits = literal.replace("_", "").replace(",", "")
     if digits[:2] in ("0x", "0X"):
         return Fraction(int(digits, 16))
     mantissa, _, exponent = digits.lower().partition("e")

@@ -28,6 +28,10 @@ def find(document: Document, sources: Sources) -> Iterator[Finding]:
         if there(cited, sources) or cited.evidence or (cited.path, cited.line) in seen:
             continue
         seen.add((cited.path, cited.line))
+        if cited.start and sources.has_folder(cited.path):
+            said = f"{cited.path} is a folder and has no line {cited.start}"
+            yield Finding("path", said, cited.line, cited.where, cited)
+            continue
         near = sources.nearest(cited.path)
         hint = f"; nearest: {', '.join(near)}" if near else ""
         yield Finding("path", f"{cited.path} is not in the repository{hint}", cited.line, cited.where, cited)
