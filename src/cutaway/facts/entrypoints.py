@@ -48,9 +48,8 @@ def find_entrypoints(program: Program) -> list[dict[str, Any]]:
         role = role_of(entry["path"])
         if role in SKIPPED:
             continue
-        entry["score"] = round(
-            SCORES[entry.pop("via")] + OF_ROLE.get(role, 0.0) - 0.01 * entry["path"].count("/"), 3
-        )
+        via = entry.pop("via")
+        entry["score"] = round(SCORES[via] + OF_ROLE.get(role, 0.0) - 0.01 * entry["path"].count("/"), 3)
         if entry["kind"] == "cli":
             entry["kind"] = role if role in ("benchmark", "example") else _kind(entry, serving)
         known = found.setdefault((entry["path"], entry["symbol"]), entry)
@@ -76,6 +75,8 @@ def _candidates(program: Program, serving: dict) -> Iterator[dict[str, Any]]:
                 yield from _script(program, look, path, mark)
             elif mark.kind == "main":
                 yield from _main(program, look, path, record, mark)
+            elif mark.kind == "command" and mark.detail.get("where") in ("ENTRYPOINT", "CMD"):
+                yield from _container(program, look, path, mark)
         if _is_script(look, path, record, imported):
             yield _entry(
                 "cli",
@@ -124,6 +125,21 @@ def _script(program: Program, look: Lookup, path: str, mark: Mark) -> Iterator[d
         yield _entry(
             "cli", "script", file, main.line if main else 1, main.name if main else "", mark.name, [proof]
         )
+
+
+def _container(program: Program, look: Lookup, path: str, mark: Mark) -> Iterator[dict[str, Any]]:
+    """What a container runs: `python -m package.module`, a file, or an installed command."""
+    proof = evidence(program, path, mark.line, "what the container runs")
+    words = [w.removeprefix("./") for w in re.split(r"[\s\[\],\"']+", mark.name) if w]
+    module = words[words.index("-m") + 1] if "-m" in words[:-1] else ""
+    file = look.modules.find(f"{module}.__main__") or look.modules.find(module) if module else None
+    file = file or next((w for w in words if w in program), None)
+    if file and program.record(file).language == "python":
+        main = program.definition(file, "main")
+        line, symbol = (main.line, main.name) if main else (1, "")
+        yield _entry("cli", "container", file, line, symbol, mark.name[:60], [proof])
+    else:
+        yield _entry("server", "container", path, mark.line, "", mark.name[:60], [proof])
 
 
 def _main(

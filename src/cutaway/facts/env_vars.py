@@ -16,6 +16,16 @@ from cutaway.read.program import Program
 
 __all__ = ["find_env_vars"]
 
+LANGUAGES = (
+    "python",
+    "rust",
+    "go",
+    "c",
+    "cpp",
+    "cuda",
+    "typescript",
+    "javascript",
+)  # a Dockerfile's ARG is no setting
 READERS = 8  # read sites shown of each variable
 _NAME = re.compile(r"^[A-Z][A-Z0-9_]*$")
 _READS = re.compile(
@@ -34,7 +44,7 @@ def find_env_vars(program: Program) -> list[dict[str, Any]]:
     default, and the other places. Writes (`os.environ["X"] = …`) are not reads. Tests, documents and examples do not count."""
     sites: dict[str, list[tuple[str, int, str]]] = defaultdict(list)
     for path in program.paths:
-        if role_of(path) in ("code", "tool", "benchmark"):
+        if role_of(path) in ("code", "tool", "benchmark") and program.record(path).language in LANGUAGES:
             for name, line, default in _sites(program, path, program.record(path)):
                 sites[name].append((path, line, default))
     return [_variable(program, name, sites[name]) for name in sorted(sites)]

@@ -1,0 +1,158 @@
+# How to install, build and run: the commands that documents show, and what the manifests imply, each with the line that
+# says so. Nothing is made up: a command that no file shows is marked as implied by the manifest's line.
+"""`find_build_install(program)`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from cutaway.facts.lookup import evidence
+from cutaway.facts.roles import role_of
+from cutaway.read.program import Program
+
+__all__ = ["find_build_install"]
+
+MOST = 40
+_KINDS = tuple(
+    (kind, re.compile(pattern))
+    for kind, pattern in (
+        (
+            "install",
+            r"\b(pip3?|uv|pipx|conda|mamba|poetry|pdm|npm|yarn|pnpm|brew|apt(-get)?|cargo|go|gem)\s+(\w+\s+)?"
+            r"(install|add|sync|ci|get)\b|\buv\s+(venv|sync|tool)\b|setup\.py\s+(install|develop)|\binstall\.sh\b",
+        ),
+        (
+            "build",
+            r"\b(cmake|make|ninja|cargo\s+build|go\s+build|docker\s+build|npm\s+run\s+build|maturin|bazel|meson|nvcc|"
+            r"python3?\s+-m\s+build|setup\.py\s+build\w*|xcodebuild|docker\s+compose\s+build)\b",
+        ),
+        (
+            "download",
+            r"\b(huggingface-cli|hf)\s+download\b|\b(wget|git\s+lfs|git\s+clone)\b|\bcurl\b.*-[oO]|"
+            r"(download|prepare)\w*\.(py|sh)\b",
+        ),
+        ("test", r"\b(pytest|tox|nox|cargo\s+test|go\s+test|ctest|npm\s+test|make\s+test)\b"),
+        (
+            "run",
+            r"\b(python3?|torchrun|accelerate|uvicorn|docker\s+run|cargo\s+run|go\s+run|npm\s+(start|run)|mpirun|deepspeed)\b",
+        ),
+    )
+)
+_ORDER = ("install", "build", "download", "run", "test")
+_BACKEND = re.compile(r"^\s*build-backend\s*=\s*[\"']([^\"']+)")
+_README = re.compile(
+    r"(^|/)(readme|install|installation|getting_?started|quickstart|building|build)[\w.-]*\.(md|mdx|rst|txt)$",
+    re.IGNORECASE,
+)
+
+
+def find_build_install(program: Program) -> list[dict[str, Any]]:
+    """`{cmd, kind, source, path, line, what, evidence}`: the README's commands first, then what manifests imply, other
+    documents, scripts and workflows. `kind` is install, build, download, run or test; `what` says where it was found."""
+    rows = {}
+    for rank, row in [*_shown(program), *_implied(program)]:
+        known = rows.setdefault(row["cmd"], (rank, row))
+        if rank < known[0]:
+            rows[row["cmd"]] = (rank, row)
+    best = sorted(rows.values(), key=lambda r: (r[0], _ORDER.index(r[1]["kind"]), r[1]["path"], r[1]["line"]))
+    return [row for _, row in best[:MOST]]
+
+
+def _row(program: Program, cmd: str, kind: str, path: str, line: int, what: str) -> dict[str, Any]:
+    proof = evidence(program, path, line, what)
+    return {
+        "cmd": cmd,
+        "kind": kind,
+        "source": path,
+        "path": path,
+        "line": line,
+        "what": what,
+        "evidence": [proof],
+    }
+
+
+def _shown(program: Program) -> Iterator[tuple[float, dict[str, Any]]]:
+    """Commands that a file shows: (rank, row), lower ranks first."""
+    for path in program.paths:
+        role = role_of(path)
+        if role in ("test", "vendored", "generated"):
+            continue
+        for mark in program.record(path).marks:
+            kind = _kind(mark.name) if mark.kind == "command" else ""
+            if not kind:
+                continue
+            where = mark.detail.get("where", "")
+            section = mark.detail.get("section", "")
+            depth = path.count("/")
+            rank = (
+                0.0 + depth if _README.search(path) else 3.0 + depth if where == "document" else 6.0 + depth
+            )
+            what = f"shown under {section}" if section else f"said by {path.rpartition('/')[2]}"
+            yield rank, _row(program, mark.name, kind, path, mark.line, what)
+
+
+def _kind(text: str) -> str:
+    return next((kind for kind, pattern in _KINDS if pattern.search(text)), "") or (
+        "run" if text.startswith("./") else ""
+    )
+
+
+def _implied(program: Program) -> Iterator[tuple[float, dict[str, Any]]]:
+    """What a manifest is for: `pip install .` of a build backend, `cargo build` of a Cargo.toml."""
+    for path in program.paths:
+        folder, _, name = path.rpartition("/")
+        if role_of(path) in ("test", "vendored", "generated", "example") or path.count("/") > 2:
+            continue
+        rank = 2.0 + path.count("/")
+        target = f"./{folder}" if folder else "."
+        if name == "pyproject.toml":
+            for number, text in enumerate(program.lines(path), 1):
+                if backend := _BACKEND.match(text):
+                    yield (
+                        rank,
+                        _row(
+                            program,
+                            f"pip install {target}",
+                            "install",
+                            path,
+                            number,
+                            f"build backend {backend[1]}",
+                        ),
+                    )
+        elif name == "setup.py":
+            line = next(
+                (
+                    n
+                    for n, t in enumerate(program.lines(path), 1)
+                    if re.match(r"\s*(setuptools\.)?setup\(", t)
+                ),
+                1,
+            )
+            yield (
+                rank + 0.5,
+                _row(program, f"pip install {target}", "install", path, line, "setuptools' setup()"),
+            )
+        elif re.fullmatch(r"requirements[\w.-]*\.txt", name):
+            yield rank, _row(program, f"pip install -r {path}", "install", path, 1, "a list of requirements")
+        elif name in IMPLIED:
+            kind, command = IMPLIED[name]
+            pattern = STANDS.get(name)
+            found = (n for n, t in enumerate(program.lines(path), 1) if pattern and re.match(pattern, t))
+            cmd = command if not folder else f"cd {folder} && {command}"
+            yield rank, _row(program, cmd, kind, path, next(found, 1), f"what a {name} is for")
+
+
+IMPLIED = {
+    "Cargo.toml": ("build", "cargo build --release"), "go.mod": ("build", "go build ./..."),
+    "package.json": ("install", "npm install"),
+    "CMakeLists.txt": ("build", "cmake -B build && cmake --build build"), "Makefile": ("build", "make"),
+    "Dockerfile": ("build", "docker build ."),
+}  # fmt: skip
+STANDS = {
+    "Cargo.toml": r"\[(package|workspace)\]",
+    "go.mod": r"module ",
+    "CMakeLists.txt": r"(?i)\s*project\(",
+    "Dockerfile": r"FROM ",
+}

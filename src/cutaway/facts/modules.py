@@ -1,0 +1,127 @@
+# The parts of a repository and what each is for, as its own words say it: a docstring, a README, a manifest's
+# description, and otherwise what stands in it.
+"""`find_modules(program)`."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from typing import Any
+
+from cutaway.facts.languages import CODE
+from cutaway.facts.life import importers
+from cutaway.facts.lookup import evidence
+from cutaway.facts.roles import role_of
+from cutaway.read.program import Program
+
+__all__ = ["find_modules"]
+
+LARGE = 60  # code files: a folder beyond this is shown by its parts
+MOST = 40
+NAMED = 4  # definitions named for a part without a description
+
+
+def find_modules(program: Program) -> list[dict[str, Any]]:
+    """`{path, line, role, notes, files, code_lines, importers, evidence}`: folders that hold code (a small repository's files
+    by themselves), those that others build on first. `role` is the part's own description, `notes` its size and dependents."""
+    counts = importers(program)
+    code = [
+        p
+        for p in program.paths
+        if program.record(p).language in CODE and role_of(p) in ("code", "tool", "benchmark", "example")
+    ]
+    parts = _split(code, "")
+    rows = [_row(program, name, files, counts) for name, files in parts.items()]
+    rows.sort(key=lambda r: (r["kind"] != "code", -r["importers"] - r["code_lines"] / 2000, r["path"]))
+    return rows[:MOST]
+
+
+def _split(files: list[str], folder: str) -> dict[str, list[str]]:
+    """Files by part: a folder, opened where it is large or the only one."""
+    inside: dict[str, list[str]] = defaultdict(list)
+    for path in files:
+        rest = path[len(folder) :]
+        head, slash, _ = rest.partition("/")
+        inside[folder + head + slash].append(path)
+    parts: dict[str, list[str]] = {}
+    for name, its in sorted(inside.items()):
+        opened = name.endswith("/") and (
+            len(its) > LARGE or len(inside) <= 2 or (len(its) > 0.6 * len(files) and len(its) > 8)
+        )
+        if opened and name.count("/") < 6:
+            parts.update(_split(its, name))
+        else:
+            parts[name] = its
+    if folder and len(files) > LARGE:  # the loose files of a large folder are one part
+        loose = [p for p in parts if not p.endswith("/")]
+        if len(loose) > 8:
+            rest = [f for name in loose for f in parts.pop(name)]
+            parts[folder] = rest
+    return parts
+
+
+def _row(program: Program, name: str, files: list[str], counts: Counter[str]) -> dict[str, Any]:
+    role, place, line = _description(program, name, files)
+    lines = sum(program.record(f).code_lines for f in files)
+    users = sum(counts[f] for f in files)
+    languages = Counter(CODE[program.record(f).language] for f in files)
+    kind = Counter(role_of(f) for f in files).most_common(1)[0][0]
+    what = ", ".join(language for language, _ in languages.most_common(2))
+    notes = (
+        f"{len(files)} files, {lines:,} lines of {what}" if len(files) > 1 else f"{lines:,} lines of {what}"
+    )
+    notes += f"; imported {users} times" if users else ""
+    return {
+        "path": name, "line": line if place == name else 1, "role": role, "notes": notes, "kind": kind, "files": len(files),
+        "code_lines": lines, "importers": users, "evidence": [evidence(program, place, line, "says what it is for")],
+    }  # fmt: skip
+
+
+def _description(program: Program, name: str, files: list[str]) -> tuple[str, str, int]:
+    """(text, file, line): of the package's docstring, its README, its only file, or of its largest classes and functions."""
+    folder = name if name.endswith("/") else ""
+    for candidate in (
+        f"{folder}__init__.py",
+        f"{folder}README.md",
+        f"{folder}mod.rs",
+        f"{folder}src/lib.rs",
+        f"{folder}doc.go",
+    ):
+        if folder and candidate in program and (doc := _doc(program, candidate)):
+            return doc[:200], candidate, _line(program, candidate, doc)
+    if len(files) == 1 and (doc := _doc(program, files[0])):
+        return doc[:200], files[0], _line(program, files[0], doc)
+    found = []
+    for path in files:
+        for definition in program.record(path).defs:
+            if definition.parent < 0 and definition.kind in (
+                "class",
+                "struct",
+                "function",
+                "kernel",
+                "trait",
+                "interface",
+            ):
+                size = definition.end - definition.line
+                found.append((definition.kind in ("class", "struct", "trait"), size, path, definition))
+    if not found:
+        return "no definitions", files[0], 1
+    found.sort(key=lambda f: (-f[0], -f[1], f[2], f[3].line))
+    names = ", ".join(dict.fromkeys(f[3].name for f in found[: NAMED * 2]))
+    first = found[0]
+    described = next((f for f in found[:NAMED] if f[3].doc), None)
+    if described and len(files) == 1:
+        return described[3].doc[:200], described[2], described[3].line
+    return "defines " + ", ".join(names.split(", ")[:NAMED]), first[2], first[3].line
+
+
+def _doc(program: Program, path: str) -> str:
+    """A file's description; a licence is none."""
+    doc = program.record(path).doc
+    return "" if re.match(r"\W*(copyright|licen[sc]e|spdx|autogenerated)", doc, re.IGNORECASE) else doc
+
+
+def _line(program: Program, path: str, doc: str) -> int:
+    """The line on which a description begins."""
+    start = doc.split("…")[0][:24]
+    return next((n for n, text in enumerate(program.lines(path), 1) if start in text), 1)
