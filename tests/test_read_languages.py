@@ -513,10 +513,10 @@ def test_notes_and_lines():
 
 
 SNIPPETS = {
-    "k.cu": "template <int N>\n__global__ void k(int* x) { f<N><<<1, 2>>>(x); }\nTORCH_LIBRARY(a, m) { m.def(\"x(T t)\", &f); }\n",
+    "k.cu": "template <int N>\n__global__ void k(int* x) { f<N><<<1, 2>>>(x); }\nTORCH_LIBRARY(a, m) { m.def(\"x\", &f); }\n",
     "a.cpp": "namespace a { class B : C { int x = {1, 2}; B() : x(3) {} }; }\n#define M(a, b) __global__ void a##b(\nM(x, y)\n",
     "a.rs": "#[arg(long)]\nimpl<T> A for B<T> { fn f(&self) -> u8 { spawn(async { g!(h(1), \"x\") }) } }\nuse a::{b, c::*};\n",
-    "a.go": "package main\nimport \"C\"\ntype T struct { a chan int }\nfunc (t *T) F(a, b int) { go func() { x(1) }() }\nvar x = M{\"a\": 1}\n",
+    "a.go": "package main\nimport \"C\"\ntype T struct { a chan int }\nfunc (t *T) F(a int) { go x(1) }\nvar x = M{\"a\": 1}\n",
     "a.tsx": "export const f = async ({a}: P = {}) => <A b={process.env.X || 'y'} />;\nclass A { @D() x = 1 }\n",
     "a.py": "@d\nasync def f(a, *b, c=1):\n    return x[1:2]\nclass A(B): pass\nprint 1\n",
 }  # fmt: skip

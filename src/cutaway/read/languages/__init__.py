@@ -22,9 +22,8 @@ from cutaway.read.languages.known import HEAD, language_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["HEAD", "VERSION", "decode", "language_of", "read_file", "readers_of"]
+__all__ = ["HEAD", "decode", "language_of", "read_file", "readers_of"]
 
-VERSION = 1  # of the records; a change of what readers say raises it, and the index reads anew
 MAX_BYTES = 4 << 20  # larger files are data or generated
 
 # language -> its reader, then those that take over when it fails.

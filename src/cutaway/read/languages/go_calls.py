@@ -106,7 +106,8 @@ def _flag(walk: Walk, node: Node, scope: Scope, name: str, arguments: list[Node]
     short = rest.pop(0).strip('"') if kind[3] and rest else ""
     walk.mark(
         "flag", node, scope, f"--{text}", also=f"-{short}" if short else "", type=kind[1].lower(),
-        default=rest[0] if rest else "", help=rest[1].strip('"`') if len(rest) > 1 else "", dest=args[0].lstrip("&") if at else "",
+        default=rest[0] if rest else "", help=rest[1].strip('"`') if len(rest) > 1 else "",
+        dest=args[0].lstrip("&") if at else "",
     )  # fmt: skip
 
 

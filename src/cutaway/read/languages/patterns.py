@@ -116,13 +116,15 @@ def read_patterns(path: str, text: str) -> FileRecord:
 
 def _kernels(text: _Text) -> Iterator[Def]:
     """Each `__global__` and Metal `kernel`, and what a macro that holds one makes at each place that calls it."""
-    starts = sorted([*_GLOBAL.finditer(text.text), *_METAL.finditer(text.text)], key=lambda match: match.start())
+    starts = sorted(
+        [*_GLOBAL.finditer(text.text), *_METAL.finditer(text.text)], key=lambda match: match.start()
+    )
     macros = (
         [m for m in _MACRO.finditer(text.text) if "__global__" in m[3] or _METAL.search(m[3])]
         if starts
         else []
     )
-    ends = [match.start() for match in starts[1:]] + [len(text.text)]
+    ends = [*(match.start() for match in starts[1:]), len(text.text)][: len(starts)]
     for match, end in zip(starts, ends, strict=True):  # a kernel's head ends where the next begins
         found = _named(text.text, match.end(), end)
         if found is None:

@@ -175,7 +175,7 @@ class Walk:
     def _first_comment(self) -> str:
         texts = []
         row = 0
-        for start, end in self.comments:
+        for start, end in self.comments[:100]:
             first = self.data.count(b"\n", 0, start)
             if first > row + (0 if texts else 2):
                 break
