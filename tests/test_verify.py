@@ -283,8 +283,10 @@ def test_every_check_is_planted():
         ("`run --model x --port 80` (`docs/run.md:1`)", []),
         ("serves 1,200 users (`docs/run.md:3`)", []),
         ("serves 1,300 users (`docs/run.md:3`)", ["claim"]),
-        ("`schedule` and 37 others (`tiny/engine.py:18`)", ["claim"]),
+        ("`schedule` of 37 tokens (`tiny/engine.py:18`)", ["claim"]),
         ("the package (`tiny/:3`)", ["path"]),
+        ("`pip install .` (`pyproject.toml:1`)", []),
+        ("`cargo build` (`pyproject.toml:1`)", ["claim"]),
     ],
 )
 def test_what_counts_as_said_by_the_lines(findings, tmp_path, claim, found):

@@ -34,7 +34,7 @@ _NUMBER = re.compile(r"(?<![\w.,#/:+-])\d(?:[\d_,]*\d)?(?:\.\d+)?(?![\w.]*\w|[-â
 _COUNTED = re.compile(  # `22 lines`: counted by whoever wrote it, and spelled on no line
     r"\b\d[\d,]*\s+(?:(?:other|more|different|public)\s+)?(?:files?|lines?|times|settings?|fields?|methods?|functions?|class(?:es)?"
     r"|subclasses|types?|tests?|kernels?|members?|states?|definitions?|implementations?|callers?|calls?|call sites|places?"
-    r"|entries|flags?|options?|modules?|variables?|arguments?|parameters?|models?|commands?|targets?)\b"
+    r"|more|others?|entries|flags?|options?|modules?|variables?|arguments?|parameters?|models?|commands?|targets?)\b"
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from fractions import Fraction
 
 from cutaway.report.verify.checks.evidence import found
@@ -17,6 +18,12 @@ _LITERAL = re.compile(r"(?<![\w.])0[xX][0-9a-fA-F_]+|(?<![\w.])\d[\d_]*(?:\.\d+)
 _THOUSANDS = re.compile(r"(?<![\w.,])\d{1,3}(?:,\d{3})+(?![\w,])")  # as documents spell them
 _PRODUCT = re.compile(r"(?<![\w.])(\d[\d_]*)\s*(\*\*|<<|\*)\s*(\d[\d_]*)(?![\w.])")
 _FORMULA = re.compile(r"\{[a-z_]+\}")  # a symbol of our formulas
+_PYTHON = ("pyproject.toml", "setup.py", "setup.cfg", "*requirements*.txt")
+MANIFESTS = {
+    "pip": _PYTHON, "uv": (*_PYTHON, "uv.lock"), "python": _PYTHON, "poetry": ("pyproject.toml",), "cargo": ("Cargo.toml",),
+    "go": ("go.mod",), "npm": ("package.json",), "yarn": ("package.json",), "pnpm": ("package.json",),
+    "cmake": ("CMakeLists.txt",), "docker": ("*Dockerfile*", "*compose*.y*ml"),
+}  # fmt: skip
 CONSTANTS = frozenset({"True", "False", "None", "true", "false", "null", "nil"})
 
 
@@ -40,7 +47,11 @@ def find(document: Document, sources: Sources) -> Iterator[Finding]:
             continue
         named = {c.symbol for c in read}  # these have a check of their own
         missing = [
-            q for q in claim.quotes if q.removesuffix("()") not in named and not _occurs(q, text, known)
+            quote
+            for quote in claim.quotes
+            if quote.removesuffix("()") not in named
+            and not _follows(quote, read)
+            and not _occurs(quote, text, known)
         ]
         if missing:
             quoted = ", ".join(f"`{q}`" for q in missing)
@@ -73,6 +84,13 @@ def _evidence(cited: Cited, claim: Claim, sources: Sources) -> str:
     names = " ".join(re.sub(r"\W+", " ", d.name) for d in around)
     path = "" if claim.kind == "code" else cited.path
     return "\n".join([sources.text(cited.path, start, end), names, path])
+
+
+def _follows(quote: str, cited: list[Cited]) -> bool:
+    """Whether it is a command of the tool that reads a cited manifest: `pip install .` stands in no pyproject.toml."""
+    tool = quote.split(maxsplit=1)[0].lower() if " " in quote.strip() else ""
+    names = [place.path.rpartition("/")[2] for place in cited]
+    return any(fnmatchcase(name, pattern) for name in names for pattern in MANIFESTS.get(tool, ()))
 
 
 def _occurs(quote: str, text: str, known: set[str]) -> bool:
