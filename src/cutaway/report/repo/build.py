@@ -49,7 +49,7 @@ def repo_report(program: Program) -> RepoReport:
         "build_install": find_build_install(program),
         "entrypoints": entrypoints,
         "config_surface": find_config_surface(program),
-        "modules": find_modules(program),
+        "modules": [_module(program, row) for row in find_modules(program)],
         "components": components,
         "absent": absent,
         "call_nesting": [_step(s) for s in nesting],
@@ -57,6 +57,11 @@ def repo_report(program: Program) -> RepoReport:
         "gaps": _gaps(program, absent, nesting),
     }
     return RepoReport(facts, program)
+
+
+def _module(program: Program, row: dict[str, Any]) -> dict[str, Any]:
+    """A module's row; a folder has no line of its own, its evidence has."""
+    return row if row["path"] in program else {k: v for k, v in row.items() if k != "line"}
 
 
 def _step(step: Step) -> dict[str, Any]:

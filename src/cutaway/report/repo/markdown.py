@@ -155,10 +155,14 @@ def _modules(page: Page) -> list[str]:
 
 
 def _install(page: Page) -> list[str]:
-    rows = [
-        f"- {code(r['cmd'])} (what it does: {prose(r.get('what') or 'as that file says')}; {page.place(r['path'], r['line'])})"
-        for r in page.facts["build_install"][:12]
-    ]
+    rows = []
+    for row in page.facts["build_install"][:12]:
+        said = row["cmd"] in page.line(row["path"], row["line"])
+        command = (
+            code(row["cmd"]) if said else prose(row["cmd"])
+        )  # what follows from a manifest stands in no line
+        what = prose(row.get("what") or ("as that file says" if said else "what its build backend takes"))
+        rows.append(f"- {command} (what it does: {what}; {page.place(row['path'], row['line'])})")
     return rows or ["- unknown from repo: no file says how it is installed or built."]
 
 
@@ -194,7 +198,7 @@ def _configuration(page: Page) -> list[str]:
                 f"{code(r.get('name') or r.get('symbol'), cell=True)} {page.place(path, r['line'], cell=True)}"
                 for r in some[:4]
             )
-            more = f" and {len(some) - 4} more" if len(some) > 4 else ""
+            more = " and more" if len(some) > 4 else ""
             rows.append([name, page.place(path, first["line"], cell=True), examples + more])
     for row in surface["config_files"][:6]:
         keys = ", ".join(code(k, cell=True) for k in row.get("keys", [])[:6])

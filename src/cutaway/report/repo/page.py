@@ -19,6 +19,13 @@ _README = re.compile(r"^readme(\.(md|rst|txt))?$", re.IGNORECASE)
 _BADGE = re.compile(r"^\s*(\[!\[|!\[|<|\[.*\]\(.*\)\s*$|\||---|===|```|\.\.)")
 _LIST = re.compile(r"^\s*[-*+]\s+(.{12,300})$")
 _MARKUP = re.compile(r"!?\[([^\]]*)\]\([^)]*\)|[*_`]{1,3}|<[^>]*>|:[a-z_]+:")
+_FEATURES = re.compile(
+    r"(?i)feature|highlight|\bwhy\b|is (fast|easy|flexible|built|designed)|supports?\b|offers|provides|goals|benefits"
+)
+_DESCRIPTION = re.compile(r"""\s*"?description"?\s*[=:]\s*["']?(.{10,}?)["']?,?\s*$""")
+_REFERS = re.compile(
+    r"(?i)^(documentation|source code|docs|website|license|homepage|paper|blog|news|see|install)\b.{0,20}:|^https?:"
+)
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
 
 
@@ -86,32 +93,40 @@ class Page:
         """The README at the root, or ''."""
         return next((p for p in self.program.paths if _README.match(p)), "")
 
+    def line(self, path: str, line: int) -> str:
+        """A line of the source, '' beyond its end."""
+        lines = self.program.lines(path) if path in self.program else []
+        return lines[line - 1] if 0 < line <= len(lines) else ""
+
     def about(self) -> tuple[str, tuple[str, int]] | None:
-        """(sentence, (path, line)): what the README first says, else the manifest's description."""
-        claims = [c for c in self._paragraphs() if len(c[0]) > 30]
-        if claims:
-            text, place = claims[0]
-            return one_line(_SENTENCE.split(text)[0], 240).rstrip("."), place
+        """(sentence, (path, line)): the manifest's description, else what the README first says."""
         for path in ("pyproject.toml", "setup.cfg", "Cargo.toml", "package.json"):
             if path in self.program:
                 for number, line in enumerate(self.program.lines(path), 1):
-                    if match := re.match(r"""\s*"?description"?\s*[=:]\s*["']?(.{10,}?)["']?,?\s*$""", line):
+                    if match := _DESCRIPTION.match(line):
                         return match[1].rstrip("."), (path, number)
-        return None
+        claims = self._paragraphs()
+        if not claims:
+            return None
+        text, place = claims[0]
+        return one_line(_SENTENCE.split(text)[0], 240).rstrip("."), place
 
     def claims(self) -> list[tuple[str, tuple[str, int]]]:
-        """What the README says that the project does: the items of its first list, or its first sentences."""
+        """What the README says that the project does: the items of its list of features, or its first sentences."""
         path = self.readme()
         if not path:
             found = self.about()
             return [found] if found else []
-        items = []
-        for number, line in enumerate(self.program.lines(path)[:160], 1):
+        items: list[tuple[str, tuple[str, int]]] = []
+        leads = False
+        for number, line in enumerate(self.program.lines(path)[:200], 1):
             match = _LIST.match(line)
-            if match and not _BADGE.match(match[1]) and "http" not in match[1][:12]:
+            if match and leads and not _BADGE.match(match[1]):
                 items.append((one_line(_MARKUP.sub(r"\1", match[1]), 200), (path, number)))
-            elif items and line.startswith("#"):
-                break
+            elif line.strip() and not match:
+                leads = bool(_FEATURES.search(line)) and (line.startswith("#") or line.rstrip().endswith(":"))
+                if items and line.startswith("#"):
+                    break
         return items[:6] or self._paragraphs()[:3]
 
     def _paragraphs(self) -> list[tuple[str, tuple[str, int]]]:
@@ -126,6 +141,7 @@ class Page:
                 and len(plain) > 30
                 and not line.startswith(("#", "    "))
                 and not _BADGE.match(line)
+                and not _REFERS.match(plain)
                 and not _LIST.match(line)
             ):
                 found.append((one_line(plain, 240), (path, number)))
