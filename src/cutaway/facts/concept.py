@@ -7,7 +7,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-__all__ = ["CALLABLE", "Clue", "Concept", "TYPE", "VALUE", "about", "base", "code", "has", "kinds", "name", "owner", "path", "takes", "uses"]
+__all__ = [
+    "CALLABLE",
+    "TYPE",
+    "VALUE",
+    "Clue",
+    "Concept",
+    "about",
+    "base",
+    "code",
+    "has",
+    "kinds",
+    "name",
+    "owner",
+    "path",
+    "takes",
+    "uses",
+]
 
 TYPE = ("class", "struct", "enum", "interface", "trait", "type", "namespace")
 CALLABLE = ("function", "method", "kernel")
@@ -43,11 +59,11 @@ name, owner, path, has, uses, takes, base, about, code = map(
 
 @dataclass(frozen=True)
 class Concept:
-    """One thing to find. `looked_for` completes the sentence "no definition that …", the reason of an absence. `kinds` are
-    the kinds of definitions that can be it, each with the factor on its score. All of `needs` must be met: each is a tag,
-    or several joined by `|` of which one is enough. `least` is the score below which nothing is claimed. `near` raises a candidate by
-    so many points where it is, or stands in, a class that another concept found (`scheduler`), or beside it in its file. `anywhere`: a
-    thing that programs without a language model have too."""
+    """One thing to find. `looked_for` completes the sentence "no definition that …", the reason of an absence. `kinds`
+    are the kinds of definitions that can be it, each with the factor on its score. All of `needs` must be met: each is a
+    tag, or several joined by `|` of which one is enough. `least` is the score below which nothing is claimed. `near`
+    raises a candidate by so many points where it is, or stands in, a class that another concept found (`scheduler`), or
+    beside it in its file. `anywhere`: a thing that programs without a language model have too."""
 
     key: str
     looked_for: str
@@ -61,5 +77,9 @@ class Concept:
 
 def kinds(types: float = 0.0, callables: float = 0.0, values: float = 0.0) -> dict[str, float]:
     """The kinds table of a concept from one factor per family; a family with 0 cannot be it."""
-    table = {**dict.fromkeys(TYPE, types), **dict.fromkeys(CALLABLE, callables), **dict.fromkeys(VALUE, values)}
+    table = {
+        **dict.fromkeys(TYPE, types),
+        **dict.fromkeys(CALLABLE, callables),
+        **dict.fromkeys(VALUE, values),
+    }
     return {kind: factor for kind, factor in table.items() if factor}

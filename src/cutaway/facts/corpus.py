@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from cutaway.read.program import Program
 
-__all__ = ["Corpus", "Entity", "SCRIPT"]
+__all__ = ["SCRIPT", "Corpus", "Entity"]
 
 SCRIPT = "script"  # the kind of a file's own statements, where they do something
 LANGUAGES = ("python", "c", "cpp", "cuda", "rust", "go", "typescript", "javascript")
@@ -62,7 +62,7 @@ class Lexicon:
     def mask(self, identifier: str) -> int:
         found = self.known.get(identifier)
         if found is None:
-            found = self.known[identifier] = self._mask(snake(identifier))
+            found = self.known[identifier] = self._mask("/".join(map(snake, identifier.split("/"))))
         return found
 
     def _mask(self, text: str) -> int:
@@ -80,7 +80,10 @@ class Corpus:
         fields: dict[str, list[tuple[int, Clue]]] = defaultdict(list)
         for bit, clue in enumerate(clues):
             fields[clue.field].append((bit, clue))
-        self.lexicons = {field: Lexicon(fields[field]) for field in ("name", "owner", "path", "has", "uses", "takes", "base")}
+        self.lexicons = {
+            field: Lexicon(fields[field])
+            for field in ("name", "owner", "path", "has", "uses", "takes", "base")
+        }
         self.roles: dict[str, str] = {}
         self.entities: list[Entity] = []
         self.by_name: dict[str, list[Entity]] = defaultdict(list)
@@ -143,6 +146,24 @@ class Corpus:
             mask |= lexicons["base"].mask(text)
         return mask
 
+    @cached_property
+    def shares(self) -> dict[str, float]:
+        """language -> its share of the lines of code."""
+        lines: Counter[str] = Counter()
+        for path, role in self.roles.items():
+            if role in ("code", "tool"):
+                record = self.program.record(path)
+                lines[record.language] += record.code_lines or record.lines
+        total = sum(lines.values()) or 1
+        return {language: count / total for language, count in lines.items()}
+
+    def weight_of(self, path: str) -> float:
+        """Less for the scripts of a web page beside a program in another language."""
+        language = self.program.record(path).language
+        if language in ("typescript", "javascript") and self.shares.get(language, 0.0) < 0.5:
+            return 0.4
+        return 1.0
+
     def word_for(self, entity: Entity, bit: int) -> str:
         """The first identifier of a definition's body that meets a `uses` clue."""
         pattern = matcher(self.clues[bit].pattern)
@@ -155,11 +176,23 @@ class Corpus:
         for path, role in self.roles.items():
             if role != "test":
                 for item in self.program.record(path).imports:
-                    parts = tuple(p for p in re.split(r"[./:]+", item.module) if p and p not in ("crate", "self", "super"))
+                    parts = tuple(
+                        p
+                        for p in re.split(r"[./:]+", item.module)
+                        if p and p not in ("crate", "self", "super")
+                    )
                     table[item.symbol or item.name].append((path, parts[-2:]))
         return table
 
     def importers(self, entity: Entity) -> int:
         """How many files import this definition by a module path that agrees with where it stands."""
-        where = tuple(entity.path.rpartition(".")[0].removesuffix("/__init__").removesuffix("/mod").split("/"))
-        return len({path for path, parts in self.imports.get(entity.local, ()) if parts and where[-len(parts) :] == parts})
+        where = tuple(
+            entity.path.rpartition(".")[0].removesuffix("/__init__").removesuffix("/mod").split("/")
+        )
+        return len(
+            {
+                path
+                for path, parts in self.imports.get(entity.local, ())
+                if parts and where[-len(parts) :] == parts
+            }
+        )

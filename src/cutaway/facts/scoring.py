@@ -1,61 +1,44 @@
 # How candidates for a concept are judged, the same way for every concept: points for each kind of evidence, less for what is
 # a test's double, a special case or another generation's twin, and nothing at all for a name without the mechanism.
-"""`rank(corpus, concepts)`: candidates for each concept, best first, each with its evidence."""
+"""`rank(corpus, concepts)`: the candidates of each concept, best first."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections import defaultdict
 from dataclasses import dataclass, field
 
-from msgspec import Struct
-
-from cutaway.facts.concept import CALLABLE, TYPE, Clue, Concept
-from cutaway.facts.corpus import SCRIPT, Corpus, Entity
+from cutaway.facts.concept import CALLABLE, TYPE, Concept
+from cutaway.facts.corpus import Corpus, Entity
+from cutaway.facts.reasons import body
 from cutaway.facts.words import matcher, snake
 
-__all__ = ["Candidate", "Evidence", "Found", "rank"]
+__all__ = ["KEPT", "Scored", "rank"]
 
-FINALISTS, KEPT, SHOWN = 60, 12, 6
+FINALISTS, KEPT = 180, 12
 ROLE_FACTOR = {"code": 1.0, "tool": 0.8, "example": 0.45, "benchmark": 0.4}
 # What serves one device, one auxiliary model or one rare mode is seldom "the" component; what only watches, wraps or
 # stands in for it never is. A factor for each word, in the own name or the class's, and in the path.
 _SPECIAL = matcher(
-    "tpu|xpu|hpu|npu|neuron|gaudi|rocm|hip|ascend|cpu|metal|vulkan|sycl|opencl|cann|musa|webgpu|encoder|enc|cross|pooling|pooler|draft|drafter"
-    "|spec|speculative|speculator|eagle|medusa|ngram|mtp|dflash|mamba|ssm|rwkv|gdn|linear_attn|lora|loras|adapter|adapters|vision|image|images|audio|video|whisper|tts|diffusion"
-    "|multimodal|mm|vl|connector|connectors|offload|offloading|disagg|disaggregation|pd|mooncake|nixl|lmcache|indexer|sparse|mla|elastic|ubatch|dbo|sink|batch_invariant"
-    "|embedding|embeddings|rerank|reranker|classify|score|reward|beam|guided|grammar|structured|distill|train|trainer|training|finetune|bert|clip|gpt_2|t_5|bloom|opt|falcon"
+    r"avx|avx_2|avx_512|neon|sse|simd|sve|amx|wasm|turbo\w*|hybrid|tpu|xpu|hpu|npu|neuron|gaudi|"
+    "rocm|hip|ascend|cpu|metal|vulkan|sycl|opencl|cann|musa|webgpu|encoder|enc|cross|pooling|"
+    "pooler|draft|drafter"
+    "|spec|speculative|speculator|eagle|medusa|ngram|mtp|dflash|mamba|ssm|rwkv|gdn|fusion|"
+    "fused|passes|compilation|pattern|linear_attn|lora|loras|adapter|adapters|vision|image|"
+    "images|audio|video|whisper|tts|diffusion"
+    "|multimodal|mm|vl|connector|connectors|offload|offloading|disagg|disaggregation|pd|"
+    "mooncake|nixl|lmcache|indexer|sparse|mla|elastic|ubatch|dbo|sink|batch_invariant"
+    "|embedding|embeddings|rerank|reranker|classify|score|reward|beam|guided|grammar|"
+    "structured|distill|finetune|bert|clip|gpt_2|t_5|bloom|opt|falcon"
 )
+_PRODUCT = re.compile(r"(?:^|/)(?:examples?|tools?)/(?:server|serve|main|cli|engine)/")
 _MINOR = matcher(
-    "mock|fake|dummy|stub|noop|null|test|tests|example|legacy|deprecated|compat|shim|wrapper|wrapped|proxy|client|metric|metrics|stat|stats|logger|logging|tracing|tracer"
-    "|profiler|monitor|debug|debugging|experimental|error|exception|warning|doc|docs|plugin|plugins|visual|ui|gui|web|cli|launch|setup|info|event|events|message|protocol|schema|benchmark|pretty|print|dump"
+    "mock|fake|dummy|stub|noop|null|test|tests|example|legacy|deprecated|compat|shim|wrapper|"
+    "wrapped|proxy|client|metric|metrics|stat|stats|logger|logging|tracing|tracer"
+    "|profiler|monitor|debug|debugging|experimental|error|exception|warning|doc|docs|plugin|"
+    "plugins|visual|ui|gui|web|cli|launch|info|event|events|message|protocol|schema|benchmark|"
+    "pretty|print|dump"
 )
-
-
-class Evidence(Struct, frozen=True):
-    """One reason: what was seen, and where."""
-
-    text: str
-    path: str
-    line: int
-
-
-class Candidate(Struct, frozen=True):
-    """A definition that may be what was asked for. `symbol` is its qualified name in the file, empty for a script's statements."""
-
-    path: str
-    line: int
-    symbol: str
-    score: float
-    evidence: list[Evidence]
-
-
-class Found(Struct, frozen=True):
-    """The ranked candidates of a concept, or why there are none."""
-
-    candidates: list[Candidate] = []
-    absent_because: str = ""
 
 
 @dataclass
@@ -79,10 +62,16 @@ def rank(corpus: Corpus, concepts: list[Concept], bits: dict[str, list[int]]) ->
     return winners
 
 
-def _rank(corpus: Corpus, concept: Concept, bits: list[int], winners: dict[str, list[Scored]]) -> list[Scored]:
+def _rank(
+    corpus: Corpus, concept: Concept, bits: list[int], winners: dict[str, list[Scored]]
+) -> list[Scored]:
     clues = corpus.clues
     mine = sum(1 << bit for bit in bits)
-    telling = sum(1 << bit for bit in bits if clues[bit].weight > 0 and clues[bit].field in ("name", "has", "uses", "base", "takes"))
+    telling = sum(
+        1 << bit
+        for bit in bits
+        if clues[bit].weight > 0 and clues[bit].field in ("name", "has", "uses", "base", "takes")
+    )
     rough = []
     for entity in corpus.entities:
         if not entity.mask & telling:
@@ -94,9 +83,9 @@ def _rank(corpus: Corpus, concept: Concept, bits: list[int], winners: dict[str, 
         points = _points(corpus, entity, met) * kind
         if points > concept.least * 0.4:
             rough.append(Scored(entity, points, met))
-    rough.sort(key=lambda s: -s.score * ROLE_FACTOR.get(s.entity.role, 1.0))
+    rough.sort(key=lambda s: -s.score * _role_factor(s.entity))
     final = []
-    for scored in rough[: FINALISTS * 3]:
+    for scored in rough[:FINALISTS]:
         _refine(corpus, concept, bits, scored, winners)
         if scored.score >= concept.least and _needs(corpus, concept, scored):
             final.append(scored)
@@ -118,13 +107,21 @@ def _points(corpus: Corpus, entity: Entity, met: list[int]) -> float:
     size = max(1, len(entity.definition.words))
     thin = min(1.0, (120 / size) ** 0.35)
     total = 0.0
+    names: list[float] = []
     for bit in met:
         clue = corpus.clues[bit]
-        total += clue.weight * (thin if clue.field in ("uses", "code") and clue.weight > 0 else 1.0)
+        if clue.field == "name" and clue.weight > 0:
+            names.append(clue.weight)
+        else:
+            total += clue.weight * (thin if clue.field in ("uses", "code") and clue.weight > 0 else 1.0)
+    if names:  # several ways of saying one name are one piece of evidence
+        total += 0.75 * max(names) + 0.25 * sum(names[:3])
     return total
 
 
-def _refine(corpus: Corpus, concept: Concept, bits: list[int], scored: Scored, winners: dict[str, list[Scored]]) -> None:
+def _refine(
+    corpus: Corpus, concept: Concept, bits: list[int], scored: Scored, winners: dict[str, list[Scored]]
+) -> None:
     """The evidence that needs text, the program around the candidate, or the winners of other concepts."""
     entity, definition = scored.entity, scored.entity.definition
     for bit in bits:
@@ -139,7 +136,7 @@ def _refine(corpus: Corpus, concept: Concept, bits: list[int], scored: Scored, w
             scored.met.append(bit)
     kind = concept.kinds[definition.kind]
     points = _points(corpus, entity, scored.met) * kind
-    points *= ROLE_FACTOR.get(entity.role, 1.0) * _ordinary(concept, entity)
+    points *= _role_factor(entity) * _ordinary(concept, entity) * corpus.weight_of(entity.path)
     if "declaration" in definition.flags:
         points *= 0.7
     if definition.end - definition.line < 2 and definition.kind in (*TYPE, *CALLABLE):
@@ -149,24 +146,30 @@ def _refine(corpus: Corpus, concept: Concept, bits: list[int], scored: Scored, w
     scored.score = points
 
 
-def body(corpus: Corpus, entity: Entity) -> str:
-    """The source text of a definition."""
-    lines = corpus.program.lines(entity.path)
-    return "\n".join(lines[entity.definition.line - 1 : entity.definition.end])
+def _role_factor(entity: Entity) -> float:
+    """Less for examples and benchmarks; a server or the command itself is the product, wherever it is kept."""
+    if entity.role == "example" and _PRODUCT.search(entity.path):
+        return ROLE_FACTOR["tool"]
+    return ROLE_FACTOR.get(entity.role, 1.0)
 
 
 def _ordinary(concept: Concept, entity: Entity) -> float:
-    """Below 1 for special purposes and stand-ins, by the words of the name and the path; words that the concept asks for are none."""
+    """Below 1 for special purposes and stand-ins, by the words of the name and the path, but for those asked for."""
     factor = 1.0
     for text, own in ((snake(entity.definition.name), True), (snake(entity.path), False)):
         special = {w for w in _SPECIAL.findall(text) if not _asked(concept, w)}
         minor = {w for w in _MINOR.findall(text) if not _asked(concept, w)}
-        factor *= (0.75 if own else 0.85) ** min(3, len(special)) * (0.6 if own else 0.85) ** min(2, len(minor))
+        factor *= (0.75 if own else 0.85) ** min(3, len(special)) * (0.6 if own else 0.85) ** min(
+            2, len(minor)
+        )
     return factor
 
 
 def _asked(concept: Concept, word: str) -> bool:
-    return any(c.field in ("name", "owner") and c.weight > 0 and matcher(c.pattern).search(word) for c in concept.clues)
+    return any(
+        c.field in ("name", "owner") and c.weight > 0 and matcher(c.pattern).search(word)
+        for c in concept.clues
+    )
 
 
 def _popularity(corpus: Corpus, entity: Entity, scored: Scored) -> float:
@@ -178,7 +181,9 @@ def _popularity(corpus: Corpus, entity: Entity, scored: Scored) -> float:
     namesakes = sum(1 for e in corpus.by_name[name] if "declaration" not in e.definition.flags)
     used = imported + max(0, corpus.users[name] - 1) / max(1, namesakes) * 0.5
     if used >= 1:
-        scored.notes.append(f"{math.ceil(used)} files use it" if not imported else f"{imported} files import it")
+        scored.notes.append(
+            f"{math.ceil(used)} files use it" if not imported else f"{imported} files import it"
+        )
     return min(3.0, 0.8 * math.log2(1 + used))
 
 
@@ -191,7 +196,9 @@ def _nearness(concept: Concept, entity: Entity, scored: Scored, winners: dict[st
             there = other.entity
             whole = there.definition.name if there.definition.kind in TYPE else there.container
             if there.path != entity.path:
-                gained = share * 0.3 if there.path.rpartition("/")[0] == entity.path.rpartition("/")[0] else 0.0
+                gained = (
+                    share * 0.3 if there.path.rpartition("/")[0] == entity.path.rpartition("/")[0] else 0.0
+                )
             elif whole and (entity.definition.name == whole or entity.container == whole):
                 gained = share
                 scored.notes.append(f"it belongs to {whole}, the {key.replace('_', ' ')}")
@@ -207,63 +214,6 @@ def _needs(corpus: Corpus, concept: Concept, scored: Scored) -> bool:
     """Are all needs met, by evidence of at least two fields?"""
     met = [corpus.clues[bit] for bit in scored.met if corpus.clues[bit].weight > 0]
     tags = {clue.tag for clue in met if clue.tag}
-    return len({clue.field for clue in met}) >= 2 and all(any(t in tags for t in need.split("|")) for need in concept.needs)
-
-
-def explain(corpus: Corpus, concept: Concept, scored: Scored) -> Candidate:
-    """The candidate as it is reported: its strongest clues, each with a line."""
-    entity, definition = scored.entity, scored.entity.definition
-    line = _first_line(corpus, entity, scored) if definition.kind == SCRIPT else definition.line
-    evidence = []
-    strongest = sorted({b for b in scored.met if corpus.clues[b].weight > 0}, key=lambda b: -corpus.clues[b].weight)
-    for bit in strongest[:SHOWN]:
-        text, at = _say(corpus, entity, bit)
-        if text:
-            evidence.append(Evidence(text, entity.path, at or line))
-    evidence += [Evidence(note, entity.path, line) for note in dict.fromkeys(scored.notes)]
-    return Candidate(entity.path, line, definition.name, round(scored.score, 2), evidence)
-
-
-def _first_line(corpus: Corpus, entity: Entity, scored: Scored) -> int:
-    lines = [at for bit in scored.met if corpus.clues[bit].weight > 0 for at in [_say(corpus, entity, bit)[1]] if at]
-    return min(lines, default=1)
-
-
-def _say(corpus: Corpus, entity: Entity, bit: int) -> tuple[str, int]:
-    clue, definition = corpus.clues[bit], entity.definition
-    match clue.field:
-        case "name":
-            return f"its name, {entity.local}", definition.line
-        case "owner":
-            return f"it stands in {entity.container}", definition.line
-        case "path":
-            return f"its file is {entity.path.rpartition('/')[2]}", definition.line
-        case "base":
-            return f"it derives from {', '.join(definition.bases)[:80]}", definition.line
-        case "about":
-            return "its documentation says so", definition.line
-        case "has":
-            wanted = matcher(clue.pattern)
-            member = next((m for m in entity.members if wanted.search(snake(m))), "")
-            return f"it has {member}", _line_of(corpus, entity, member)
-        case "takes":
-            wanted = matcher(clue.pattern)
-            taken = next((p.name for p in definition.params if wanted.search(snake(p.name)) or wanted.search(snake(p.annotation))), "")
-            return (f"it takes {taken}", definition.line) if taken else ("", 0)
-        case "code":
-            found = re.search(clue.pattern, text := body(corpus, entity))
-            if not found:
-                return "", 0
-            at = definition.line + text.count("\n", 0, found.start())
-            return f"it does `{text[found.start() :].splitlines()[0].strip()[:80]}`", at
-    word = corpus.word_for(entity, bit)
-    return f"it uses {word}", _line_of(corpus, entity, word)
-
-
-def _line_of(corpus: Corpus, entity: Entity, word: str) -> int:
-    if not word:
-        return 0
-    whole = re.compile(rf"(?<!\w){re.escape(word)}(?!\w)")
-    definition = entity.definition
-    lines = corpus.program.lines(entity.path)
-    return next((n for n in range(definition.line, min(definition.end, len(lines)) + 1) if whole.search(lines[n - 1])), 0)
+    return len({clue.field for clue in met}) >= 2 and all(
+        any(t in tags for t in need.split("|")) for need in concept.needs
+    )

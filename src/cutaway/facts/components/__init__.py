@@ -27,7 +27,9 @@ from cutaway.facts.components.seeds import SEEDS
 from cutaway.facts.components.tensor_parallel import TENSOR_PARALLEL
 from cutaway.facts.components.weight_loader import WEIGHT_LOADER
 from cutaway.facts.corpus import Corpus
-from cutaway.facts.scoring import KEPT, Found, explain, rank
+from cutaway.facts.llm import llm_verdict
+from cutaway.facts.reasons import Found, explain
+from cutaway.facts.scoring import KEPT, rank
 
 if TYPE_CHECKING:
     from cutaway.facts.concept import Clue, Concept
@@ -61,19 +63,31 @@ CONCEPTS: tuple[Concept, ...] = (
 
 
 def find_components(program: Program) -> dict[str, Found]:
-    """Each component's candidates, best first, or the reason why there are none; keys as in `CONCEPTS`."""
+    """Each component's candidates, best first, or the reason why there are none; keys as in `CONCEPTS`.
+
+    In a program that is not about language models only the general ones (`Concept.anywhere`) are looked for.
+    """
+    about_models = llm_verdict(program).related
+    asked = [c for c in CONCEPTS if c.anywhere or about_models]
     clues: list[Clue] = []
     bits: dict[str, list[int]] = {}
-    for concept in CONCEPTS:
+    for concept in asked:
         bits[concept.key] = list(range(len(clues), len(clues) + len(concept.clues)))
         clues += concept.clues
     corpus = Corpus(program, clues)
-    ranked = rank(corpus, list(CONCEPTS), bits)
+    ranked = rank(corpus, asked, bits)
     found: dict[str, Found] = {}
     for concept in CONCEPTS:
-        best = ranked[concept.key][:KEPT]
+        best = ranked.get(concept.key, [])[:KEPT]
         if best:
             found[concept.key] = Found([explain(corpus, concept, scored) for scored in best])
         else:
-            found[concept.key] = Found([], f"no definition that {concept.looked_for}")
+            found[concept.key] = Found([], _absent(concept, about_models))
     return found
+
+
+def _absent(concept: Concept, about_models: bool) -> str:
+    reason = f"no definition that {concept.looked_for}"
+    return (
+        reason if about_models or concept.anywhere else f"{reason}: the program is not about language models"
+    )

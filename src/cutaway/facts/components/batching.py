@@ -8,24 +8,58 @@ BATCHING = Concept(
     looked_for="puts tokens of several requests into one step, or cuts a long prompt into chunks",
     kinds=kinds(types=0.7, callables=1.0),
     clues=(
-        name("schedule|schedule_\\w+|\\w*_schedule", 4, "named"),
-        name("(?:get_|form_|build_|make_|fill_|try_)?(?:next|new|prefill|decode)_batch\\w*|form_batch|next_batch\\w*|(?:schedule_)?next_batch|batching_task|update_slots|create_batch|concatenate|batch_\\w*prefill|chunked_prefill|make_chunk\\w*|prefill_chunk\\w*", 4, "named"),
-        name("prepare_(?:inputs?|prefill|decode|batch|model_input)\\w*|pack\\w*|input_batch|batch_builder|schedule_batch|prefill_(?:adder|manager)|\\w*ubatch\\w*|split_(?:equal|simple|seq)|batch_allocr?", 3, "named"),
-        name("config|args|stats|metric|loss|norm|data_?loader|sampler|graph|capture|dummy|test|embed\\w*|micro|train|gradient", -5),
-        owner("scheduler|batcher|prefill\\w*|model_runner|queue|router|engine|server\\w*", 1.5),
-        uses("max_num_batched_tokens|num_batched_tokens|\\w*token_budget|\\w*_budget|max_batch_\\w*tokens|max_prefill_tokens|n_batch|batch_size|num_batch|n_ubatch|max_batch\\w*|prefill_token_budget", 2, "budget"),
-        uses("chunk\\w*|chunked_\\w+|\\w*chunk_size|long_prefill_token_threshold|prefill_step_size|truncate\\w*|n_tokens_\\w+", 2, "chunk"),
-        uses("num_scheduled_tokens|num_new_tokens|num_computed_tokens|extend_len\\w*|remaining\\w*|num_cached_tokens|cached_len|cu_seqlens\\w*|query_start_loc|n_past|num_tokens", 1.5, "tokens"),
-        uses("prefill\\w*|is_prefill|extend", 1, "prefill"),
-        uses("waiting\\w*|pending\\w*|queue|running\\w*|slots", 1, "queue"),
+        name(r"prefill|prefill_\w+", 3, "named"),
+        name(r"schedule|schedule_\w+|\w*_schedule", 4, "named"),
+        name(
+            r"(?:get_|form_|build_|make_|fill_|try_)?(?:next|new|prefill|decode)_batch\w*|"
+            r"form_batch|next_batch\w*|(?:schedule_)?next_batch|batching_task|update_slots|"
+            r"create_batch|concatenate|batch_\w*prefill|chunked_prefill|make_chunk\w*|"
+            r"prefill_chunk\w*",
+            4,
+            "named",
+        ),
+        name(
+            r"prepare_(?:inputs?|prefill|decode|batch|model_input)\w*|pack\w*|input_batch|"
+            r"batch_builder|schedule_batch|prefill_(?:adder|manager)|\w*ubatch\w*|"
+            "split_(?:equal|simple|seq)|batch_allocr?",
+            3,
+            "named",
+        ),
+        name(
+            "config|args|stats|metric|loss|norm|data_?loader|sampler|graph|capture|dummy|test|"
+            r"embed\w*|micro|train|gradient",
+            -5,
+        ),
+        owner(r"scheduler|batcher|prefill\w*|model_runner|queue|router|engine|server\w*", 1.5),
+        uses(
+            r"max_num_batched_tokens|num_batched_tokens|\w*token_budget|\w*_budget|"
+            r"max_batch_\w*tokens|max_prefill_tokens|n_batch|batch_size|num_batch|n_ubatch|"
+            r"max_batch\w*|prefill_token_budget",
+            2,
+            "budget",
+        ),
+        uses(
+            r"chunk\w*|chunked_\w+|\w*chunk_size|long_prefill_token_threshold|prefill_step_size|"
+            r"truncate\w*|n_tokens_\w+",
+            2,
+            "chunk",
+        ),
+        uses(
+            r"num_scheduled_tokens|num_new_tokens|num_computed_tokens|extend_len\w*|remaining\w*|"
+            r"num_cached_tokens|cached_len|cu_seqlens\w*|query_start_loc|n_past|num_tokens",
+            1.5,
+            "tokens",
+        ),
+        uses(r"prefill\w*|is_prefill|extend", 1, "prefill"),
+        uses(r"waiting\w*|pending\w*|queue|running\w*|slots", 1, "queue"),
         uses("seqs?|sequences|reqs?|requests|batch|batches|entries", 1, "requests"),
         uses("optimizer|backward|dataset|dataloader|epochs?", -6),
         takes("waiting|running|seqs|requests|reqs|batch|budget", 0.5),
-        path("scheduler|sched|batch\\w*|prefill|queue|model_runner|infer_batch", 1.5),
-        about("chunk\\w*|batch\\w*|prefill", 1),
+        path(r"scheduler|sched|batch\w*|prefill|queue|model_runner|infer_batch", 1.5),
+        about(r"chunk\w*|batch\w*|prefill", 1),
         code(r"min\([^()\n]*(?:budget|remaining|chunk|max_|n_batch|batch)", 1.5, "chunk"),
     ),
     needs=("named", "budget|chunk|tokens", "requests|queue"),
-    least=9,
+    least=8,
     near={"scheduler": 4},
 )

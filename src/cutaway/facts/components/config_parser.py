@@ -8,22 +8,96 @@ CONFIG = Concept(
     looked_for="reads settings from arguments, files or the environment into one object",
     kinds=kinds(types=1.0, callables=0.9, values=0.6),
     clues=(
-        name("(?:engine|server|llm|vllm|app|cli|launch|runtime|serve|program)_?(?:args|config|arguments?|options|settings|cli_args)", 5, "named"),
-        name("config|args|model_args|settings|common_params|gpt_config|(?:model|transformer|scheduler|cache|base)_(?:config|args)|options|cli|opt|flags", 3.5, "named"),
-        name("parse_(?:args|config|arguments?|cli\\w*|params|options|flags|command\\w*)\\w*|\\w*_parse_(?:args|params)?|(?:load|read|get|from|create|make|init)_(?:\\w+_)?(?:config|args|settings|arg_parser|argparser)|make_arg_parser|common_params_parse|arg_parser|config_parser|from_cli_args|add_cli_args|read_checkpoint|load_llm_net_config|load_llm_header", 4, "named"),
-        name("test|tokenizer|quant\\w*|sampling\\w*|lora|output|error|registry|attn|attention|generation|logging|log|template|plugin|vision|connector|kv_\\w*|rope\\w*|convert\\w*|benchmark|eval|moe|proto|client|encoder|audio|multimodal|profil\\w*|compilation|observability|request|update|mixin|device|kernel|override|layer|worker|preprocessor|processor|launch_config|integration|editor|user|reasoning|speech|tool|detector", -3),
-        has("from_(?:cli_args|name|pretrained|file|json|args|dict|hf_config|cli|env|flags)|post_init|add_cli_args|parse\\w*|load\\w*|validate\\w*|create_\\w*config|get_\\w*config|verify\\w*", 2),
-        uses("argparse|argument_parser|add_argument|parse_args|parse_known_args|flexible_argument_parser|clap|parser|getopt\\w*|argc|argv|atoi|strcmp|stoi|flag_set|getenv|environ|cobra|value_parser|click|option|typer", 3, "parses"),
-        uses("from_pretrained|auto_config|hf_config|pretrained_config|json|load_json|config_json|from_json|serde_json|unmarshal|toml|yaml|from_str|safe_load|read_to_string|from_slice|deserialize|fread|transformer_configs|getattr|literal_eval", 1.8, "parses"),
-        uses("max_num_seqs|max_model_len|gpu_memory_utilization|tensor_parallel_size|tp_size|max_seq_len|max_num_batched_tokens|max_batch_size|port|host|page_size|block_size|dtype|n_ctx|n_batch|model_path|context_length|memory_ratio|max_running_req\\w*|max_running_requests|checkpoint_path|num_parallel|workers|timeout\\w*|max_batch\\w*|max_input_\\w+|shard_uniform\\w*|num_shard|n_threads", 2, "settings"),
-        uses("n_layers?|num_hidden_layers|hidden_size|n_heads?|num_attention_heads|vocab_size|n_embd|dim|intermediate_size|head_dim|num_key_value_heads|rope_theta|n_kv_heads", 1.5, "settings"),
-        path("config\\w*|args?|arg_utils|cli_args|server_args|envconfig|cli|launch\\w*|params|options|settings|opt|start|api_start|main|app|arg", 2),
-        path("configs/\\w+|quant\\w*|tokenizer|template|models/\\w+|benchmark\\w*|processors|openai|connector|integration\\w*", -2),
-        base("base_model|\\w*config|\\w*args|args|parser|serialize|deserialize|base_settings|pretrained_config", 1),
-        about("config\\w*|arguments?|settings|options|command[ -]line", 1),
-        code(r"add_argument\(|argparse|#\[arg|#\[clap|@dataclass|strcmp\(|os\.Getenv|from_pretrained\(|json\.load|click\.option|@click|parser\.add", 1.5, "parses"),
+        name(
+            "(?:engine|server|llm|vllm|app|cli|launch|runtime|serve|program)_?(?:args|config|arguments?|options|settings|cli_args)",
+            5,
+            "named",
+        ),
+        name(
+            "config|args|model_args|settings|common_params|gpt_config|"
+            "(?:model|transformer|scheduler|cache|base)_(?:config|args)|options|cli|opt|flags",
+            3.5,
+            "named",
+        ),
+        name(
+            r"parse_(?:args|config|arguments?|cli\w*|params|options|flags|command\w*)\w*|"
+            r"\w*_parse_(?:args|params)?|"
+            r"(?:load|read|get|from|create|make|init)_(?:\w+_)?(?:config|args|settings|arg_parser|argparser)|"
+            "make_arg_parser|common_params_parse|arg_parser|config_parser|from_cli_args|"
+            r"add_cli_args|read_checkpoint|load_llm_net_config|load_llm_header|\w*params_parse\w*|"
+            r"\w*_parse(?:_args|_params|_ex)?|\w*params_find_arg|parse",
+            4,
+            "named",
+        ),
+        name(r"\w*_params|\w*params|hparams|\w*_hparams", 2.5, "named"),
+        name(
+            r"test|tokenizer|quant\w*|sampling\w*|lora|output|error|registry|attn|attention|"
+            r"generation|logging|log|template|plugin|vision|connector|kv_\w*|rope\w*|convert\w*|"
+            r"benchmark|eval|moe|proto|client|encoder|audio|multimodal|profil\w*|compilation|"
+            "observability|request|update|mixin|device|kernel|override|layer|worker|preprocessor|"
+            "processor|launch_config|integration|editor|user|reasoning|speech|tool|detector",
+            -3,
+        ),
+        has(
+            "from_(?:cli_args|name|pretrained|file|json|args|dict|hf_config|cli|env|flags)|"
+            r"post_init|add_cli_args|parse\w*|load\w*|validate\w*|create_\w*config|get_\w*config|"
+            r"verify\w*",
+            2,
+        ),
+        uses(
+            "argparse|argument_parser|add_argument|parse_args|parse_known_args|"
+            r"flexible_argument_parser|clap|parser|getopt\w*|argc|argv|atoi|strcmp|stoi|flag_set|"
+            "getenv|environ|cobra|value_parser|click|typer|cobra",
+            3,
+            "cli",
+        ),
+        uses(
+            "from_pretrained|auto_config|hf_config|pretrained_config|json|load_json|config_json|"
+            "from_json|serde_json|unmarshal|toml|yaml|from_str|safe_load|read_to_string|from_slice|"
+            "deserialize|fread|transformer_configs|getattr|literal_eval",
+            1.8,
+            "parses",
+        ),
+        uses(
+            "max_num_seqs|max_model_len|gpu_memory_utilization|tensor_parallel_size|tp_size|"
+            "max_seq_len|max_num_batched_tokens|max_batch_size|port|host|page_size|block_size|"
+            r"dtype|n_ctx|n_batch|model_path|context_length|memory_ratio|max_running_req\w*|"
+            r"max_running_requests|checkpoint_path|num_parallel|workers|timeout\w*|max_batch\w*|"
+            r"max_input_\w+|shard_uniform\w*|num_shard|n_threads",
+            2,
+            "settings",
+        ),
+        uses(
+            "n_layers?|num_hidden_layers|hidden_size|n_heads?|num_attention_heads|vocab_size|"
+            "n_embd|dim|intermediate_size|head_dim|num_key_value_heads|rope_theta|n_kv_heads",
+            1.5,
+            "settings",
+        ),
+        uses("^arg$|invalid_param|args|flags", 1.5, "parses"),
+        path(
+            r"config\w*|args?|arg_utils|cli_args|server_args|envconfig|cli|launch\w*|params|options|"
+            "settings|opt|start|api_start|main|app|arg",
+            2,
+        ),
+        path(
+            r"configs/\w+|quant\w*|tokenizer|template|models/\w+|benchmark\w*|processors|openai|"
+            r"connector|integration\w*",
+            -2,
+        ),
+        base(
+            r"base_model|\w*config|\w*args|args|parser|serialize|deserialize|base_settings|"
+            "pretrained_config",
+            1,
+        ),
+        about(r"config\w*|arguments?|settings|options|command[ -]line", 1),
+        code(
+            r"add_argument\(|argparse|#\[arg|#\[clap|@dataclass|strcmp\(|os\.Getenv|"
+            r"from_pretrained\(|json\.load|click\.option|@click|parser\.add",
+            1.5,
+            "parses",
+        ),
     ),
-    needs=("named|parses", "settings", "parses|settings"),
-    least=8.5,
+    needs=("named|cli", "settings", "parses|cli|settings"),
+    least=6.5,
     anywhere=True,
 )

@@ -8,22 +8,89 @@ KV_MEMORY = Concept(
     looked_for="computes how much memory the cache takes or how many blocks fit",
     kinds=kinds(callables=1.0, types=0.55),
     clues=(
-        name("(?:determine|get|calculate|compute|estimate|profile|measure)_(?:\\w+_)?(?:num_\\w*(?:blocks|pages|tokens)|available_memory|kv_cache_\\w*|kv_\\w*size\\w*|max_\\w*token\\w*|num_blocks|cache_(?:block_)?size\\w*|free_memory|memory\\w*|max_num_tokens)", 5, "named"),
-        name("determine_num_\\w+|profile_(?:max|size|run|memory)\\w*|max_memory_usage\\w*|(?:kv_)?cache_size_per_token|page_size_bytes|check_enough_\\w+|memory_(?:breakdown|estimate|usage|requirement)\\w*|kv_cache_size\\w*|kv_size\\w*|calculate_cache_config|memory_usage|total_size|size_[kv]_bytes|calc_\\w*(?:mem|kv|token)\\w*|graph_size|bytes_per_\\w*", 4.5, "named"),
-        name("(?:allocate|init|initialize|setup|create|build|warmup)_?\\w*(?:kv_?)?caches?\\w*|warmup\\w*|malloc_run_state|run_state|kv_cache|mem_manager|get_kv_cache_configs?|max_total_token\\w*|get_num_blocks|get_usage|usage", 2.5, "weak"),
-        name("metrics?|stats?|log|test|print|config_parser|scale\\w*|quant\\w*|connector|encoder|offload\\w*|transfer|swap|validate|dtype|update|store|copy|hash|prefix", -3),
-        owner("worker|model_runner|\\w*engine|cache_engine|kv_cache\\w*|cache_manager|mem_manager|\\w*cache", 1.2),
-        uses("mem_get_info|get_free_memory|free_memory|available_memory|total_memory|memory_allocated|max_memory_allocated|memory_stats|get_memory_stats|free_mem\\w*|get_available_memory|available_kv\\w*|available_kv_cache_memory\\w*|available_bytes|peak_memory|cuda_mem_get_info|gpu_memory|free_vram|ggml_backend_dev_memory|mem_size|available_size|get_memory_available|total_mem\\w*|avail\\w*_gpu_memory", 3, "free"),
-        uses("gpu_memory_utilization|memory_ratio|mem_fraction\\w*|memory_utilization|memory_fraction|kv_cache_memory_\\w*|mem_gpu|kvcache_mem\\w*|memory_wiggle_room|utilization", 2, "free"),
-        uses("cache_per_page|block_bytes|page_size_bytes|bytes_per_\\w+|itemsize|element_size|dtype_size|size_in_bytes|total_cache_size|cache_block_size|cell_size|get_cell_size|ggml_row_size|ggml_nbytes|sizeof|size_of|element_bytes|ggml_type_size|dtype_bytes", 2, "bytes"),
-        uses("num_blocks|num_gpu_blocks|num_pages|num_kvcache_blocks|max_total_token\\w*|max_num_tokens|num_kv_blocks|kv_size|max_batch_total_tokens|num_tokens|n_ctx|context_length|max_model_len|max_seq_len\\w*|max_seq_length|size", 1.2, "count"),
-        uses("num_kv_heads|n_kv_heads|head_dim|num_key_value_heads|kv_heads|n_head_kv|kv_dim|num_layers|n_layers?|num_hidden_layers|head_count_kv|embd_k\\w*", 1.5, "shape"),
-        uses("kv_?cache\\w*|kvcache\\w*|cache_\\w*|kv_\\w+|k_cache|v_cache|key_cache|key_cache_layer|max_total_token\\w*|block_size|page_size", 1.5, "kv"),
-        path("worker|model_runner|engine|kv_?cache\\w*|cache_engine|mem_?manager|memory|kv|cache", 1.2),
+        name(
+            r"(?:determine|get|calculate|compute|estimate|profile|measure)_(?:\w+_)?(?:num_\w*(?:blocks|pages|tokens)|available_memory|kv_cache_\w*|kv_\w*size\w*|max_\w*token\w*|num_blocks|cache_(?:block_)?size\w*|free_memory|memory\w*|max_num_tokens)",
+            5,
+            "named",
+        ),
+        name(
+            r"determine_num_\w+|profile_(?:max|size|run|memory)\w*|max_memory_usage\w*|"
+            r"(?:kv_)?cache_size_per_token|page_size_bytes|check_enough_\w+|"
+            r"memory_(?:breakdown|estimate|usage|requirement)\w*|kv_cache_size\w*|kv_size\w*|"
+            "calculate_cache_config|memory_usage|total_size|size_[kv]_bytes|"
+            r"calc_\w*(?:mem|kv|token)\w*|graph_size|bytes_per_\w*",
+            4.5,
+            "named",
+        ),
+        name(
+            r"(?:allocate|init|initialize|setup|create|build|warmup)_?\w*(?:kv_?)?caches?\w*|"
+            r"warmup\w*|malloc_run_state|run_state|kv_cache|mem_manager|get_kv_cache_configs?|"
+            r"max_total_token\w*|get_num_blocks|get_usage|usage",
+            3,
+            "weak",
+        ),
+        name(
+            r"metrics?|stats?|log|test|print|config_parser|scale\w*|quant\w*|connector|encoder|"
+            r"offload\w*|transfer|swap|validate|dtype|update|store|copy|hash|prefix",
+            -3,
+        ),
+        owner(
+            r"worker|model_runner|\w*engine|cache_engine|kv_cache\w*|cache_manager|mem_manager|"
+            r"\w*cache",
+            1.2,
+        ),
+        uses(
+            "mem_get_info|get_free_memory|free_memory|available_memory|total_memory|"
+            r"memory_allocated|max_memory_allocated|memory_stats|get_memory_stats|free_mem\w*|"
+            r"get_available_memory|available_kv\w*|available_kv_cache_memory\w*|available_bytes|"
+            "peak_memory|cuda_mem_get_info|gpu_memory|free_vram|ggml_backend_dev_memory|mem_size|"
+            r"available_size|get_memory_available|total_mem\w*|avail\w*_gpu_memory",
+            3,
+            "free",
+        ),
+        uses(
+            r"gpu_memory_utilization|memory_ratio|mem_fraction\w*|memory_utilization|"
+            r"memory_fraction|kv_cache_memory_\w*|mem_gpu|kvcache_mem\w*|memory_wiggle_room|"
+            "utilization",
+            2,
+            "free",
+        ),
+        uses(
+            r"cache_per_page|block_bytes|page_size_bytes|bytes_per_\w+|itemsize|element_size|"
+            "dtype_size|size_in_bytes|total_cache_size|cache_block_size|cell_size|get_cell_size|"
+            "ggml_row_size|ggml_nbytes|sizeof|size_of|element_bytes|ggml_type_size|dtype_bytes",
+            2,
+            "bytes",
+        ),
+        uses(
+            r"num_blocks|num_gpu_blocks|num_pages|num_kvcache_blocks|max_total_token\w*|"
+            "max_num_tokens|num_kv_blocks|kv_size|max_batch_total_tokens|num_tokens|n_ctx|"
+            r"context_length|max_model_len|max_seq_len\w*|max_seq_length|size",
+            1.2,
+            "count",
+        ),
+        uses(
+            "num_kv_heads|n_kv_heads|head_dim|num_key_value_heads|kv_heads|n_head_kv|kv_dim|"
+            r"num_layers|n_layers?|num_hidden_layers|head_count_kv|embd_k\w*",
+            1.5,
+            "shape",
+        ),
+        uses(
+            r"kv_?cache\w*|kvcache\w*|cache_\w*|kv_\w+|k_cache|v_cache|key_cache|key_cache_layer|"
+            r"max_total_token\w*|block_size|page_size",
+            1.5,
+            "kv",
+        ),
+        path(r"worker|model_runner|engine|kv_?cache\w*|cache_engine|mem_?manager|memory|kv|cache", 1.2),
         about("memory|bytes|fit|blocks", 1),
-        code(r"(?i)2\s*\*[^\n]{0,80}(?:layers?|head|kv|block)|(?:mem\w*|memory|available\w*|free\w*|bytes)\s*/{1,2}\s*\w+", 2, "bytes"),
+        code(
+            r"(?i)2\s*\*[^\n]{0,80}(?:layers?|head|kv|block)|"
+            r"(?:mem\w*|memory|available\w*|free\w*|bytes)\s*/{1,2}\s*\w+",
+            2,
+            "bytes",
+        ),
     ),
     needs=("named|weak", "free|bytes|shape", "kv|count"),
-    least=9,
+    least=6.5,
     near={"kv_cache_structure": 1},
 )

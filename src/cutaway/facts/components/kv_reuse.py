@@ -8,24 +8,80 @@ KV_REUSE = Concept(
     looked_for="reuses the cache of a shared prefix or evicts what is least needed",
     kinds=kinds(types=1.0, callables=1.0),
     clues=(
-        name("radix\\w*|prefix_?cach\\w*|\\w*prefix_cache\\w*|radix_tree|radix_cache|trie|kv_trie\\w*|prompt_cache\\w*|server_prompt_cache|\\w*_radix_\\w*", 5, "named"),
-        name("(?:find|match|get|lookup|load)_(?:\\w+_)?(?:prefix\\w*|longest_\\w+|computed_blocks|cached_blocks?|cache_hit\\w*|cache_slot|matching\\w*|cached_\\w*)|match_prefix|find_longest_cache_hit|find_?best_?cache\\w*|naive_find_\\w+", 4.5, "named"),
-        name("evict\\w*|maybe_evict\\w*|\\w+_evict\\w*|hash_blocks?\\w*|compute_hash|block_hash\\w*|hash_block_tokens|cache_full_blocks|lru\\w*|context_shift|shift_context|shift_cache_slot|shift\\w*|seq_rm|seq_shift|kv_shift|insert_prefix|common_prefix\\w*|shared_prefix\\w*|trim\\w*", 4, "named"),
+        name(
+            r"radix\w*|prefix_?cach\w*|\w*prefix_cache\w*|radix_tree|radix_cache|trie|kv_trie\w*|"
+            r"prompt_cache\w*|server_prompt_cache|\w*prompt_cache\w*|\w*_radix_\w*",
+            5,
+            "named",
+        ),
+        name(
+            r"(?:find|match|get|lookup|load)_(?:\w+_)?(?:prefix\w*|longest_\w+|computed_blocks|cached_blocks?|cache_hit\w*|cache_slot|matching\w*|cached_\w*)|"
+            r"match_prefix|find_longest_cache_hit|find_?best_?cache\w*|naive_find_\w+",
+            4.5,
+            "named",
+        ),
+        name(
+            r"evict\w*|maybe_evict\w*|\w+_evict\w*|hash_blocks?\w*|compute_hash|block_hash\w*|"
+            r"hash_block_tokens|cache_full_blocks|lru\w*|context_shift|shift_context|"
+            r"shift_cache_slot|shift\w*|seq_rm|seq_shift|kv_shift|insert_prefix|"
+            r"resolve_\w*prompt\w*|shared_prefix\w*|trim\w*",
+            4,
+            "named",
+        ),
         name("can_allocate|allocate|allocate_blocks|cache_blocks|cache_req|insert|free", 1.5, "weak"),
-        name("config|args|metric\\w*|stats?|events?|mode|test|params|error|connector|remote|encoder|image|mm|response|session|http|kernel|create|model_cache|name|strip|path|common_str|log", -4),
-        owner("\\w*cache\\w*|block_\\w+|\\w*radix\\w*|\\w*prefix\\w*|\\w*tree\\w*|\\w*trie\\w*|input_cache", 1.5, "cache_owner"),
-        has("match_prefix|match\\w*|evict\\w*|insert\\w*|find_longest\\w*|search\\w*|lookup\\w*|get_cached\\w*|find_\\w*", 1.5),
-        has("evict\\w*|lock\\w*|inc_lock_ref|split\\w*|dec_ref\\w*", 1.5),
-        uses("hash_to_block_id|block_hash\\w*|compute_hash|prefix\\w*|\\w*_prefix\\w*|cached_block\\w*|cached_len\\w*|hash_block\\w*|num_cached_\\w+|matched\\w*|prompt_tokens_cached|common_part|n_past|cached_prompt\\w*|cache_prompt|token_ids_key|match_len\\w*", 2.2, "prefix"),
-        uses("evict\\w*|lru\\w*|last_access\\w*|last_used\\w*|timestamp|evictable\\w*|heappop|heapq?|priority_queue|free_block_queue|oldest\\w*|leaf\\w*|leaves", 2.2, "evicts"),
-        uses("ref_count\\w*|ref_cnt|lock_ref|refs|inc_ref|inc_ref_cnt", 1),
-        uses("children|child|parent|node|root\\w*|tree", 1.2, "tree"),
-        uses("kv_?cache\\w*|block_id|block_ids|blocks?|kv_\\w+|indices|token_ids|tokens|cache_\\w*|prompt|caches?", 1, "kv"),
-        path("radix\\w*|prefix\\w*|kv_?cache\\w*|block_pool|block_manager|cache|prompt_cache|dynamic_prompt|trie", 2),
-        about("prefix|evict\\w*|reuse\\w*|cached|radix|least[ -]recently", 1.5, "prefix"),
+        name(
+            r"num_common|get_num|config|args|metric\w*|stats?|events?|mode|test|params|error|"
+            "connector|remote|encoder|image|mm|response|session|http|kernel|create|model_cache|"
+            "name|strip|path|common_str|log",
+            -4,
+        ),
+        owner(
+            r"\w*cache\w*|block_\w+|\w*radix\w*|\w*prefix\w*|\w*tree\w*|\w*trie\w*|input_cache",
+            1.5,
+            "cache_owner",
+        ),
+        has(
+            r"match_prefix|match\w*|resolve_\w*prompt\w*|evict\w*|insert\w*|find_longest\w*|"
+            r"search\w*|lookup\w*|get_cached\w*|find_\w*",
+            1.5,
+        ),
+        has(r"evict\w*|lock\w*|inc_lock_ref|split\w*|dec_ref\w*", 1.5),
+        uses(
+            r"hash_to_block_id|block_hash\w*|compute_hash|prefix\w*|\w*_prefix\w*|cached_block\w*|"
+            r"cached_len\w*|hash_block\w*|num_cached_\w+|matched\w*|prompt_tokens_cached|"
+            r"common_part|n_past|cached_prompt\w*|cache_prompt|token_ids_key|match_len\w*",
+            2.2,
+            "prefix",
+        ),
+        uses(
+            r"\w*seq_rm|\w*seq_add|\w*seq_cp|n_keep|n_discard|context_shift|delta_prompt|start_pos|"
+            r"n_common\w*|n_matching",
+            2,
+            "evicts",
+        ),
+        uses(
+            r"evict\w*|lru\w*|last_access\w*|last_used\w*|timestamp|evictable\w*|heappop|heapq?|"
+            r"priority_queue|free_block_queue|oldest\w*|leaf\w*|leaves",
+            2.2,
+            "evicts",
+        ),
+        uses(r"ref_count\w*|ref_cnt|lock_ref|refs|inc_ref|inc_ref_cnt", 1),
+        uses(r"children|child|parent|node|root\w*|tree", 1.2, "tree"),
+        uses(
+            r"kv_?cache\w*|block_id|block_ids|blocks?|kv_\w+|indices|token_ids|tokens|cache_\w*|"
+            "prompt|caches?",
+            1,
+            "kv",
+        ),
+        path(
+            r"radix\w*|prefix\w*|kv_?cache\w*|block_pool|block_manager|cache|prompt_cache|"
+            "dynamic_prompt|trie",
+            2,
+        ),
+        about(r"prefix|evict\w*|reuse\w*|cached|radix|least[ -]recently", 1.5, "prefix"),
         code(r"(?i)hash\w*\s*(?:\[|\.get|\.update)|last_access|evict", 1),
     ),
     needs=("named|weak|cache_owner", "prefix|evicts|tree", "kv"),
-    least=10,
+    least=8,
     near={"kv_cache_block_table_or_paging": 1.5, "kv_cache_structure": 1},
 )

@@ -8,22 +8,76 @@ KV_STRUCTURE = Concept(
     looked_for="holds the keys and values of past tokens",
     kinds=kinds(types=1.0, callables=0.75),
     clues=(
-        name("kv_?caches?|kvcache|kv_?pool|(?:token_to_)?kv_\\w*pool|kv_cache_manager|key_value_(?:cache|memory_manager)|\\w*kv_cache\\w*|kv_cache_memory|memory_manager|mem_manager", 5, "named"),
-        name("cache_engine|block_pool|block_manager|block_allocator|mha_\\w*pool|run_state|block_engine|paged_\\w+|causal|static_cache|dynamic_cache|cache", 3, "named"),
-        name("(?:allocate|initialize|init|setup|create|alloc|make|malloc|new|build)_(?:\\w+_)?(?:kv_?)?caches?\\w*|malloc_run_state", 3, "named"),
-        name("config|spec|args|metrics?|events?|stats?|connector|transfer|scale\\w*|quant\\w*|dtype|type|params|group|groups|utils|hash|prefix|tokens|layout|factory|error|mode|test|info|shape|update|store|encoder|mixin|snapshot|trie|sharing|file|dir|model_cache|response|config_manager|compute|output", -3),
-        has("update|append|store\\w*|put|set_kv\\w*|put\\w*|push|write\\w*|forward", 1),
-        has("k_cache|v_cache|get_kv\\w*|get_key\\w*|get_value\\w*|get|get_[kv]|kv_cache|k|v|seq_rm|remove|reset|trim\\w*|can_resume|allocate\\w*|free\\w*|alloc|current_seq_len", 1.5, "kv"),
-        uses("k_?caches?|v_?caches?|key_?caches?|value_?caches?|kv_?caches?|kvcaches?|k_buffer|v_buffer|kv_buffer|keys?|values?|cache_k|cache_v|k_l|v_l|all_data", 2, "kv"),
-        uses("num_?blocks|block_size|page_size|num_pages|max_seq_len\\w*|max_seq_length|num_kvcache_blocks|kv_size|n_ctx|capacity|seq_len|num_slots|size|block_pool|kv_dim", 1.5, "size"),
-        uses("num_kv_heads|n_kv_heads|head_dim|num_key_value_heads|n_head_kv|num_layers|n_layers?|n_embd_k_gqa|kv_dim|n_local_heads", 1.5, "shape"),
-        uses("zeros|empty|register_buffer|calloc|ggml_new_tensor\\w*|tensor|new_zeros|malloc", 1.2, "allocates"),
-        path("kv_?cache|kvcache|cache|mem_?manager|memory_pool|kv|block_manager|block_pool|paged_attention|paged_attn|key_value_\\w+", 2),
-        base("kv_?cache\\w*|cache|module|kvcache", 0.5),
+        name(
+            r"kv_?caches?|kvcache|kv_?pool|(?:token_to_)?kv_\w*pool|kv_cache_manager|"
+            r"key_value_(?:cache|memory_manager)|\w*kv_cache\w*|kv_cache_memory|memory_manager|"
+            "mem_manager",
+            5,
+            "named",
+        ),
+        name(
+            r"cache_engine|block_pool|block_manager|block_allocator|mha_\w*pool|run_state|"
+            r"block_engine|paged_\w+|causal|static_cache|dynamic_cache|cache",
+            3,
+            "named",
+        ),
+        name(
+            r"(?:allocate|initialize|init|setup|create|alloc|make|malloc|new|build)_(?:\w+_)?(?:kv_?)?caches?\w*|"
+            "malloc_run_state",
+            3,
+            "named",
+        ),
+        name(
+            "pattern|fusion|pass|method|slice_config|config|spec|args|metrics?|events?|stats?|"
+            r"connector|transfer|scale\w*|quant\w*|dtype|type|params|group|groups|utils|hash|prefix|"
+            "tokens|layout|factory|error|mode|test|info|shape|update|store|encoder|mixin|snapshot|"
+            "trie|sharing|file|dir|model_cache|response|config_manager|compute|output",
+            -3,
+        ),
+        has(r"update|append|store\w*|put|set_kv\w*|put\w*|push|write\w*|forward", 1),
+        has(
+            r"k_cache|v_cache|get_kv\w*|get_key\w*|get_value\w*|get|get_[kv]|kv_cache|k|v|seq_rm|"
+            r"remove|reset|trim\w*|can_resume|allocate\w*|free\w*|alloc|current_seq_len",
+            1.5,
+            "kv",
+        ),
+        uses(
+            "k_?caches?|v_?caches?|key_?caches?|value_?caches?|kv_?caches?|kvcaches?|k_buffer|"
+            "v_buffer|kv_buffer|keys?|values?|cache_k|cache_v|k_l|v_l|all_data",
+            2,
+            "kv",
+        ),
+        uses(
+            r"num_?blocks|block_size|page_size|num_pages|max_seq_len\w*|max_seq_length|"
+            "num_kvcache_blocks|kv_size|n_ctx|capacity|seq_len|num_slots|size|block_pool|kv_dim",
+            1.5,
+            "size",
+        ),
+        uses(
+            "num_kv_heads|n_kv_heads|head_dim|num_key_value_heads|n_head_kv|num_layers|n_layers?|"
+            "n_embd_k_gqa|kv_dim|n_local_heads",
+            1.5,
+            "shape",
+        ),
+        uses(
+            r"zeros|empty|register_buffer|calloc|ggml_new_tensor\w*|tensor|new_zeros|malloc",
+            1.2,
+            "allocates",
+        ),
+        path(
+            "kv_?cache|kvcache|cache|mem_?manager|memory_pool|kv|block_manager|block_pool|"
+            r"paged_attention|paged_attn|key_value_\w+",
+            2,
+        ),
+        base(r"kv_?cache\w*|cache|module|kvcache", 0.5),
         owner("model_runner|transformer|engine|worker", 0.5),
         about("kv[ _-]?cache|key-?value|keys and values", 2, "kv"),
-        code(r"(?i)(?:zeros|empty|calloc|new_tensor\w*|Zeros|malloc)\s*\(?[^\n]{0,80}(?:block|cache|kv|page|seq_len|n_ctx|layers)", 1.5, "allocates"),
+        code(
+            r"(?i)(?:zeros|empty|calloc|new_tensor\w*|Zeros|malloc)\s*\(?[^\n]{0,80}(?:block|cache|kv|page|seq_len|n_ctx|layers)",
+            1.5,
+            "allocates",
+        ),
     ),
     needs=("named", "kv|shape", "size|allocates|kv"),
-    least=9,
+    least=7,
 )

@@ -6,23 +6,77 @@ from cutaway.facts.concept import Concept, about, code, kinds, name, owner, path
 KV_UPDATE = Concept(
     key="kv_cache_update",
     looked_for="writes new keys and values into the cache",
-    kinds=kinds(callables=1.0, types=0.3),
+    kinds={**kinds(callables=1.0, types=0.3), "kernel": 0.9},
     clues=(
-        name("(?:store|write|update|append|set|save|put|copy|reshape_and|scatter|insert|push)_(?:\\w+_)?(?:kv\\w*|key_value|kvcache|kv_buffer|cache|cache_\\w+|k|v|kv_cache)", 5, "named"),
-        name("\\w*kv_?cache_update|kvcache_update|reshape_and_cache\\w*|cpy_[kv]|copy_kv\\w*|\\w*_?kv_to_cache|kv_?shift|save_kv_to_cache|copy_to_cache|cp_k|cp_v", 5, "named"),
-        name("update|append|store|store_cache|store_kernel|put|push|forward|decode_\\w*kv\\w*|append_slots|may_append|multihead_att|attention", 2, "weak"),
-        name("transfer|load|remote|async|send|recv|config|grad|spec|test|metadata|params|state_dict|scale\\w*|swap\\w*|gather|encoder|weights?|connector|events?", -3),
-        owner("\\w*kv_?cache\\w*|\\w*cache|\\w*attention\\w*|\\w*_impl|\\w*kv_pool|kv_cache_manager|causal|\\w*pool|\\w*mem_manager", 2, "cache_owner"),
-        uses("k_?caches?|v_?caches?|key_?caches?|value_?caches?|kv_?caches?|kvcaches?|k_buffer|v_buffer|kv_buffer|cache_k|cache_v|current_k|k_out|v_out|key_cache_ptr|keys|values|key_cache_layer\\w*|all_data|k_l", 2.5, "cache"),
-        uses("slot_mapping\\w*|slot|slots|slot_idx|slot_idxs|out_cache_loc|out_loc|indices|input_pos|cache_position|pos|block_offset|block_idx|positions?|offset\\w*|cur_pos|dest_loc|dest_index|mem_index\\w*|loc|kv_head|start_pos|cu_seqlen_prefill", 1.8, "where"),
-        uses("index_copy_?|index_put_?|scatter\\w*|index_fill_?|copy_|ggml_cpy|ggml_set_rows|slice_set|slice_assign|slice_update|set_rows|memcpy|narrow|store|reshape_and_cache\\w*|cat|set_slice|slice_scatter|fused_copy_kv|store_cache", 2, "writes"),
+        name(
+            r"(?:store|write|update|append|set|save|put|copy|reshape_and|scatter|insert|push)_(?:\w+_)?(?:kv\w*|key_value|kvcache|kv_buffer|cache|cache_\w+|k|v|kv_cache)",
+            5,
+            "named",
+        ),
+        name(
+            r"\w*kv_?cache_update|kvcache_update|reshape_and_cache\w*|cpy_[kv]|copy_kv\w*|"
+            r"\w*_?kv_to_cache|kv_?shift|save_kv_to_cache|copy_to_cache|cp_k|cp_v",
+            5,
+            "named",
+        ),
+        name(
+            r"update|append|store|store_cache|store_kernel|put|push|forward|decode_\w*kv\w*|"
+            "append_slots|may_append|multihead_att|attention",
+            2,
+            "weak",
+        ),
+        name(
+            "diffkv|fused|transfer|load|remote|async|send|recv|config|grad|spec|test|metadata|"
+            r"params|state_dict|scale\w*|swap\w*|gather|encoder|weights?|connector|events?",
+            -3,
+        ),
+        owner(
+            r"\w*kv_?cache\w*|\w*cache|\w*attention\w*|\w*_impl|\w*kv_pool|kv_cache_manager|causal|"
+            r"\w*pool|\w*mem_manager",
+            2,
+            "cache_owner",
+        ),
+        uses(
+            "k_?caches?|v_?caches?|key_?caches?|value_?caches?|kv_?caches?|kvcaches?|k_buffer|"
+            "v_buffer|kv_buffer|cache_k|cache_v|current_k|k_out|v_out|key_cache_ptr|keys|values|"
+            r"key_cache_layer\w*|all_data|k_l",
+            2.5,
+            "cache",
+        ),
+        uses(
+            r"slot_mapping\w*|slot|slots|slot_idx|slot_idxs|out_cache_loc|out_loc|indices|input_pos|"
+            r"cache_position|pos|block_offset|block_idx|positions?|offset\w*|cur_pos|dest_loc|"
+            r"dest_index|mem_index\w*|loc|kv_head|start_pos|cu_seqlen_prefill",
+            1.8,
+            "where",
+        ),
+        uses(
+            r"index_copy_?|index_put_?|scatter\w*|index_fill_?|copy_|ggml_cpy|ggml_set_rows|"
+            r"slice_set|slice_assign|slice_update|set_rows|memcpy|narrow|store|reshape_and_cache\w*|"
+            "cat|set_slice|slice_scatter|fused_copy_kv|store_cache",
+            2,
+            "writes",
+        ),
         uses("keys?|values?|k|v|k_val|v_val|new_k|new_v|key_states|k_cur|v_cur", 0.7, "kv"),
-        takes("keys?|values?|k|v|k_val|v_val|k_src|v_src|key_states|xk|k_cur|kv|src|slot_mapping|input_pos", 1, "kv"),
-        path("attention|attn|kv_?cache|kvcache|cache|cache_kernels|kv|mem_?manager|store|reshape_and_cache\\w*|model", 1.2),
+        takes(
+            "keys?|values?|k|v|k_val|v_val|k_src|v_src|key_states|xk|k_cur|kv|src|slot_mapping|input_pos",
+            1,
+            "kv",
+        ),
+        path(
+            "attention|attn|kv_?cache|kvcache|cache|cache_kernels|kv|mem_?manager|store|"
+            r"reshape_and_cache\w*|model",
+            1.2,
+        ),
         about("kv[ _-]?cache|cache|slot", 1),
-        code(r"(?i)\w*(?:cache|buffer|k_out|keys|k)\w*(?:\[[^\]\n]*\])+\s*=[^=]|(?:index_copy_?|index_put_?|scatter_update|slice_set|SliceUpdate|tl\.store|ggml_cpy|set_rows|copy_)\s*\(", 2, "writes"),
+        code(
+            r"(?i)\w*(?:cache|buffer|k_out|keys|k)\w*(?:\[[^\]\n]*\])+\s*=[^=]|"
+            r"(?:index_copy_?|index_put_?|scatter_update|slice_set|SliceUpdate|tl\.store|ggml_cpy|set_rows|copy_)\s*\(",
+            2,
+            "writes",
+        ),
     ),
     needs=("named|cache_owner|weak", "cache|cache_owner", "writes|where", "kv|cache"),
-    least=9,
+    least=7,
     near={"kv_cache_structure": 2},
 )

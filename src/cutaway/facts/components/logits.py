@@ -8,26 +8,64 @@ LOGITS = Concept(
     looked_for="changes logits before a token is drawn (temperature, top-k, top-p, penalties, masks)",
     kinds=kinds(types=0.95, callables=1.0),
     clues=(
-        name("logits?_(?:processors?|process\\w*|warpers?|bias\\w*|to_probs|modifier\\w*|transform\\w*|pipe\\w*)|\\w*_logits?_(?:processors?|warper|process\\w*)|custom_logits_processor", 5, "named"),
-        name("(?:apply|add|process|transform|do|compute|batch|adjust|mask|scale|filter|warp)_(?:\\w+_)?(?:logits\\w*|penalt\\w*|temperature|top_k\\w*|top_p\\w*|min_p\\w*|bias\\w*|dry\\w*|sampling\\w*)", 4.5, "named"),
-        name("penalt\\w*|repetition_penalty|repeat_penalty|\\w+_penalty|top_k\\w*|top_p\\w*|min_p\\w*|temperature|typical\\w*|softmax|topk|topp|top_a|tfs|sample_topp|sample_top_p|apply_dry\\w*|llama_sampler_\\w*apply", 3, "named"),
-        name("sample|sampler|logits\\w*|forward|sampling|generate|next_token_chooser|chooser|call|apply|choose", 1.5, "weak"),
-        name("config|params|args|test|log|metric\\w*|prompt_logprobs|logprobs|output|request|validate|parse|loss|router|moe|gating|expert\\w*|attn|attention|fused|scaling\\w*|get|set|embed|head|need|cross|kernel", -3),
-        owner("\\w*sampler\\w*|logits_\\w+|\\w*logits_processor\\w*|\\w*chooser|sampling\\w*", 2),
-        has("apply\\w*|process\\w*|call|update_state|transform|forward|warp", 1),
-        uses("logits|logit|scores|logits_\\w*|cur_p|candidates|input_logits|probs", 2, "logits"),
+        name(
+            r"logits?_(?:processors?|process\w*|warpers?|bias\w*|to_probs|modifier\w*|transform\w*|pipe\w*)|"
+            r"\w*_logits?_(?:processors?|warper|process\w*)|custom_logits_processor",
+            5,
+            "named",
+        ),
+        name(
+            r"(?:apply|add|process|transform|do|compute|batch|adjust|mask|scale|filter|warp)_(?:\w+_)?(?:logits\w*|penalt\w*|temperature|top_k\w*|top_p\w*|min_p\w*|bias\w*|dry\w*|sampling\w*)",
+            4.5,
+            "named",
+        ),
+        name(
+            r"penalt\w*|repetition_penalty|repeat_penalty|\w+_penalty|top_k\w*|top_p\w*|min_p\w*|"
+            r"temperature|typical\w*|softmax|topk|topp|top_a|tfs|sample_topp|sample_top_p|"
+            r"apply_dry\w*|llama_sampler_\w*apply",
+            3,
+            "named",
+        ),
+        name(
+            r"sample|sampler|logits\w*|forward|sampling|generate|next_token_chooser|chooser|call|"
+            "apply|choose",
+            1.5,
+            "weak",
+        ),
+        name(
+            r"config|params|args|test|log|metric\w*|prompt_logprobs|logprobs|output|request|"
+            r"validate|parse|loss|router|moe|gating|expert\w*|attn|attention|fused|scaling\w*|get|"
+            "set|embed|head|need|cross|kernel",
+            -3,
+        ),
+        owner(r"\w*sampler\w*|logits_\w+|\w*logits_processor\w*|\w*chooser|sampling\w*", 2),
+        has(r"apply\w*|process\w*|call|update_state|transform|forward|warp", 1),
+        uses(r"logits|logit|scores|logits_\w*|cur_p|candidates|input_logits|probs", 2, "logits"),
         uses("temperatures?|temp", 1.8, "knobs"),
-        uses("top_?k\\w*|top_?p\\w*|min_?p\\w*|topp|topk|kth\\w*", 1.8, "knobs"),
-        uses("(?:\\w+_)?penalt\\w*|repetition_\\w*|repeat_last_n|presence\\w*|frequency\\w*|logit_bias\\w*", 2, "knobs"),
-        uses("masked_fill_?|softmax|div_?|cumsum|sort|scatter_?|where|argsort|neg_inf\\w*|inf|gather", 1, "math"),
-        uses("loss|targets|backward|router_logits|expert\\w*|num_experts", -5),
-        takes("logits\\w*|scores|probs|candidates|cur_p", 1.5, "logits"),
-        path("logits?\\w*|samplers?|sampling|sample|penalt\\w*|logits_process\\w*|generate", 2),
-        base("logits_processor\\w*|logits_warper|logits_\\w+", 2),
-        about("logits|penalt\\w*|temperature|top[-_]?k|top[-_]?p", 1),
-        code(r"(?i)logits?\w*(?:\[[^\]\n]*\])?(?:\.\w+\(\))?\s*(?:/=|\*=|/)|masked_fill|div_\(|-\s*float\(.inf|-inf|(?:/|/=)\s*\w*(?:temp|temperature)", 1.5, "math"),
+        uses(r"top_?k\w*|top_?p\w*|min_?p\w*|topp|topk|kth\w*", 1.8, "knobs"),
+        uses(
+            r"(?:\w+_)?penalt\w*|repetition_\w*|repeat_last_n|presence\w*|frequency\w*|logit_bias\w*",
+            2,
+            "knobs",
+        ),
+        uses(
+            r"masked_fill_?|softmax|div_?|cumsum|sort|scatter_?|where|argsort|neg_inf\w*|inf|gather",
+            1,
+            "math",
+        ),
+        uses(r"loss|targets|backward|router_logits|expert\w*|num_experts", -5),
+        takes(r"logits\w*|scores|probs|candidates|cur_p", 1.5, "logits"),
+        path(r"logits?\w*|samplers?|sampling|sample|penalt\w*|logits_process\w*|generate", 2),
+        base(r"logits_processor\w*|logits_warper|logits_\w+", 2),
+        about(r"logits|penalt\w*|temperature|top[-_]?k|top[-_]?p", 1),
+        code(
+            r"(?i)logits?\w*(?:\[[^\]\n]*\])?(?:\.\w+\(\))?\s*(?:/=|\*=|/)|masked_fill|div_\(|"
+            r"-\s*float\(.inf|-inf|(?:/|/=)\s*\w*(?:temp|temperature)",
+            1.5,
+            "math",
+        ),
     ),
     needs=("named|weak", "logits", "knobs|math"),
-    least=9,
+    least=6.5,
     near={"sampler": 2},
 )

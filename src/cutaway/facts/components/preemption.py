@@ -8,21 +8,44 @@ PREEMPTION = Concept(
     looked_for="takes a running request's memory away and puts it back among those that wait",
     kinds=kinds(types=0.5, callables=1.0),
     clues=(
-        name("preempt|preempt_\\w+|\\w*_preempt\\w*|preempted|preemption", 6, "named"),
-        name("retract\\w*|swap_out\\w*|evict_(?:seq\\w*|request\\w*|running|sequence\\w*)|pause_(?:req\\w*|batch)|kick\\w*|unload_\\w*|find_runner_to_unload|suspend\\w*", 5, "named"),
-        name("schedule|update_slots|step|process_pending|decode_batch|schedule_\\w+", 2, "step"),
-        name("metric\\w*|stats?|count\\w*|num|event|events|log|output|mode|config|reason|is|has|handle|update|get|signal|error|set", -3),
-        owner("scheduler|sched|\\w*batch\\w*|block_manager|engine|server\\w*", 1.5),
-        uses("preempt\\w*|retract\\w*|swap_out\\w*|preempted\\w*|evict_\\w+|num_preemptions|recompute\\w*|expire\\w*", 2.5, "preempts"),
-        uses("waiting\\w*|append_?left|prepend\\w*|push_front|appendleft|add_req\\w*|requeue|pending\\w*", 2, "back"),
-        uses("free\\w*|deallocate\\w*|release\\w*|clear", 1.5, "frees"),
-        uses("running\\w*|active\\w*|slots", 1, "running"),
+        name(r"preempt|preempt_\w+|\w*_preempt\w*|preempted|preemption", 6, "named"),
+        name(
+            r"retract\w*|swap_out\w*|evict_(?:seq\w*|request\w*|running|sequence\w*)|"
+            r"pause_(?:req\w*|batch)|kick\w*|unload_\w*|find_runner_to_unload|suspend\w*",
+            5,
+            "named",
+        ),
+        name(r"schedule|update_slots|step|process_pending|decode_batch|schedule_\w+", 2, "step"),
+        name(
+            r"metric\w*|stats?|count\w*|num|event|events|log|output|mode|config|reason|is|has|"
+            "handle|update|get|signal|error|set",
+            -3,
+        ),
+        owner(r"scheduler|sched|\w*batch\w*|block_manager|engine|server\w*", 1.5),
+        uses(
+            r"preempt\w*|retract\w*|swap_out\w*|preempted\w*|evict_\w+|num_preemptions|recompute\w*|"
+            r"expire\w*",
+            2.5,
+            "preempts",
+        ),
+        uses(
+            r"waiting\w*|append_?left|prepend\w*|push_front|appendleft|add_req\w*|requeue|pending\w*",
+            2,
+            "back",
+        ),
+        uses(r"free\w*|deallocate\w*|release\w*|clear", 1.5, "frees"),
+        uses(r"running\w*|active\w*|slots", 1, "running"),
         uses("status|state|num_computed_tokens|set_status", 0.7),
-        path("scheduler|sched\\w*|scheduling", 1.5),
-        about("preempt\\w*|retract\\w*|swap\\w*", 1.5),
-        code(r"(?i)status\w*\s*=\s*\S*(?:waiting|preempt|swapped)|(?:waiting|pending)\w*\.(?:appendleft|push_front|insert|prepend)", 2, "back"),
+        path(r"scheduler|sched\w*|scheduling", 1.5),
+        about(r"preempt\w*|retract\w*|swap\w*", 1.5),
+        code(
+            r"(?i)status\w*\s*=\s*\S*(?:waiting|preempt|swapped)|"
+            r"(?:waiting|pending)\w*\.(?:appendleft|push_front|insert|prepend)",
+            2,
+            "back",
+        ),
     ),
     needs=("named|preempts", "frees|back", "back|running"),
-    least=9,
+    least=8,
     near={"scheduler": 2.5},
 )

@@ -8,23 +8,92 @@ RUNTIME_LOOP = Concept(
     looked_for="runs steps of the model over and over",
     kinds=kinds(types=0.5, callables=1.0, values=0.8),
     clues=(
-        name("(?:\\w+_)?(?:busy_loop|event_loop|run_loop|main_loop|step_loop|batch_loop|loop_forever|engine_loop)|run_forever|\\w*_loop_\\w*|start_loop|overlap_loop|batching_task|loop|process_loop|async_loop|batching_loop", 5, "named"),
-        name("step|engine_step|run_engine|run_engine_step|update_slots|generate|run|decode_n_tokens|inference|serve|completion|chat|infer\\w*|generate_\\w+|main_loop|start|main|engine|engine_core|llm_engine", 3, "named"),
-        name("config|args|init|setup|create|build|get|parse|test|stop|shutdown|handle|check|warmup|profile\\w*|eval\\w*|output\\w*|embed\\w*|image\\w*|transcri\\w*|stream\\w*|load\\w*|train\\w*|worker", -2.5),
-        owner("engine\\w*|\\w+engine\\w*|scheduler|runner|\\w*_core_proc|server|batcher|llm|pipeline|generator", 2),
-        uses("schedule|scheduler|next_batch|get_next_batch\\w*|schedule_next_batch|prefill_queue|get_scheduled\\w*", 2.5, "picks"),
-        uses("execute_model|run_model|model_forward|forward|forward_batch\\w*|decode|decode_one_token|llama_decode|run_batch|forward_step|prefill|compute_logits|model|transformer|step|engine_step|run_engine_step|eval|predict\\w*", 2, "steps"),
-        uses("sample\\w*|sampler|next_token\\w*|append_token|argmax|token_id|new_token\\w*|cur_token", 1.5, "samples"),
-        uses("post_?process\\w*|update_from_output|process_(?:batch_)?(?:output|result)\\w*|process_batch\\w*|send_response|finish\\w*|is_finished", 1.2),
-        uses("recv\\w*|receive\\w*|input_queue|process_input\\w*|process_input_queue|try_recv|incoming\\w*|rx|select", 1, "takes"),
-        uses("eos\\w*|max_new_tokens|max_tokens|stop\\w*|steps|n_predict|num_predict|max_steps", 0.8),
+        name(
+            r"(?:\w+_)?(?:busy_loop|event_loop|run_loop|main_loop|step_loop|batch_loop|loop_forever|engine_loop)|"
+            r"run_forever|\w*_loop_\w*|start_loop|overlap_loop|batching_task|loop|main_loop|"
+            "serve_forever|process_loop|async_loop|batching_loop",
+            5,
+            "main",
+        ),
+        name(
+            "step|engine_step|run_engine|run_engine_step|update_slots|generate|run|decode_n_tokens|"
+            r"inference|serve|completion|chat|infer\w*|generate_\w+|main_loop|start|main|engine|"
+            "engine_core|llm_engine",
+            3,
+            "named",
+        ),
+        name(
+            r"handler|route|middleware|download\w*|upload\w*|refresh|watch|poll\w*|prefix|cache|"
+            "model_list|prompt",
+            -3,
+        ),
+        name(
+            "config|args|init|setup|create|build|get|parse|test|stop|shutdown|handle|check|warmup|"
+            r"profile\w*|eval\w*|output\w*|embed\w*|image\w*|transcri\w*|stream\w*|load\w*|train\w*|"
+            "worker",
+            -2.5,
+        ),
+        owner(
+            r"engine\w*|\w+engine\w*|scheduler|runner|\w*_core_proc|server|batcher|llm|pipeline|"
+            "generator",
+            2,
+        ),
+        uses(
+            r"schedule|scheduler|next_batch|get_next_batch\w*|schedule_next_batch|prefill_queue|"
+            r"get_scheduled\w*",
+            2.5,
+            "picks",
+        ),
+        uses(
+            r"execute_model|run_model|model_forward|forward|forward_batch\w*|decode|"
+            "decode_one_token|llama_decode|run_batch|forward_step|prefill|compute_logits|model|"
+            r"transformer|step|engine_step|run_engine_step|eval|predict\w*",
+            2,
+            "steps",
+        ),
+        uses(
+            r"run_request|text_generation_pipeline|process_request|process_batch\w*|generate\w*|"
+            r"run_\w*batch\w*",
+            1.5,
+            "steps",
+        ),
+        uses("http|http_client|new_request|gin|fiber|fetch|content_type|status_code|axum|ui", -3),
+        uses(
+            r"logits|sample\w*|sampler|next_token\w*|append_token|argmax|token_id|new_token\w*|"
+            "cur_token",
+            1.5,
+            "samples",
+        ),
+        uses(
+            r"post_?process\w*|update_from_output|process_(?:batch_)?(?:output|result)\w*|"
+            r"process_batch\w*|send_response|finish\w*|is_finished",
+            1.2,
+        ),
+        uses(
+            r"recv\w*|receive\w*|input_queue|process_input\w*|process_input_queue|try_recv|"
+            r"incoming\w*|rx|select",
+            1,
+            "takes",
+        ),
+        uses(r"eos\w*|max_new_tokens|max_tokens|stop\w*|steps|n_predict|num_predict|max_steps", 0.8),
         uses("optimizer|backward|zero_grad|loss|epochs?|lr", -4),
         path("engine|core|llm_engine|scheduler|generate|runner|server|main|batch|run|inference", 1),
         about("loop|step|busy", 1),
+        code(
+            r"(?:self|model|transformer|llm|net)\(|\.forward\(|\.Forward\(|[Ee]val\(|decode\(|step\(",
+            1.5,
+            "steps",
+        ),
         code(r"\bwhile\b|\bloop\s*\{|\bfor\s*\{|\bfor\s*\(|\bfor \w+ in range|\bfor \w+ in ", 2, "loops"),
-        code(r"while True|while not |while \(?true|while self\.|loop \{|for \{|while !|while \(!|for \(;;", 2, "loops"),
+        code(
+            r"while True|while not |while \(?true|while self\.|loop \{|for \{|while !|while \(!|"
+            r"for \(;;",
+            2,
+            "loops",
+        ),
     ),
-    needs=("named", "loops|picks", "steps|picks", "samples|picks|takes|steps"),
-    least=8.5,
+    needs=("named|main", "loops|picks", "steps|picks|main", "samples|picks|takes|steps|main"),
+    least=7,
     near={"scheduler": 1},
+    anywhere=True,
 )

@@ -6,25 +6,53 @@ from cutaway.facts.concept import Concept, about, base, kinds, name, path, takes
 SAMPLING_PARAMS = Concept(
     key="sampling_params",
     looked_for="declares the parameters of sampling (temperature, top-p, top-k, penalties)",
-    kinds=kinds(types=1.0, callables=0.5, values=0.4),
+    kinds=kinds(types=1.0, callables=0.8, values=0.5),
     clues=(
-        name("sampling_params?|sampling_parameters?|sampler_params?|sampling_config|generation_config|sampling_options?|params_sampling|sampling_args?|next_token_chooser_parameters?|gen_config|sampling_metadata|sampler_options|common_params_sampling", 6, "named"),
-        name("(?:generate|generation|decode|decoding|gen)_(?:parameters?|params?|options?|args|config|request)|options|runner_options|sample_params|sampling_\\w*|sample_(?:options|args)|batch_sampling_args|sampler|params|app_cli_args|generate_req", 2, "named"),
-        name("sample|sample_\\w+|generate|main|logits_to_probs|prepare_sample|logits_processor|sampling|chat|top_k_top_p\\w*", 1.5, "weak"),
-        name("test|metric\\w*|dataset|output|outputs|stats|response|client|openai|chat_completion\\w*|completion_\\w*|default|kernel|image|speech|transcription\\w*|embedding\\w*|beam\\w*|bench\\w*|loss", -2.5),
+        name(
+            "sampling_params?|sampling_parameters?|sampler_params?|sampling_config|"
+            "generation_config|sampling_options?|params_sampling|sampling_args?|"
+            "next_token_chooser_parameters?|gen_config|sampling_metadata|sampler_options|"
+            "common_params_sampling",
+            6,
+            "named",
+        ),
+        name(
+            "(?:generate|generation|decode|decoding|gen)_(?:parameters?|params?|options?|args|config|request)|"
+            r"options|runner_options|sample_params|sampling_\w*|sample_(?:options|args)|"
+            "batch_sampling_args|sampler|params|app_cli_args|generate_req",
+            2,
+            "named",
+        ),
+        name(
+            r"sample|sample_\w+|generate|main|logits_to_probs|prepare_sample|logits_processor|"
+            r"sampling|chat|top_k_top_p\w*",
+            1.5,
+            "weak",
+        ),
+        name(
+            r"type|types|to_str|names|chars|print|order|test|metric\w*|dataset|output|outputs|stats|"
+            r"response|client|openai|chat_completion\w*|completion_\w*|default|kernel|image|speech|"
+            r"transcription\w*|embedding\w*|beam\w*|bench\w*|loss",
+            -2.5,
+        ),
         uses("temperatures?|temp", 2, "temperature"),
         uses("top_?p|top_?ps|topp", 1.5, "knobs"),
         uses("top_?k|top_?ks|topk", 1.5, "knobs"),
-        uses("min_?p|typical_p|tfs_z|mirostat\\w*|top_?n_?sigma|xtc_\\w+", 1, "knobs"),
-        uses("(?:repetition|repeat|presence|frequency|repeat_last_n|penalty)(?:_\\w+)?", 1.2, "knobs"),
+        uses(r"min_?p|typical_p|tfs_z|mirostat\w*|top_?n_?sigma|xtc_\w+", 1, "knobs"),
+        uses(r"(?:repetition|repeat|presence|frequency|repeat_last_n|penalty)(?:_\w+)?", 1.2, "knobs"),
         uses("seed", 0.8, "knobs"),
-        uses("max_tokens|max_new_tokens|n_predict|num_predict|ignore_eos|stop|stop_\\w+|max_len|min_tokens", 1, "knobs"),
-        takes("temperature|top_?p|top_?k|topp|sampling_\\w*", 1.5, "temperature"),
-        path("sampling_?params?|sampling\\w*|sampl\\w*|params|generation|core|validation|api", 1.2),
+        uses(
+            r"max_tokens|max_new_tokens|n_predict|num_predict|ignore_eos|stop|stop_\w+|max_len|"
+            "min_tokens",
+            1,
+            "knobs",
+        ),
+        takes(r"temperature|top_?p|top_?k|topp|sampling_\w*", 1.5, "temperature"),
+        path(r"sampling_?params?|sampling\w*|sampl\w*|params|generation|core|validation|api", 1.2),
         base("struct|base_model|params", 0.3),
-        about("sampling (?:param\\w*)|temperature", 2, "temperature"),
+        about(r"sampling (?:param\w*)|temperature", 2, "temperature"),
     ),
     needs=("named|weak", "temperature", "knobs"),
-    least=8,
+    least=6,
     near={"sampler": 0.7},
 )

@@ -9,25 +9,64 @@ SCHEDULER = Concept(
     kinds=kinds(types=1.0, callables=0.55),
     clues=(
         name("scheduler|sched", 5, "named"),
-        name("(?:request|req|task|job|pending|waiting)_(?:queue|pool)|queue|batcher|dispatcher|batching_(?:task|loop|thread)|(?:infer|router)_manager", 3, "named"),
+        name(
+            "(?:request|req|task|job|pending|waiting)_(?:queue|pool)|queue|batcher|dispatcher|"
+            "batching_(?:task|loop|thread)|(?:infer|router)_manager",
+            3,
+            "named",
+        ),
         name("server_(?:context|impl)|engine", 1.5, "named"),
         name("schedule|next_batch|get_next_batch_to_run|update_slots", 4, "named"),
-        name("config|args|options|output|outputs|result|policy|state|status|type|kind|params|entry|item|method|mixin|factory|error|msg|stats", -4),
-        name("lr|learning_rate|noise|ddim|ddpm|euler|cosine|warmup|cron|timer|prefetch|weight|kernel|graph|tile|thread_pool|backend_sched", -8),
-        has("schedule\\w*|(?:get_)?(?:next|new)\\w*_batch\\w*|form_batch|fill_batch|pick_\\w+|update_slots|process_pending|select_\\w*batch\\w*|generate_new_batch", 3, "picks"),
-        has("add|add_request|add_req|add_seq\\w*|enqueue|submit|push|append\\w*|post", 1),
-        has("preempt\\w*|evict\\w*|retract\\w*|abort\\w*|free_\\w+|finish\\w*|cancel\\w*", 1),
-        uses("waiting|waiting_\\w+|wait_\\w+|pending|pending_\\w+|queue|queued?_\\w+|\\w*_queue|deferred|backlog|queue_tasks_deferred|entries", 2, "queue"),
-        uses("running|running_\\w+|active|active_\\w+|in_flight|inflight\\w*|swapped|slots?|loaded|decoding_\\w+|ongoing\\w*", 2, "running"),
-        uses("preempt\\w*|retract\\w*|swap_out", 1.5),
-        uses("max_num_seqs|max_num_batched_tokens|max_batch\\w*|max_running\\w*|\\w*token_budget\\w*|\\w*_budget|max_batch_prefill_tokens|num_batched_tokens|n_parallel|num_parallel|max_num_\\w+", 2, "budget"),
-        uses("prefill\\w*|decode\\w*|num_computed_tokens|extend\\w*|completion\\w*", 1, "tokens"),
-        uses("seqs?|sequences?|requests?|reqs?|seq_groups?|tasks?|prompt\\w*|llama_server|runner|runners", 1, "requests"),
+        name(
+            "config|args|options|output|outputs|result|policy|state|status|type|kind|params|entry|"
+            "item|method|mixin|factory|error|msg|stats",
+            -4,
+        ),
+        name(
+            "lr|learning_rate|noise|ddim|ddpm|euler|cosine|warmup|cron|timer|prefetch|weight|"
+            "kernel|graph|tile|thread_pool|backend_sched",
+            -8,
+        ),
+        has(
+            r"schedule\w*|(?:get_)?(?:next|new)\w*_batch\w*|form_batch|fill_batch|pick_\w+|"
+            r"update_slots|process_pending|select_\w*batch\w*|generate_new_batch",
+            3,
+            "picks",
+        ),
+        has(r"add|add_request|add_req|add_seq\w*|enqueue|submit|push|append\w*|post", 1),
+        has(r"preempt\w*|evict\w*|retract\w*|abort\w*|free_\w+|finish\w*|cancel\w*", 1),
+        uses(
+            r"waiting|waiting_\w+|wait_\w+|pending|pending_\w+|queue|queued?_\w+|\w*_queue|deferred|"
+            "backlog|queue_tasks_deferred|entries",
+            2,
+            "queue",
+        ),
+        uses(
+            r"running|running_\w+|active|active_\w+|in_flight|inflight\w*|swapped|slots?|loaded|"
+            r"decoding_\w+|ongoing\w*",
+            2,
+            "running",
+        ),
+        uses(r"preempt\w*|retract\w*|swap_out", 1.5),
+        uses(
+            r"max_num_seqs|max_num_batched_tokens|max_batch\w*|max_running\w*|\w*token_budget\w*|"
+            r"\w*_budget|max_batch_prefill_tokens|num_batched_tokens|n_parallel|num_parallel|"
+            r"max_num_\w+",
+            2,
+            "budget",
+        ),
+        uses(r"prefill\w*|decode\w*|num_computed_tokens|extend\w*|completion\w*", 1, "tokens"),
+        uses(
+            r"seqs?|sequences?|requests?|reqs?|seq_groups?|tasks?|prompt\w*|llama_server|runner|"
+            "runners",
+            1,
+            "requests",
+        ),
         uses("lr|optimizer|timesteps|sigmas?|betas|alphas_cumprod", -6),
         path("scheduler|sched|scheduling|batcher|queue", 1.5),
-        about("schedul\\w*|waiting|batch", 1),
-        base("scheduler\\w*|scheduler_\\w+", 1),
+        about(r"schedul\w*|waiting|batch", 1),
+        base(r"scheduler\w*|scheduler_\w+", 1),
     ),
     needs=("named|picks", "queue", "running|budget", "requests|tokens"),
-    least=10,
+    least=8.5,
 )

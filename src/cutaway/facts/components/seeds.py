@@ -6,24 +6,60 @@ from cutaway.facts.concept import Concept, about, code, kinds, name, owner, path
 SEEDS = Concept(
     key="seeds_determinism",
     looked_for="seeds the generator of random numbers that sampling draws from",
-    kinds=kinds(types=0.75, callables=1.0, values=0.7),
+    kinds=kinds(types=0.75, callables=1.0, values=0.9),
     clues=(
-        name("(?:set|init|initialize|fix|reset|get|build|create|make|apply|update|manual)_(?:\\w+_)?(?:random_)?seeds?\\w*|seed|seed_\\w+|manual_seed\\w*|set_seed\\w*|with_seed|seeds|get_rng_seed|random_seed|set_global_seed", 4.5, "named"),
-        name("sampler|sampling|sampling_states?|sample|random_sample|gumbel_sample|\\w*sampler\\w*|rng|generator|xorshift\\w*|random_\\w*|build_sampler|new_sampler|llama_sampler_init_dist", 3, "named"),
-        name("main|run|generate|init_device|update_states|from_pb|engine|init|init_model|add_request|main_\\w+|__main__|worker", 1, "weak"),
-        name("test|dataset|data\\w*|bench\\w*|hash\\w*|metric\\w*|config|args|param|audio|noise|image|shuffle|split|port|uuid|id|dropout|kernel|weights?|dummy", -3),
-        owner("\\w*sampler\\w*|\\w*sampling\\w*|\\w*runner|worker|platform|heterogeneous_sampling|\\w*chooser", 1.2),
-        uses("manual_seed\\w*|cuda_manual_seed\\w*|seed_all|set_random_seed|seed_everything|set_seed|seed_from_u_64|srand|mt_19937|new_rand|new_pcg|std_rng|isaac_64_rng|isaac_rng|small_rng|chacha\\w*|set_rng_state|get_llama_rng_seed|default_rng|prng_key|new_source|random_seed|xorshift\\w*|rng_seed|rng_state", 4, "seeds"),
-        uses("seeds?|seed_\\w*|\\w*_seed", 2, "seed"),
-        uses("generators?|rng|philox\\w*|random_state|random|rand", 1.5, "rng"),
-        uses("use_deterministic_algorithms|deterministic\\w*|batch_invariant\\w*|cudnn", 1.2),
-        uses("temperatures?|top_?p|top_?k|multinomial|sampling_params|sample\\w*|sampler", 1, "samples"),
+        name(
+            r"(?:set|init|initialize|fix|reset|get|build|create|make|apply|update|manual)_(?:\w+_)?(?:random_)?seeds?\w*|"
+            r"seed|seed_\w+|manual_seed\w*|set_seed\w*|with_seed|seeds|get_rng_seed|random_seed|"
+            "set_global_seed",
+            4.5,
+            "named",
+        ),
+        name(
+            r"sampler|sampling|sampling_states?|sample|random_sample|gumbel_sample|\w*sampler\w*|"
+            r"rng|generator|xorshift\w*|random_\w*|build_sampler|new_sampler|llama_sampler_init_dist",
+            3,
+            "named",
+        ),
+        name(
+            "main|run|generate|init_device|update_states|from_pb|engine|init|init_model|"
+            r"add_request|main_\w+|__main__|worker",
+            1,
+            "weak",
+        ),
+        name(
+            r"test|dataset|data\w*|bench\w*|hash\w*|metric\w*|config|args|param|audio|noise|image|"
+            "shuffle|split|port|uuid|id|dropout|kernel|weights?|dummy",
+            -3,
+        ),
+        owner(
+            r"\w*sampler\w*|\w*sampling\w*|\w*runner|worker|platform|heterogeneous_sampling|"
+            r"\w*chooser",
+            1.2,
+        ),
+        uses(
+            r"manual_seed\w*|cuda_manual_seed\w*|seed_all|set_random_seed|seed_everything|set_seed|"
+            "seed_from_u_64|srand|mt_19937|new_rand|new_pcg|std_rng|isaac_64_rng|isaac_rng|"
+            r"small_rng|chacha\w*|set_rng_state|get_llama_rng_seed|default_rng|prng_key|new_source|"
+            r"random_seed|xorshift\w*|rng_seed|rng_state",
+            4,
+            "seeds",
+        ),
+        uses(r"seeds?|seed_\w*|\w*_seed", 2, "seed"),
+        uses(r"generators?|rng|philox\w*|random_state|random|rand", 1.5, "rng"),
+        uses(r"use_deterministic_algorithms|deterministic\w*|batch_invariant\w*|cudnn", 1.2),
+        uses(r"temperatures?|top_?p|top_?k|multinomial|sampling_params|sample\w*|sampler", 1, "samples"),
         takes("seeds?|generators?|rng", 1.5, "seed"),
-        path("sampl\\w*|seed\\w*|random|rng|generate|sample|train|run", 1.2),
-        about("seeds?|determinis\\w*|reproducib\\w*", 1.5, "seed"),
-        code(r"(?i)manual_seed|seed_from_u64|mt19937|srand\(|\.seed\(|NewPCG|rand\.New|set_seed|rng\.seed|NewSource|rng_seed|Generator\(", 2.5, "seeds"),
+        path(r"sampl\w*|seed\w*|random|rng|generate|sample|train|run", 1.2, "place"),
+        about(r"seeds?|determinis\w*|reproducib\w*", 1.5, "seed"),
+        code(
+            r"(?i)manual_seed|seed_from_u64|mt19937|srand\(|\.seed\(|NewPCG|rand\.New|set_seed|"
+            r"rng\.seed|NewSource|rng_seed|Generator\(",
+            2.5,
+            "seeds",
+        ),
     ),
-    needs=("named|weak|samples", "seeds|rng", "seed|seeds"),
-    least=9,
+    needs=("seeds|rng", "seed|seeds"),
+    least=6.5,
     near={"sampler": 1.5},
 )

@@ -8,23 +8,79 @@ TENSOR_PARALLEL = Concept(
     looked_for="splits weights over devices and sums or gathers their results",
     kinds=kinds(types=1.0, callables=0.9),
     clues=(
-        name("(?:tensor_(?:model_)?parallel|tp)_\\w*|apply_tp\\w*|\\w*_tp|(?:custom_)?all_?reduce\\w*|all_?gather\\w*|\\w*all_?reduce\\w*|sum_all_\\w+|reduce_scatter\\w*", 4, "named"),
-        name("group_coordinator|(?:py)?nccl_?(?:comm\\w*|impl|backend)?|comm|communicator|distributed_(?:communicator|impl|comm)|\\w*communicator\\w*|comm_\\w+|process_group|nn_network\\w*|network|distributed_impl|torch_distributed\\w*|py_nccl_\\w*|pynccl\\w*|sync_\\w*slices?\\w*|nn_\\w*slice\\w*|init_process_group|initialize_\\w*parallel\\w*|initialize_torch_distributed|init_distributed\\w*|maybe_init_dist|world|\\w*slicer", 3.5, "named"),
-        name("row_parallel\\w*|column_parallel\\w*|tensor_parallel\\w*|\\w*row_linear|\\w*column_linear|row_\\w*linear\\w*|shard\\w*|ring_\\w*|\\w*parallel_layer|vocab_parallel\\w*|merged_column\\w*", 3.5, "named"),
-        name("config|args|test|metric\\w*|quant\\w*|lora|weights?|loader|load|moe|expert\\w*|ep|pp|pipeline|dp|data_parallel|ddp|cp|context_parallel|sequence_parallel|kv|connector|transfer|rank|size|is|get_rank|bench\\w*|error|message|socket|info|id|mixin|kernel|fused|fusion|spec|eplb|quick|symm\\w*|flashinfer|elastic|stateless|mla|nixl|ray|split", -2.5),
-        has("all_reduce\\w*|all_gather\\w*|broadcast\\w*|reduce_scatter\\w*|sum_all_reduce|send|recv|sync\\w*|read\\w*|write\\w*", 2.5, "collective"),
+        name(
+            r"(?:tensor_(?:model_)?parallel|tp)_\w*|apply_tp\w*|\w*_tp|(?:custom_)?all_?reduce\w*|"
+            r"all_?gather\w*|\w*all_?reduce\w*|sum_all_\w+|reduce_scatter\w*|sync_\w*slices?\w*",
+            4,
+            "collective",
+        ),
+        name(
+            r"group_coordinator|(?:py)?nccl_?(?:comm\w*|impl|backend)?|comm|communicator|"
+            r"distributed_(?:communicator|impl|comm)|\w*communicator\w*|comm_\w+|process_group|"
+            r"nn_network\w*|network|distributed_impl|torch_distributed\w*|py_nccl_\w*|pynccl\w*|"
+            r"sync_\w*slices?\w*|nn_\w*slice\w*|init_process_group|initialize_\w*parallel\w*|"
+            r"initialize_torch_distributed|init_distributed\w*|maybe_init_dist|world|\w*slicer",
+            3.5,
+            "named",
+        ),
+        name(
+            r"row_parallel\w*|column_parallel\w*|tensor_parallel\w*|\w*row_linear|\w*column_linear|"
+            r"row_\w*linear\w*|shard\w*|ring_\w*|\w*parallel_layer|vocab_parallel\w*|"
+            r"merged_column\w*",
+            3.5,
+            "named",
+        ),
+        name(
+            r"config|args|test|metric\w*|quant\w*|lora|weights?|loader|load|moe|expert\w*|ep|pp|"
+            "pipeline|dp|data_parallel|ddp|cp|context_parallel|sequence_parallel|kv|connector|"
+            r"transfer|rank|size|is|get_rank|bench\w*|error|message|socket|info|id|mixin|kernel|"
+            r"fused|fusion|spec|eplb|quick|symm\w*|flashinfer|elastic|stateless|mla|nixl|ray|split",
+            -2.5,
+        ),
+        has(
+            r"all_reduce\w*|all_gather\w*|broadcast\w*|reduce_scatter\w*|sum_all_reduce|send|recv|"
+            r"sync\w*|read\w*|write\w*",
+            2.5,
+            "collective",
+        ),
         has("forward|apply|call", 0.5),
-        uses("all_reduce\\w*|sum_all_reduce|allreduce|all_gather\\w*|reduce_scatter\\w*|nccl_all_reduce|nccl_\\w+|all_gather_into_tensor|tensor_model_parallel_all_\\w+|funcol|reduce_from\\w*|broadcast\\w*|sync_with_root|sync_node_slices\\w*", 3, "collective"),
-        uses("init_process_group|process_group|new_group|nccl|gloo|dist|distributed|process_groups?|device_group|get_world_size|comm|communicator|nccl_comm\\w*|group|ring\\w*|mpi\\w*", 1.5, "group"),
-        uses("world_size|tp_size|tp_rank|tensor_parallel_size|tp_world_size|n_nodes|num_shards?|local_rank|rank|n_workers", 2, "ranks"),
-        uses("weight|linear|in_features|input_size_per_partition|shard\\w*|chunk|split|slice\\w*", 0.7),
-        uses("ddp|distributed_data_parallel|optimizer|backward|fsdp\\w*", -3),
-        path("tp|tensor_parallel\\w*|parallel_state|communication_op|distributed|linear|comm|device_communicators|nn_network|nccl|pynccl|dist\\w*|network|layers|parallel\\w*|dist_utils|communication", 1.8),
-        base("module|linear\\w*|\\w*communicator\\w*|distributed_impl|comm\\w*", 0.3),
-        owner("\\w*coordinator\\w*|\\w*communicator\\w*|\\w*parallel_linear|\\w*comm\\w*", 0.8),
-        about("tensor[ -](?:model[ -])?parallel\\w*|all-?reduce|collective", 1),
-        code(r"(?i)all_?reduce\w*\(|all_?gather\w*\(|ncclAllReduce|AllReduce|reduce_scatter\w*\(|init_process_group\(", 1.5, "collective"),
+        uses(
+            r"all_reduce\w*|sum_all_reduce|allreduce|all_gather\w*|reduce_scatter\w*|"
+            r"nccl_all_reduce|nccl_\w+|all_gather_into_tensor|tensor_model_parallel_all_\w+|funcol|"
+            r"reduce_from\w*|broadcast\w*|sync_with_root|sync_node_slices\w*",
+            3,
+            "collective",
+        ),
+        uses(
+            "init_process_group|process_group|new_group|nccl|gloo|dist|distributed|process_groups?|"
+            r"device_group|get_world_size|comm|communicator|nccl_comm\w*|group|ring\w*|mpi\w*",
+            1.5,
+            "group",
+        ),
+        uses(
+            "world_size|tp_size|tp_rank|tensor_parallel_size|tp_world_size|n_nodes|num_shards?|"
+            "local_rank|rank|n_workers",
+            2,
+            "ranks",
+        ),
+        uses(r"weight|linear|in_features|input_size_per_partition|shard\w*|chunk|split|slice\w*", 0.7),
+        uses(r"ddp|distributed_data_parallel|optimizer|backward|fsdp\w*", -3),
+        path(
+            r"tp|tensor_parallel\w*|parallel_state|communication_op|distributed|linear|comm|"
+            r"device_communicators|nn_network|nccl|pynccl|dist\w*|network|layers|parallel\w*|"
+            "dist_utils|communication",
+            1.8,
+        ),
+        base(r"module|linear\w*|\w*communicator\w*|distributed_impl|comm\w*", 0.3),
+        owner(r"\w*coordinator\w*|\w*communicator\w*|\w*parallel_linear|\w*comm\w*", 0.8),
+        about(r"tensor[ -](?:model[ -])?parallel\w*|all-?reduce|collective", 1),
+        code(
+            r"(?i)all_?reduce\w*\(|all_?gather\w*\(|ncclAllReduce|AllReduce|reduce_scatter\w*\(|"
+            r"init_process_group\(",
+            1.5,
+            "collective",
+        ),
     ),
     needs=("named|collective", "collective|group", "ranks|collective"),
-    least=9.5,
+    least=7,
 )
