@@ -69,7 +69,7 @@ def draw(repositories: list[str], output: Path) -> int:
         print(where, {k: len(v) for k, v in sorted(pool.items())}, file=sys.stderr)
     known = {_identity(r): r for r in _read(output)} if output.exists() else {}
     rng, rows = random.Random(SEED), []
-    for origin, edges in sorted(pool.items()):
+    for _, edges in sorted(pool.items()):
         by_repo: dict[str, list[dict]] = defaultdict(list)
         for edge in edges:
             by_repo[edge["repo"]].append(edge)

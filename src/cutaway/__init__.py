@@ -11,6 +11,8 @@ _PUBLIC = {
     "models": "cutaway.catalogue:entries",
     "inspect": "cutaway.trace.inspect:inspect",
     "cost": "cutaway.costing:cost",
+    "report": "cutaway.reading:report",
+    "path": "cutaway.reading:path",
     "CostResult": "cutaway.report.result:CostResult",
     "CutawayError": "cutaway.errors:CutawayError",
 }

@@ -20,7 +20,10 @@ __all__ = ["COMMANDS", "main", "run"]
 COMMANDS = {
     "inspect": ("cutaway.cli.inspect:inspect", "The module tree: classes, shapes, dtypes, parameters."),
     "cost": ("cutaway.cli.cost:cost", "What every line computes and moves, as formulas or numbers."),
-    "report": ("cutaway.cli.report:report", "What a repository is and where its parts are, each statement with its line."),
+    "report": (
+        "cutaway.cli.report:report",
+        "What a repository is and where its parts are, each statement with its line.",
+    ),
     "path": ("cutaway.cli.path:path", "How one definition of a repository reaches another, hop by hop."),
     "verify": ("cutaway.cli.verify:verify", "What in a report does not hold, checked against the source."),
     "models": ("cutaway.cli.models:models", "The catalogue of models."),

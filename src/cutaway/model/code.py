@@ -67,7 +67,7 @@ class Import(Struct, array_like=True, gc=False, frozen=True):
 class Call(Struct, array_like=True, gc=False, frozen=True):
     """A call site. `callee` is the source of what is called (`self.model.layers[0]`, `kernel[grid]`); `args` the
     sources of its arguments (`target=worker`), each cut to 80 characters, at most 12. `how` is made of `await`,
-    `loop` (inside a loop), `launch` (`kernel<<<>>>` or `kernel[grid]()`), `yield`."""
+    `loop` (inside a loop), `launch` (`kernel<<<>>>` or `kernel[grid]()`), `go` and `defer` (Go's statements), `yield`."""
 
     scope: int
     line: int
@@ -91,11 +91,12 @@ class Bind(Struct, array_like=True, gc=False, frozen=True):
 class Mark(Struct, array_like=True, frozen=True):
     """Something a file declares or does that detectors look for, one `kind` from the list below.
 
-    env (name, default) · flag (name, default, help, dest) · field (name, annotation, default: of a config or data class) · member (of an
-    enum) · entry (key, value, table: of a registry dictionary) · main (`if __name__ == "__main__"`, `fn main`) · script (name, target:
-    console script) · loop (test) · raise · except · route (method, path) · metric · lock · queue · task · note (a FIXME or
-    HACK comment) · command (a build or install command) · dependency (name, version) · binding (name, target: `m.def`,
-    TORCH_LIBRARY) · launch (kernel) · target (of Make, CMake) · title (of a document) · literal (a module's string or number constant)
+    env (name, default) · flag (name, default, help, dest) · field (name, annotation, default: of a config or data class) ·
+    member (of an enum) · entry (key, value, table: of a registry dictionary) · main (`if __name__ == "__main__"`, `fn main`)
+    · script (name, target: console script) · loop (test) · raise · except · route (method, path) · metric · lock · queue ·
+    task · note (a FIXME or HACK comment) · command (a build or install command) · dependency (name, version) · binding
+    (name, target: `m.def`, TORCH_LIBRARY) · impl (name: a type; trait, end: of a Rust `impl`) · launch (kernel) · target
+    (of Make, CMake) · title (of a document) · literal (a module's string or number constant)
     """
 
     kind: str
@@ -107,8 +108,8 @@ class Mark(Struct, array_like=True, frozen=True):
 
 class FileRecord(Struct, array_like=True, frozen=True):
     """Everything one file says. `language` is python, c, cpp, cuda, rust, go, typescript, javascript, shell, docker,
-    make, cmake, toml, yaml, json, markdown, text, or empty for what is not read; `parse` is ok, errors (a grammar met text that it
-    could not read), fallback (another reader than the language's own), pattern (found by patterns alone), skipped."""
+    make, cmake, toml, yaml, json, markdown, text, or empty for what is not read; `parse` is ok, errors (a grammar met text
+    that it could not read), fallback (another reader than the language's own), pattern (found by patterns alone), skipped."""
 
     language: str
     lines: int

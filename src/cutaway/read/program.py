@@ -59,7 +59,8 @@ class Program:
 
     def lines(self, path: str) -> list[str]:
         """A file's lines without their ends; line n is `lines[n - 1]`."""
-        return self.text(path).splitlines()
+        lines = self.text(path).split("\n")  # not `splitlines`: parsers do not count a form feed
+        return lines[:-1] if lines[-1] == "" else lines
 
     @cached_property
     def names(self) -> dict[str, list[tuple[str, int]]]:
