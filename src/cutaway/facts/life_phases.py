@@ -251,7 +251,34 @@ def triggers(program: Program, known: dict[Node, Function], looping: set[Node]) 
                         program, function, call.line, "", f"exits: {call.callee}({', '.join(call.args)})"
                     )
                 )
+    for node in sorted(looping):
+        rows += _answers(program, known[node])
     return sorted(rows, key=lambda r: (r["path"], r["line"]))[:60]
+
+
+def _answers(program: Program, loop: Function) -> list[dict[str, Any]]:
+    """Where a function says True to the loop that asks it whether to end: `stop = self.tick()` under `while not stop`."""
+    asked = {word for mark in loop.loops for word in re.findall(r"\bnot (\w+)$", mark.name)}
+    record = program.record(loop.path)
+    first, last = loop.definition.line, loop.definition.end
+    told = {b.line for b in record.binds if b.target in asked and first <= b.line <= last}
+    rows = []
+    for edge in loop.edges:
+        definition = program.definition(edge.path, edge.symbol) if edge.line in told and edge.path else None
+        if definition is None:
+            continue
+        lines = program.lines(edge.path)
+        for number in range(definition.line, definition.end + 1):
+            if lines[number - 1].strip() == "return True":
+                above = (
+                    n for n in range(number, definition.line, -1) if lines[n - 1].lstrip().startswith("if ")
+                )
+                at = next(above, number)
+                proof = evidence(program, edge.path, at, "says that the loop is to end", number)
+                where = {"path": edge.path, "line": at, "symbol": definition.name}
+                if not any(r["line"] == at for r in rows):
+                    rows.append({**where, "flag": "", "evidence": [proof]})
+    return rows
 
 
 def _trigger(program: Program, function: Function, line: int, flag: str, why: str) -> dict[str, Any]:

@@ -105,10 +105,13 @@ def _overrides(program: Program, path: str, symbol: str) -> list[Node]:
 
 
 def entry_reach(
-    program: Program, entries: list[dict[str, Any]], tasks: Iterable[dict[str, Any]] = ()
+    program: Program,
+    entries: list[dict[str, Any]],
+    tasks: Iterable[dict[str, Any]] = (),
+    chosen: Iterable[Node] = (),
 ) -> dict[Node, Step]:
     """What the entry points reach; lesser entry points start a little later, and so does what runs as a process or thread
-    (of `creation_points`) when no call was seen to lead to its maker."""
+    (of `creation_points`) when no call was seen to lead to its maker, and the methods of what tables choose."""
     starts = []
     for entry in entries:
         late = max(0.0, 1.0 - entry["score"]) * 2
@@ -120,6 +123,7 @@ def entry_reach(
         for t in tasks
         if not t["spawns"] and t["kind"] in ("process", "thread")
     ]
+    starts += [(node, UNSEEN) for node in chosen]
     return reach(program, starts)
 
 

@@ -1,0 +1,99 @@
+# Comparisons that tell one event from another: `message["type"] == "start"`, `isinstance(event, Data)`, `kind is
+# PAUSED`, `case`, names put together for getattr, messages that are made, and assertions about state.
+"""`chains(program, path)`."""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import NamedTuple
+
+from cutaway.read.program import Program
+
+__all__ = ["Chain", "chains"]
+
+_TOLD = re.compile(
+    r"(type|event|message|msg|kind|command|cmd|action|method|op|state|status|signal|request|scope)",
+    re.IGNORECASE,
+)
+_NAME = re.compile(r"^[\w./:-]{2,60}$")
+
+
+class Chain(NamedTuple):
+    """One comparison. `kind` is compared, emitted, getattr (its name the fixed part) or guard; `handler` the function."""
+
+    kind: str
+    name: str
+    line: int
+    handler: str
+
+
+def chains(program: Program, path: str) -> list[Chain]:
+    """The comparisons of a Python file in order of line; none for a file that does not parse."""
+    kept = program.__dict__.setdefault("_chains", {})
+    if path not in kept:
+        try:
+            tree = ast.parse(program.text(path))
+        except (SyntaxError, ValueError, RecursionError):
+            kept[path] = []
+            return []
+        found: list[Chain] = []
+        _walk(tree, "", found)
+        kept[path] = sorted(found, key=lambda c: c.line)
+    return kept[path]
+
+
+def _walk(node: ast.AST, name: str, found: list[Chain]) -> None:
+    for child in ast.iter_child_nodes(node):
+        inner = name
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            inner = f"{name}.{child.name}" if name else child.name
+        else:
+            _note(child, name, found)
+        _walk(child, inner, found)
+
+
+def _note(node: ast.AST, name: str, found: list[Chain]) -> None:
+    if isinstance(node, ast.Compare) and len(node.ops) == 1 and _TOLD.search(ast.unparse(node.left)[:80]):
+        for value in _values(
+            node.comparators[0], isinstance(node.ops[0], ast.Eq | ast.NotEq | ast.Is | ast.IsNot)
+        ):
+            found.append(Chain("compared", value, node.lineno, name))
+    elif isinstance(node, ast.Call):
+        _call(node, name, found)
+    elif isinstance(node, ast.Dict):
+        for key, value in zip(node.keys, node.values, strict=True):
+            told = isinstance(key, ast.Constant) and key.value in ("type", "event", "kind", "op", "action")
+            if told and isinstance(value, ast.Constant) and isinstance(value.value, str):
+                found.append(Chain("emitted", value.value, value.lineno, name))
+    elif isinstance(node, ast.match_case) and isinstance(node.pattern, ast.MatchValue | ast.MatchClass):
+        shown = node.pattern.value if isinstance(node.pattern, ast.MatchValue) else node.pattern.cls
+        found.append(
+            Chain("compared", ast.unparse(shown).strip("\"'").rpartition(".")[2], node.pattern.lineno, name)
+        )
+    elif isinstance(node, ast.Assert):
+        text = ast.unparse(node.test)
+        if "self." in text and re.search(r"is_set\(\)|state|status|started|closed|complete|not self\.", text):
+            found.append(Chain("guard", text[:80], node.lineno, name))
+
+
+def _values(node: ast.expr, equal: bool) -> list[str]:
+    """The names of what is compared with: a text, an enumeration's member or a class."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str) and equal and _NAME.match(node.value):
+        return [node.value]
+    if isinstance(node, ast.Attribute) and equal and node.attr[:1].isupper():
+        return [node.attr]
+    return []
+
+
+def _call(node: ast.Call, name: str, found: list[Chain]) -> None:
+    function = ast.unparse(node.func) if isinstance(node.func, ast.Name | ast.Attribute) else ""
+    if function == "isinstance" and len(node.args) == 2 and _TOLD.search(ast.unparse(node.args[0])[:80]):
+        kinds = node.args[1].elts if isinstance(node.args[1], ast.Tuple) else [node.args[1]]
+        for kind in kinds:
+            if isinstance(kind, ast.Attribute | ast.Name):
+                found.append(Chain("compared", ast.unparse(kind).rpartition(".")[2], node.lineno, name))
+    elif function == "getattr" and len(node.args) >= 2 and isinstance(node.args[1], ast.JoinedStr):
+        fixed = next((v.value for v in node.args[1].values if isinstance(v, ast.Constant)), "")
+        if isinstance(fixed, str):
+            found.append(Chain("getattr", fixed, node.lineno, name))

@@ -1,0 +1,90 @@
+# How failures travel: where they are caught and what is done with them, where one becomes another, where the process ends
+# and with which code, what is set or freed whatever happens.
+"""`find_errors(program, reached)`."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from cutaway.facts.lookup import evidence
+from cutaway.facts.reach import Node, Step, holder
+from cutaway.facts.roles import role_of
+from cutaway.read.program import Program
+
+__all__ = ["find_errors"]
+
+MOST = 80
+_EXIT = re.compile(r"(^|\.)(sys\.exit|os\._exit|exit|abort)$")
+_BROAD = re.compile(r"\b(BaseException|Exception)\b")
+_KINDS = (
+    ("ends the process", re.compile(r"sys\.exit|os\._exit|\bexit\(|os\.kill|raise SystemExit")),
+    ("becomes another", re.compile(r"\braise \w[\w.]*\(?.*\bfrom\b|\braise [A-Z]\w+\(")),
+    ("is passed on", re.compile(r"\braise\b|set_exception|put\w*\(\s*(e|exc|err|error)\b")),
+    ("is kept as state", re.compile(r"self\.\w+ = (True|False|e|exc|err)\b")),
+    ("ends a connection or task", re.compile(r"\.(close|cancel|shutdown|terminate|kill|abort)\(")),
+    ("is answered", re.compile(r"send_\w*(error|response|50\d|40\d)|Response\(|HTTPException|status_code")),
+    ("is logged", re.compile(r"\b(log|logger|logging|warnings|traceback|print)\b")),
+    ("is ignored", re.compile(r"^(pass|continue|break|return( None)?|\.\.\.)?$")),
+)
+
+
+def find_errors(program: Program, reached: dict[Node, Step] | None = None) -> list[dict[str, Any]]:
+    """`{kind, caught, does, path, line, symbol, evidence}`: except sites and what they do, conversions, exits with their code,
+    those on the way from the entry points first and the broadest among them. `kind` is a clause: is logged, becomes another,
+    ends the process, is ignored, ..."""
+    rows = []
+    for path in program.paths:
+        record = program.record(path)
+        if record.language != "python" or role_of(path) not in ("code", "tool"):
+            continue
+        for mark in record.marks:
+            symbol = holder(record, mark.scope)
+            if mark.kind == "except" and not mark.name.startswith(("ImportError", "ModuleNotFoundError")):
+                does = mark.detail.get("does", "")
+                kind = next((k for k, p in _KINDS if p.search(does)), "is handled")
+                rows.append(_row(program, path, mark.line, symbol, kind, mark.name, does))
+            elif mark.kind == "raise" and _in_handler(record, mark.line, symbol):
+                rows.append(_row(program, path, mark.line, symbol, "becomes another", "", mark.name))
+            elif mark.kind == "raise" and re.match(
+                r"\w+(Error|Exception)\(.*%|\w+Error\(f?[\"'](unexpected|invalid)", mark.name, re.I
+            ):
+                rows.append(_row(program, path, mark.line, symbol, "is raised for wrong use", "", mark.name))
+        for call in record.calls:
+            if _EXIT.search(call.callee) and call.scope >= 0:
+                text = f"{call.callee}({', '.join(call.args)})"
+                rows.append(
+                    _row(program, path, call.line, holder(record, call.scope), "ends the process", "", text)
+                )
+    rows.sort(key=lambda r: (_rank(r, reached), r["path"], r["line"]))
+    return rows[:MOST]
+
+
+def _in_handler(record, line: int, symbol: str) -> bool:
+    """Does a raise stand within a few lines below an except of its own function?"""
+    return any(
+        m.kind == "except" and m.line < line <= m.line + 8 and holder(record, m.scope) == symbol
+        for m in record.marks
+    )
+
+
+def _rank(row: dict[str, Any], reached: dict[Node, Step] | None) -> float:
+    step = (reached or {}).get((row["path"], row["symbol"]))
+    cost = step.cost if step else 8.0
+    return cost - 3.0 * bool(_BROAD.search(row["caught"])) - 2.0 * (row["kind"] == "ends the process")
+
+
+def _row(
+    program: Program, path: str, line: int, symbol: str, kind: str, caught: str, does: str
+) -> dict[str, Any]:
+    what = f"{caught} {kind}" if caught else kind
+    proof = evidence(program, path, line, what)
+    return {
+        "kind": kind,
+        "caught": caught,
+        "does": does[:160],
+        "path": path,
+        "line": line,
+        "symbol": symbol,
+        "evidence": [proof],
+    }

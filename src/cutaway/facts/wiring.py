@@ -1,0 +1,182 @@
+# What is chosen while the program runs: tables from names to classes, classes taken by whether a package can be imported,
+# names put together for getattr, modules imported by string. A reader of call sites alone does not see these.
+"""`find_wiring(program)`: dynamic wiring, and registries as places to extend."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from typing import Any
+
+from cutaway.facts.chains import chains
+from cutaway.facts.lookup import evidence, lookup
+from cutaway.facts.roles import role_of
+from cutaway.model.code import FileRecord, Mark
+from cutaway.read.program import Program
+
+__all__ = ["chosen", "find_extension_points", "find_wiring"]
+
+MOST = 60
+_QUALIFIED = re.compile(r"""^["'][\w.]+[.:][A-Za-z_]\w*["']$""")
+_CLASSISH = re.compile(r"^([\w.]+\.)?[A-Z]\w*$|^\([\"']")
+_IMPORTS = re.compile(
+    r"(^|\.)(import_module|__import__|import_string|import_from_string|resolve_obj_by_qualname|load_object|entry_points)$"
+)
+
+
+def find_wiring(program: Program) -> list[dict[str, Any]]:
+    """`{kind, name, path, line, choices, evidence}`: kinds are table, optional import, getattr, import by name."""
+    rows = []
+    for path in program.paths:
+        record = program.record(path)
+        if record.language != "python" or role_of(path) != "code":
+            continue
+        rows += _tables(program, path, record)
+        rows += _optional(program, path, record)
+        for call in record.calls:
+            if _IMPORTS.search(call.callee) and call.scope >= 0:
+                rows.append(_row(program, "import by name", call.callee, path, call.line, call.args[:1]))
+        words = {w for d in record.defs for w in d.words}
+        if "getattr" in words:
+            rows += [
+                _row(program, "getattr", c.name, path, c.line, [])
+                for c in chains(program, path)
+                if c.kind == "getattr"
+            ]
+    rows.sort(key=lambda r: (r["kind"] != "table", -len(r["choices"]), r["path"], r["line"]))
+    return rows[:MOST]
+
+
+def _row(program: Program, kind: str, name: str, path: str, line: int, choices: list[str]) -> dict[str, Any]:
+    proof = evidence(program, path, line, f"chosen while it runs ({kind})")
+    return {"kind": kind, "name": name, "path": path, "line": line, "choices": choices, "evidence": [proof]}
+
+
+def _tables(program: Program, path: str, record: FileRecord) -> list[dict[str, Any]]:
+    """Dictionaries from names to classes, functions, or texts that name one."""
+    entries: dict[str, list[Mark]] = defaultdict(list)
+    for mark in record.marks:
+        if mark.kind == "entry" and mark.scope < 0 and mark.detail.get("table", "").isidentifier():
+            entries[mark.detail["table"]].append(mark)
+    rows = []
+    for table, marks in entries.items():
+        place = next((d for d in record.defs if d.name == table and d.kind == "constant"), None)
+        values = [m.detail.get("value", "") for m in marks]
+        named = sum(bool(_QUALIFIED.match(v) or _CLASSISH.match(v)) for v in values)
+        if place and len(marks) >= 2 and named >= len(values) / 2:
+            rows.append(_row(program, "table", table, path, place.line, [m.name for m in marks][:40]))
+    return rows
+
+
+def _optional(program: Program, path: str, record: FileRecord) -> list[dict[str, Any]]:
+    """One name given two values, the second where an import failed."""
+    given = defaultdict(list)
+    for bind in record.binds:
+        if bind.scope < 0 and re.fullmatch(r"[A-Za-z_]\w*", bind.value) and bind.kind == "assign":
+            given[bind.target].append(bind)
+    fails = [
+        m
+        for m in record.marks
+        if m.kind == "except" and m.name.startswith(("ImportError", "ModuleNotFoundError"))
+    ]
+    rows = []
+    for name, binds in given.items():
+        if len(binds) >= 2 and fails:
+            rows += [_row(program, "optional import", name, path, b.line, [b.value]) for b in binds]
+    return rows
+
+
+def chosen(program: Program, wiring: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    """(path, symbol) of the methods of classes, and of the functions, that tables of names stand for."""
+    look = lookup(program)
+    nodes = []
+    for row in wiring:
+        if row["kind"] != "table":
+            continue
+        for mark in program.record(row["path"]).marks:
+            if mark.kind == "entry" and mark.detail.get("table") == row["name"]:
+                value = mark.detail.get("value", "").strip("\"'")
+                place = look.follow(row["path"], value) or (look.dotted(value) if "." in value else None)
+                if place and place[1].kind in ("class", "function"):
+                    inside = place[1].name + "."
+                    nodes += [
+                        (place[0], d.name) for d in program.record(place[0]).defs if d.name.startswith(inside)
+                    ]
+                    nodes.append((place[0], place[1].name))
+    return list(dict.fromkeys(nodes))[:2000]
+
+
+def find_extension_points(program: Program) -> list[dict[str, Any]]:
+    """`{goal, path, line, symbol, why, evidence}`: registries (decorated or tables) and abstract classes with several
+    subclasses, those with most entries first."""
+    look = lookup(program)
+    rows = []
+    registered: dict[str, list[tuple[str, Mark]]] = defaultdict(list)
+    for path in program.paths:
+        record = program.record(path)
+        if role_of(path) != "code":
+            continue
+        for mark in record.marks:
+            if mark.kind == "entry" and "regist" in mark.detail.get("table", "").lower() and mark.scope >= 0:
+                registered[mark.detail["table"]].append((path, mark))
+        if record.language != "python":
+            continue
+        for row in _tables(program, path, record):
+            rows.append(
+                _point(
+                    f"add to {row['name']}",
+                    path,
+                    row["line"],
+                    row["name"],
+                    len(row["choices"]),
+                    row["evidence"],
+                )
+            )
+        for definition in record.defs:
+            if definition.kind == "class" and "abstract" in definition.flags:
+                heirs = [h for h in program.subclasses(path, definition.name) if role_of(h[0]) == "code"]
+                if len(heirs) >= 2:
+                    proof = evidence(
+                        program, path, definition.line, f"{len(heirs)} subclasses", symbol=definition.name
+                    )
+                    rows.append(
+                        _point(
+                            f"another {definition.name}",
+                            path,
+                            definition.line,
+                            definition.name,
+                            len(heirs),
+                            [proof],
+                        )
+                    )
+    for name, marks in registered.items():
+        if len(marks) >= 2:
+            path, mark = marks[0]
+            place = look.follow(path, name)
+            where, line = (place[0], place[1].line) if place else (path, mark.line)
+            proof = evidence(program, path, mark.line, f"registered with {name}")
+            rows.append(
+                _point(
+                    f"register with {name}",
+                    where,
+                    line,
+                    place[1].name if place else name,
+                    len(marks),
+                    [proof],
+                )
+            )
+    rows.sort(key=lambda r: (-r["entries"], r["path"], r["line"]))
+    return rows[:30]
+
+
+def _point(goal: str, path: str, line: int, symbol: str, entries: int, proofs: list) -> dict[str, Any]:
+    why = f"{entries} are there already, found by the same way"
+    return {
+        "goal": goal,
+        "path": path,
+        "line": line,
+        "symbol": symbol,
+        "entries": entries,
+        "why": why,
+        "evidence": proofs,
+    }
