@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from cutaway.facts.concept import Clue
+from cutaway.facts.concept import CALLABLE, TYPE, Clue
 from cutaway.facts.roles import role_of
 from cutaway.facts.words import matcher, snake
 from cutaway.model.code import Def
@@ -31,13 +31,15 @@ _SCRIPT_WORDS = 12  # fewer identifiers outside of definitions are imports and c
 class Entity:
     """A definition, or a file's statements outside of any (`definition.kind` is `script`, its name empty)."""
 
-    __slots__ = ("definition", "fields", "index", "mask", "members", "path", "role")
+    __slots__ = ("definition", "fields", "index", "mask", "members", "parts", "path", "role", "size")
 
     def __init__(self, path: str, role: str, index: int, definition: Def):
         self.path, self.role, self.index, self.definition = path, role, index, definition
         self.mask = 0
         self.fields: list[str] = []
         self.members: list[str] = []
+        self.parts: list[Entity] = []  # methods whose bodies stand outside of the type's
+        self.size = max(1, len(definition.words))
 
     @property
     def local(self) -> str:
@@ -88,8 +90,10 @@ class Corpus:
         self.entities: list[Entity] = []
         self.by_name: dict[str, list[Entity]] = defaultdict(list)
         self.users: Counter[str] = Counter()  # identifier -> files of code that use it
+        self.body_bits = sum(1 << bit for bit, clue in enumerate(clues) if clue.field == "uses")
         for path in program.paths:
             self._add(path)
+        self._join_types()
 
     def _add(self, path: str) -> None:
         record = self.program.record(path)
@@ -117,8 +121,7 @@ class Corpus:
         for entity in mine:
             holder = heirs.get(entity.container)
             if holder is not None and holder is not entity:
-                holder.members.append(entity.local)
-                holder.mask |= self.lexicons["has"].mask(entity.local)
+                self._join(holder, entity)
         if len(record.words) >= _SCRIPT_WORDS and record.language == "python":
             script = Entity(path, role, -1, Def("", SCRIPT, 1, 1, record.lines, words=record.words))
             script.mask = path_mask | self._mask(script.definition)
@@ -127,6 +130,30 @@ class Corpus:
         for entity in mine:
             self.by_name[entity.local].append(entity)
         self.users.update(words)
+
+    def _join(self, holder: Entity, member: Entity) -> None:
+        """A method belongs to its type: what its body uses the type uses, where the type's own words lack it."""
+        holder.members.append(member.local)
+        holder.mask |= self.lexicons["has"].mask(member.local)
+        if not holder.definition.start <= member.definition.line <= holder.definition.end:
+            holder.parts.append(member)
+            holder.mask |= member.mask & self.body_bits
+            holder.size += member.size
+
+    def _join_types(self) -> None:
+        """Methods defined in another file than their type (C++ sources, Go and Rust files of one package)."""
+        types: dict[str, list[Entity]] = defaultdict(list)
+        for entity in self.entities:
+            if entity.definition.kind in TYPE:
+                types[entity.definition.name].append(entity)
+        for entity in self.entities:
+            if entity.container and entity.definition.kind in CALLABLE:
+                found = types.get(entity.container, ())
+                if found and all(holder.path != entity.path for holder in found):
+                    folder = entity.path.rpartition("/")[0]
+                    near = [h for h in found if h.path.rpartition("/")[0] == folder]
+                    if len(near) == 1 or (not near and len(found) == 1):
+                        self._join((near or found)[0], entity)
 
     def _mask(self, definition: Def) -> int:
         lexicons = self.lexicons
@@ -167,7 +194,12 @@ class Corpus:
     def word_for(self, entity: Entity, bit: int) -> str:
         """The first identifier of a definition's body that meets a `uses` clue."""
         pattern = matcher(self.clues[bit].pattern)
-        return next((w for w in (*entity.fields, *entity.definition.words) if pattern.search(snake(w))), "")
+        words = (
+            *entity.fields,
+            *entity.definition.words,
+            *(w for p in entity.parts for w in p.definition.words),
+        )
+        return next((w for w in words if pattern.search(snake(w))), "")
 
     @cached_property
     def imports(self) -> dict[str, list[tuple[str, tuple[str, ...]]]]:

@@ -20,7 +20,7 @@ ROLE_FACTOR = {"code": 1.0, "tool": 0.8, "example": 0.45, "benchmark": 0.4}
 # What serves one device, one auxiliary model or one rare mode is seldom "the" component; what only watches, wraps or
 # stands in for it never is. A factor for each word, in the own name or the class's, and in the path.
 _SPECIAL = matcher(
-    r"avx|avx_2|avx_512|neon|sse|simd|sve|amx|wasm|turbo\w*|hybrid|tpu|xpu|hpu|npu|neuron|gaudi|"
+    r"avx|avx_2|avx_512|neon|sse|simd|sve|amx|wasm|turbo\w*|hybrid|tpu|xpu|watermark\w*|trtllm|tensorrt\w*|llamacpp|openvino|onnx|move|p_2_p|dequant\w*|hpu|npu|neuron|gaudi|"
     "rocm|hip|ascend|cpu|metal|vulkan|sycl|opencl|cann|musa|webgpu|encoder|enc|cross|pooling|"
     "pooler|draft|drafter"
     "|spec|speculative|speculator|eagle|medusa|ngram|mtp|dflash|mamba|ssm|rwkv|gdn|fusion|"
@@ -31,7 +31,11 @@ _SPECIAL = matcher(
     "|embedding|embeddings|rerank|reranker|classify|score|reward|beam|guided|grammar|"
     "structured|distill|finetune|bert|clip|gpt_2|t_5|bloom|opt|falcon"
 )
+_STUB = re.compile(
+    r"raise (?:NotImplementedError|Exception)|^\s*(?:pass|\.\.\.)\s*$|unimplemented!|todo!", re.MULTILINE
+)
 _PRODUCT = re.compile(r"(?:^|/)(?:examples?|tools?)/(?:server|serve|main|cli|engine)/")
+_VERSION = re.compile(r"/v(\d+)/")
 _MINOR = matcher(
     "mock|fake|dummy|stub|noop|null|test|tests|example|legacy|deprecated|compat|shim|wrapper|"
     "wrapped|proxy|client|metric|metrics|stat|stats|logger|logging|tracing|tracer"
@@ -89,8 +93,23 @@ def _rank(
         _refine(corpus, concept, bits, scored, winners)
         if scored.score >= concept.least and _needs(corpus, concept, scored):
             final.append(scored)
+    _newest_first(final)
     final.sort(key=lambda s: (-round(s.score, 6), s.entity.path, s.entity.definition.line))
     return final
+
+
+def _newest_first(final: list[Scored]) -> None:
+    """Of twins that differ by a version in their path (`v2`, `v3`), the older ones step back."""
+    newest: dict[tuple[str, str], int] = {}
+    for scored in final:
+        if found := _VERSION.search(scored.entity.path):
+            twin = _VERSION.sub("/v/", scored.entity.path), scored.entity.definition.name
+            newest[twin] = max(newest.get(twin, 0), int(found[1]))
+    for scored in final:
+        if found := _VERSION.search(scored.entity.path):
+            twin = _VERSION.sub("/v/", scored.entity.path), scored.entity.definition.name
+            if int(found[1]) < newest[twin]:
+                scored.score -= 1.5
 
 
 def _bits(mask: int) -> list[int]:
@@ -104,7 +123,7 @@ def _bits(mask: int) -> list[int]:
 
 def _points(corpus: Corpus, entity: Entity, met: list[int]) -> float:
     """Points of the clues; those of the body weigh less the larger the body, since a large one mentions everything."""
-    size = max(1, len(entity.definition.words))
+    size = entity.size
     thin = min(1.0, (120 / size) ** 0.35)
     total = 0.0
     names: list[float] = []
@@ -141,6 +160,8 @@ def _refine(
         points *= 0.7
     if definition.end - definition.line < 2 and definition.kind in (*TYPE, *CALLABLE):
         points *= 0.5  # an alias or a stub
+    if definition.end - definition.line < 8 and _STUB.search(body(corpus, entity)):
+        points *= 0.6  # says that others must do it
     if points > 0:
         points += _popularity(corpus, entity, scored) + _nearness(concept, entity, scored, winners)
     scored.score = points

@@ -73,6 +73,7 @@ CONFIG = Concept(
             1.5,
             "settings",
         ),
+        has(r"forward\w*|prefill\w*|decode\w*", -4),
         uses("^arg$|invalid_param|args|flags", 1.5, "parses"),
         path(
             r"config\w*|args?|arg_utils|cli_args|server_args|envconfig|cli|launch\w*|params|options|"

@@ -24,7 +24,7 @@ GEMM = Concept(
         ),
         name(r"\w*mul_mat|mul_mat\w*|matmul\w*|\w*_mat_?mul", 4, "named"),
         name(
-            r"type|types|to_string|op|dequantizer|quantizer|test|kv_?cache|cache|moe|expert\w*|"
+            r"router|gate|type|types|to_string|op|dequantizer|quantizer|test|kv_?cache|cache|moe|expert\w*|"
             r"attention|attn|weight_loader|norm|rope|embed\w*|head|schedule|scheduler|interpolat\w*|"
             r"non_linear|lr|regression|activation|load\w*|unpack|pack|repack|scale|scales|dtype|"
             r"tune|autotune|info|get_name|is|process|file\w*|grad|cpu\w*|vec_dot\w*|block_\w+",

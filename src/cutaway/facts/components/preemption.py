@@ -23,13 +23,13 @@ PREEMPTION = Concept(
         ),
         owner(r"scheduler|sched|\w*batch\w*|block_manager|engine|server\w*", 1.5),
         uses(
-            r"preempt\w*|retract\w*|swap_out\w*|preempted\w*|evict_\w+|num_preemptions|recompute\w*|"
+            r"preempt\w*|retract\w*|swap_out\w*|preempted\w*|pause\w*|paused\w*|evict_\w+|num_preemptions|recompute\w*|"
             r"expire\w*",
             2.5,
             "preempts",
         ),
         uses(
-            r"waiting\w*|append_?left|prepend\w*|push_front|appendleft|add_req\w*|requeue|pending\w*",
+            r"waiting\w*|back_to_wait\w*|append_?left|prepend\w*|push_front|appendleft|add_req\w*|requeue|pending\w*",
             2,
             "back",
         ),
@@ -37,7 +37,7 @@ PREEMPTION = Concept(
         uses(r"running\w*|active\w*|slots", 1, "running"),
         uses("status|state|num_computed_tokens|set_status", 0.7),
         path(r"scheduler|sched\w*|scheduling", 1.5),
-        about(r"preempt\w*|retract\w*|swap\w*", 1.5),
+        about(r"preempt\w*|retract\w*|swap\w*|pause\w*", 1.5),
         code(
             r"(?i)status\w*\s*=\s*\S*(?:waiting|preempt|swapped)|"
             r"(?:waiting|pending)\w*\.(?:appendleft|push_front|insert|prepend)",
@@ -45,7 +45,7 @@ PREEMPTION = Concept(
             "back",
         ),
     ),
-    needs=("named|preempts", "frees|back", "back|running"),
+    needs=("named|preempts", "frees|back|preempts", "back|running|frees"),
     least=8,
     near={"scheduler": 2.5},
 )
