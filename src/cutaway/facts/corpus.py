@@ -185,11 +185,12 @@ class Corpus:
         return {language: count / total for language, count in lines.items()}
 
     def weight_of(self, path: str) -> float:
-        """Less for the scripts of a web page beside a program in another language."""
+        """Less for the scripts of a web page, and for a few helpers in Python, beside a program in another language."""
         language = self.program.record(path).language
-        if language in ("typescript", "javascript") and self.shares.get(language, 0.0) < 0.5:
+        share = self.shares.get(language, 0.0)
+        if language in ("typescript", "javascript") and share < 0.5:
             return 0.4
-        return 1.0
+        return 0.75 if language == "python" and share < 0.1 else 1.0
 
     def word_for(self, entity: Entity, bit: int) -> str:
         """The first identifier of a definition's body that meets a `uses` clue."""

@@ -8,6 +8,7 @@ ATTENTION = Concept(
     looked_for="computes attention from queries, keys and values",
     kinds=kinds(types=1.0, callables=0.8),
     clues=(
+        name("eval|forward|decode|infer|build_graph|layer_forward", 2, "whole"),
         name(
             r"(?:flash|paged|flash_?infer|flash_attn|fi|fa|triton|base|tokens?|hybrid|multi_?head|radix|causal_self|self|sdpa|torch)?_?(?:attention|attn)(?:_?(?:backend|impl|layer|op|module|kernel|v\d))?",
             4.5,
@@ -45,7 +46,7 @@ ATTENTION = Concept(
             r"flash_attn_with_kvcache|ggml_flash_attn_ext|paged_attention\w*|batch_decode_with\w*|"
             r"batch_prefill\w*|unified_attention\w*|context_attention\w*|flex_attention\w*|"
             r"prefill_attention|decode_attention|flash_attn_varlen\w*|scaled_dot_product_attention|"
-            r"run_sdpa|sdpa\w*|ggml_soft_max\w*|inputs_embeds_attention|softmax_in_place|softmax",
+            r"run_sdpa|sdpa\w*|ggml_soft_max\w*|inputs_embeds_attention|softmax_in_place|soft_?max\w*",
             3,
             "kernel",
         ),
@@ -75,6 +76,6 @@ ATTENTION = Concept(
             "kernel",
         ),
     ),
-    needs=("named", "qkv|kv|heads", "kernel|heads"),
+    needs=("named|whole", "qkv|kv|heads", "kernel|heads"),
     least=6.5,
 )

@@ -17,12 +17,12 @@ GEMM = Concept(
         ),
         name(
             r"\w*linear|linear_\w+|linear|\w*parallel_linear|linear_base|lin|\w*mat_?mul\w*|matmul|"
-            r"\w*gemm\w*|(?:de)?quantize\w*|\w*qlinear|weight_only\w*|unquantized_\w+|"
+            r"\w*gemm\w*|quantize\w*|\w*qlinear|weight_only\w*|unquantized_\w+|"
             r"(?:fp_8|int_8|int_4|awq|gptq|marlin|gguf|q_4_0|q_8_0|mx_fp_4|nv_fp_4)\w*",
             3.5,
             "named",
         ),
-        name(r"\w*mul_mat|mul_mat\w*|matmul\w*|\w*_mat_?mul", 4, "named"),
+        name(r"\w*mul_mat|mul_mat\w*|matmul\w*|\w*_mat_?mul", 4, "matmul"),
         name(
             r"router|gate|type|types|to_string|op|dequantizer|quantizer|test|kv_?cache|cache|moe|expert\w*|"
             r"attention|attn|weight_loader|norm|rope|embed\w*|head|schedule|scheduler|interpolat\w*|"
@@ -74,6 +74,6 @@ GEMM = Concept(
             "multiplies",
         ),
     ),
-    needs=("named", "multiplies|quant", "weights|quant|shape"),
+    needs=("named|matmul", "multiplies|quant", "weights|quant|shape|matmul"),
     least=6.5,
 )

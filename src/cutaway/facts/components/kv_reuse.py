@@ -82,6 +82,6 @@ KV_REUSE = Concept(
         code(r"(?i)hash\w*\s*(?:\[|\.get|\.update)|last_access|evict", 1),
     ),
     needs=("named|weak|cache_owner", "prefix|evicts|tree", "kv"),
-    least=8,
+    least=7,
     near={"kv_cache_block_table_or_paging": 1.5, "kv_cache_structure": 1},
 )

@@ -8,6 +8,7 @@ WEIGHT_LOADER = Concept(
     looked_for="reads weights from files into the model",
     kinds=kinds(types=0.95, callables=1.0),
     clues=(
+        uses(r"read_\w+|read|open|reader|buf_?reader|seek|tell|read_exact", 1.2, "reads"),
         name(
             r"load_(?:\w+_)?(?:weights?|checkpoint|model|tensors?|state_dict|params|safetensors|gguf|all_data|hf_weights?)|"
             r"\w*_load_model|load_weights?_\w+|load_model\w*|read_(?:checkpoint|tensors?|weights?)|"
