@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cutaway.facts.lookup import lookup, owner_of
-from cutaway.facts.reach import Node, Step, calls_of, holder
+from cutaway.facts.reach import Node, Step, calls_of, holder, runs_as
 from cutaway.facts.roles import role_of
 from cutaway.model.code import Bind, Call, Def, Edge, Mark
 from cutaway.read.program import Program
@@ -54,7 +54,7 @@ def functions(
 ) -> dict[Node, Function]:
     """The functions of the product's code in order of path and line. Languages without call edges have the rest."""
     entry = {(e["path"], e["symbol"]): e["kind"] for e in reversed(entries)}
-    runs = {(t["path"], t["symbol"]): t["kind"] for t in tasks if not t["spawns"]}
+    runs = {(t["path"], t["symbol"]): as_ for t in tasks if (as_ := runs_as(t))}
     counts = importers(program)
     found: dict[Node, Function] = {}
     for path in program.paths:

@@ -5,12 +5,19 @@ from __future__ import annotations
 
 from typing import Any
 
+from cutaway.facts.async_map import find_loose_ends
+from cutaway.facts.config_surface import find_config_surface
 from cutaway.facts.critical import find_critical
+from cutaway.facts.deprecation import find_deprecation
 from cutaway.facts.entrypoints import find_entrypoints
 from cutaway.facts.errors import find_errors
+from cutaway.facts.experiments import find_experiments
 from cutaway.facts.lifecycle import find_lifecycle
+from cutaway.facts.pitfalls import find_pitfalls, find_questions
+from cutaway.facts.processes import find_processes
 from cutaway.facts.queues import find_queues, find_sync
 from cutaway.facts.reach import entry_reach
+from cutaway.facts.requests import find_request_chain
 from cutaway.facts.states import find_states
 from cutaway.facts.wiring import chosen, find_extension_points, find_wiring
 from cutaway.read.program import Program
@@ -18,16 +25,21 @@ from cutaway.read.program import Program
 __all__ = ["find_project"]
 
 
-def find_project(program: Program, entries: list[dict[str, Any]] | None = None) -> dict[str, Any]:
-    """`{entrypoints, lifecycle, states, queues, sync, errors, wiring, critical, extension_points}`. `entries` are
-    `find_entrypoints`'s, where they are known already."""
+def find_project(
+    program: Program, entries: list[dict[str, Any]] | None = None, config: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """`{entrypoints, config_surface, lifecycle, states, queues, sync, errors, wiring, critical, extension_points, processes,
+    loose_ends, deprecation, requests, pitfalls, questions, experiments}`. `entries` and `config` are `find_entrypoints`'s and
+    `find_config_surface`'s, where they are known already."""
     entries = find_entrypoints(program) if entries is None else entries
+    config = find_config_surface(program) if config is None else config
     life = find_lifecycle(program, entries)
     wiring = find_wiring(program)
     reached = entry_reach(program, entries, life["task_creation_points"], chosen(program, wiring))
     machines = find_states(program)
-    return {
+    project: dict[str, Any] = {
         "entrypoints": entries,
+        "config_surface": config,
         "lifecycle": life,
         "states": machines,
         "queues": find_queues(program),
@@ -36,4 +48,12 @@ def find_project(program: Program, entries: list[dict[str, Any]] | None = None) 
         "wiring": wiring,
         "critical": find_critical(program, reached, life, machines),
         "extension_points": find_extension_points(program),
+        "loose_ends": find_loose_ends(program),
+        "deprecation": find_deprecation(program, reached),
+        "requests": find_request_chain(program, reached, machines),
     }
+    project["processes"] = find_processes(program, entries, life, project["queues"])
+    project["pitfalls"] = find_pitfalls(program, project, config, reached)
+    project["questions"] = find_questions(program, project, project["deprecation"], reached)
+    project["experiments"] = find_experiments(program, project, config)
+    return project

@@ -13,7 +13,7 @@ from cutaway.facts.roles import role_of
 from cutaway.model.code import Edge, FileRecord
 from cutaway.read.program import Program
 
-__all__ = ["STARTS", "Step", "calls_of", "chain", "entry_reach", "holder", "reach"]
+__all__ = ["STARTS", "Step", "calls_of", "chain", "entry_reach", "holder", "reach", "runs_as"]
 
 STARTS = ("process_target", "thread_target", "task_target")
 COST = {"process_target": 0.0, "thread_target": 0.2, "task_target": 0.2, "rpc_string_method": 0.5, "callback": 1.5,
@@ -45,6 +45,11 @@ def holder(record: FileRecord, scope: int) -> str:
             name = record.defs[scope].name
         scope = record.defs[scope].parent
     return name
+
+
+def runs_as(point: dict[str, Any]) -> str:
+    """What a creation point runs as (process, thread, task, ...), or empty where it only makes others."""
+    return point.get("runs_as", "") if point["spawns"] else point["kind"]
 
 
 def calls_of(program: Program, path: str) -> dict[str, list[Edge]]:
@@ -118,11 +123,7 @@ def entry_reach(
         starts.append(((entry["path"], entry["symbol"]), late))
         if entry["kind"] == "library" and "." not in entry["symbol"]:
             starts.append(((entry["path"], f"{entry['symbol']}.__init__"), late))
-    starts += [
-        ((t["path"], t["symbol"]), UNSEEN)
-        for t in tasks
-        if not t["spawns"] and t["kind"] in ("process", "thread")
-    ]
+    starts += [((t["path"], t["symbol"]), UNSEEN) for t in tasks if runs_as(t) in ("process", "thread")]
     starts += [(node, UNSEEN) for node in chosen]
     return reach(program, starts)
 

@@ -51,6 +51,9 @@ def creation_points(program: Program) -> list[dict[str, Any]]:
                     "score": WEIGHT[mark.detail["how"]] - 1.5, "evidence": [proof],
                 }  # fmt: skip
                 targets.setdefault((where, symbol), target)
+    for node in targets.keys() & makers.keys():
+        makers[node]["runs_as"] = targets[node]["kind"]
+        makers[node]["evidence"] += targets[node]["evidence"]
     owners = _owners(program, makers)
     rows = {**owners, **targets, **makers}
     return sorted(rows.values(), key=lambda r: (-r["score"], r["path"], r["line"]))

@@ -1,0 +1,92 @@
+# What runs at the same time and may be lost: tasks whose handle nobody keeps, threads and processes that nobody joins,
+# coroutines that are called and never awaited.
+"""`find_loose_ends(program)`."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from cutaway.facts.lookup import evidence
+from cutaway.facts.reach import holder
+from cutaway.facts.roles import role_of
+from cutaway.model.code import FileRecord, Mark
+from cutaway.read.program import Program
+
+__all__ = ["find_loose_ends"]
+
+_MADE = re.compile(r"(create_task|ensure_future|Thread|Process|Timer)$")
+UNLIKE = ("callback", "override", "queue_peer", "rpc_string_method")
+NEAR = 3  # lines above a call on which the one that takes it may begin
+
+
+def find_loose_ends(program: Program) -> list[dict[str, Any]]:
+    """`{kind, path, line, symbol, what, evidence}`: kinds are dropped task, never joined, never awaited."""
+    rows = []
+    for path in program.paths:
+        record = program.record(path)
+        if record.language != "python" or role_of(path) != "code":
+            continue
+        marks = [m for m in record.marks if m.kind == "task"]
+        for mark in marks:
+            if mark.detail.get("how") == "task" and _dropped(program, path, record, mark):
+                rows.append(
+                    _row(
+                        program,
+                        path,
+                        record,
+                        mark,
+                        "dropped task",
+                        f"nothing keeps the task that runs {mark.name}",
+                    )
+                )
+            elif mark.detail.get("how") in ("thread", "process") and _unjoined(program, path, record, mark):
+                rows.append(
+                    _row(program, path, record, mark, "never joined", f"nothing keeps what runs {mark.name}")
+                )
+        if any("async" in d.flags for d in record.defs):
+            rows += _unawaited(program, path, record)
+    return rows
+
+
+def _row(program: Program, path: str, record: FileRecord, mark: Mark, kind: str, what: str) -> dict[str, Any]:
+    where = {"path": path, "line": mark.line, "symbol": holder(record, mark.scope)}
+    return {"kind": kind, **where, "what": what, "evidence": [evidence(program, path, mark.line, what)]}
+
+
+def _dropped(program: Program, path: str, record: FileRecord, mark: Mark) -> bool:
+    """The statement begins with the call that makes the task, so that its result is lost."""
+    text = program.lines(path)[mark.line - 1].strip()
+    callee = mark.detail.get("callee", "")
+    return bool(_MADE.search(callee)) and text.startswith(callee) and "add_done_callback" not in text
+
+
+def _unjoined(program: Program, path: str, record: FileRecord, mark: Mark) -> bool:
+    """Made and started in one statement: nobody has what could be joined."""
+    text = program.lines(path)[mark.line - 1].strip()
+    made = [c for c in record.calls if c.line == mark.line and c.callee == mark.detail.get("callee")]
+    daemon = any("daemon=True" in a.replace(" ", "") for c in made for a in c.args)
+    return not daemon and text.startswith(mark.detail.get("callee", " "))
+
+
+def _unawaited(program: Program, path: str, record: FileRecord) -> list[dict[str, Any]]:
+    """A coroutine function of the repository called as a statement, without await and handed to nobody."""
+    calls = {(c.line, c.callee): c for c in record.calls}
+    rows = []
+    for edge in program.edges(path):
+        call = calls.get((edge.line, edge.callee))
+        if call is None or not edge.path or "await" in call.how or edge.origin in UNLIKE:
+            continue
+        definition = program.definition(edge.path, edge.symbol)
+        if definition is None or "async" not in definition.flags or "generator" in definition.flags:
+            continue
+        text = program.lines(path)[edge.line - 1].strip()
+        begins = f"{edge.callee}("
+        taken = any(
+            edge.line - NEAR <= c.line <= edge.line and any(begins in a for a in c.args) for c in record.calls
+        )
+        if text.startswith(begins) and not taken:
+            what = f"{edge.callee} is a coroutine; nobody awaits it"
+            mark = Mark("task", edge.line, edge.callee, call.scope)
+            rows.append(_row(program, path, record, mark, "never awaited", what))
+    return rows

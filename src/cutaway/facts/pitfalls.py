@@ -1,0 +1,294 @@
+# What will cost a reader of this repository time, each with how to see it and what to do about it. Only what a line shows.
+"""`find_pitfalls(program, project)` and `find_questions(program, project)`."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from typing import Any
+
+from cutaway.facts.async_map import find_loose_ends
+from cutaway.facts.lookup import evidence
+from cutaway.facts.reach import Node, Step, holder
+from cutaway.facts.roles import role_of
+from cutaway.model.code import Call, Edge
+from cutaway.read.program import Program
+
+__all__ = ["find_pitfalls", "find_questions"]
+
+MOST = 24
+OF_KIND = 4
+CERTAIN = ("local", "imported", "self_method", "module_call_forward", "attribute_type")
+GRAVE = ("FIXME", "HACK", "XXX", "BUG")
+
+
+def find_pitfalls(
+    program: Program, project: dict[str, Any], config: dict[str, Any], reached: dict[Node, Step]
+) -> list[dict[str, Any]]:
+    """`{kind, what, detect, fix, path, line, symbol, evidence}`, those nearest to the entry points first, a few of each kind.
+    `project` is `find_project`'s, `config` `find_config_surface`'s."""
+    rows = [*_swallowed(program), *_loose(program), *_queues(program, project), *_notes(program)]
+    rows += [*_config(program, config), *_signatures(program, reached), *_pins(program)]
+    near = {node: step.cost for node, step in reached.items()}
+    rows.sort(key=lambda r: (near.get((r["path"], r["symbol"]), 50.0), r["path"], r["line"]))
+    kept, of_kind = [], defaultdict(int)
+    for row in rows:
+        of_kind[row["kind"]] += 1
+        if of_kind[row["kind"]] <= OF_KIND:
+            kept.append(row)
+    return kept[:MOST]
+
+
+def _row(
+    program: Program, kind: str, path: str, line: int, what: str, detect: str, fix: str, symbol: str = ""
+) -> dict[str, Any]:
+    proof = evidence(program, path, line, what)
+    where = {"path": path, "line": line, "symbol": symbol or proof["symbol"]}
+    return {"kind": kind, "what": what, "detect": detect, "fix": fix, **where, "evidence": [proof]}
+
+
+def _swallowed(program: Program):
+    for path in program.paths:
+        record = program.record(path)
+        if record.language != "python" or role_of(path) != "code":
+            continue
+        for mark in record.marks:
+            broad = mark.kind == "except" and (
+                mark.detail.get("bare") or mark.name in ("Exception", "BaseException")
+            )
+            if broad and mark.detail.get("does", "").strip() in (
+                "pass",
+                "continue",
+                "return",
+                "return None",
+                "...",
+            ):
+                what = f"every failure is swallowed: except {mark.name}: {mark.detail['does']}"
+                detect = "log in the handler; run with a failing input and see that nothing is said"
+                symbol = holder(record, mark.scope)
+                yield _row(
+                    program,
+                    "swallowed",
+                    path,
+                    mark.line,
+                    what,
+                    detect,
+                    "catch what is expected, log the rest",
+                    symbol,
+                )
+
+
+def _loose(program: Program):
+    detects = {
+        "dropped task": "run with PYTHONASYNCIODEBUG=1; an exception in it is only seen when the task is collected",
+        "never joined": "end the parent and look whether the child is still there",
+        "never awaited": "run with -X dev: 'coroutine … was never awaited'",
+    }
+    fixes = {"dropped task": "keep the task in a set until it is done", "never joined": "keep it and join it at the end",
+             "never awaited": "await it or hand it to the loop"}  # fmt: skip
+    for end in find_loose_ends(program):
+        yield _row(
+            program,
+            end["kind"],
+            end["path"],
+            end["line"],
+            end["what"],
+            detects[end["kind"]],
+            fixes[end["kind"]],
+            end["symbol"],
+        )
+
+
+def _queues(program: Program, project: dict[str, Any]):
+    for queue in project["queues"]:
+        asynchronous = queue["kind"].rpartition(".")[2] in (
+            "Queue",
+            "SimpleQueue",
+            "JoinableQueue",
+            "PriorityQueue",
+        )
+        if asynchronous and not queue["bounded"] and queue["put"] and queue["get"]:
+            what = f"{queue['name']} grows without end when its reader is slower than its writers"
+            detect = f"log {queue['attribute']}.qsize() where it is filled (line {queue['put'][0]['line']})"
+            yield _row(
+                program,
+                "unbounded queue",
+                queue["path"],
+                queue["line"],
+                what,
+                detect,
+                "give it a size",
+                queue["symbol"],
+            )
+
+
+def _notes(program: Program):
+    for path in program.paths:
+        record = program.record(path)
+        if role_of(path) != "code":
+            continue
+        for mark in record.marks:
+            if mark.kind == "note" and mark.name in GRAVE:
+                what = f"{mark.name}: {mark.detail.get('text', '')}"[:140]
+                symbol = holder(record, mark.scope)
+                yield _row(
+                    program,
+                    "note",
+                    path,
+                    mark.line,
+                    what,
+                    "read the comment where it stands",
+                    "resolve it first",
+                    symbol,
+                )
+
+
+def _config(program: Program, config: dict[str, Any]):
+    """Variables that must be set, and settings with two sources."""
+    flags = {f["name"].lstrip("-").replace("-", "_").lower(): f for f in config["cli_flags"]}
+    for variable in config["env_vars"]:
+        if not variable["default"] and _demanded(program, variable):
+            what = f"{variable['name']} must be set, or KeyError"
+            detect, fix = f"unset {variable['name']} and start", "give it a default, or set it"
+            yield _row(program, "must be set", variable["path"], variable["line"], what, detect, fix)
+        for name, flag in flags.items():
+            if (
+                len(name) > 5
+                and variable["name"].lower().endswith("_" + name)
+                and role_of(flag["path"]) == "code"
+            ):
+                what = f"{variable['name']} and {flag['name']} ({flag['path']}:{flag['line']}) set the same thing"
+                yield _row(
+                    program,
+                    "two sources",
+                    variable["path"],
+                    variable["line"],
+                    what,
+                    "set both to different values",
+                    "find which is read last",
+                )
+                break
+
+
+def _demanded(program: Program, variable: dict[str, Any]) -> bool:
+    """Read by subscript, in a file that does not ask first whether it is there."""
+    name = variable["name"]
+    texts = [t.replace("'", '"') for t in program.lines(variable["path"])]
+    asked = any(f'"{name}" in ' in t or f'get("{name}"' in t or f'getenv("{name}"' in t for t in texts)
+    line = texts[variable["line"] - 1]
+    return f'environ["{name}"]' in line and not asked and not re.match(r"\s*[\w.]*environ\[.*\]\s*=", line)
+
+
+def _signatures(program: Program, reached: dict[Node, Step]):
+    """Calls whose number of positional arguments does not fit the one function that they can mean."""
+    for path in sorted({p for p, _ in reached}):
+        if path not in program or program.record(path).language != "python":
+            continue
+        calls = {(c.line, c.callee): c for c in program.record(path).calls}
+        ends: dict[tuple[int, str], list[Edge]] = defaultdict(list)
+        for edge in program.edges(path):
+            if edge.path:
+                ends[edge.line, edge.callee].append(edge)
+        for key, edges in ends.items():
+            if key in calls and len(edges) == 1 and edges[0].origin in CERTAIN:
+                yield from _misfit(program, path, calls[key], edges[0])
+
+
+def _misfit(program: Program, path: str, call: Call, edge: Edge):
+    definition = program.definition(edge.path, edge.symbol)
+    if (
+        definition is None
+        or set(definition.decorators) - {"staticmethod", "classmethod"}
+        or len(call.args) >= 12
+    ):
+        return
+    names = [p.name for p in definition.params]
+    named = any("*" in a[:2] or re.match(r"^\w+=[^=]", a) for a in call.args)
+    if named or any(n.startswith("*") for n in names):
+        return
+    bound = (
+        definition.kind == "method"
+        and bool(names)
+        and names[0] in ("self", "cls")
+        and "staticmethod" not in definition.decorators
+    )
+    needs = sum(not p.default for p in definition.params) - bound
+    if not needs <= len(call.args) <= len(names) - bound:
+        takes = f"{needs}" if needs == len(names) - bound else f"{needs} to {len(names) - bound}"
+        what = f"{edge.callee}() is given {len(call.args)} arguments; {definition.name} takes {takes} ({edge.path}:{edge.at})"
+        yield _row(
+            program, "wrong call", path, edge.line, what, "call this path: TypeError", "follow the signature"
+        )
+
+
+def _pins(program: Program):
+    """One package with two different exact versions."""
+    pins: dict[str, dict[str, tuple[str, int]]] = defaultdict(dict)
+    for path in program.paths:
+        if role_of(path) in ("test", "doc", "vendored", "example"):
+            continue
+        for mark in program.record(path).marks:
+            version = (
+                mark.detail.get("version", "")
+                if mark.kind == "dependency" and not mark.detail.get("kind")
+                else ""
+            )
+            if version.startswith("=="):
+                pins[mark.name.lower()].setdefault(version, (path, mark.line))
+    for name, versions in sorted(pins.items()):
+        if len(versions) > 1:
+            (first, (path, line)), (second, (other, at)) = sorted(versions.items())[:2]
+            what = f"{name} is pinned to {first} here and to {second} in {other}:{at}"
+            yield _row(
+                program, "conflicting pins", path, line, what, "install both lists", "agree on one version"
+            )
+
+
+def find_questions(
+    program: Program, project: dict[str, Any], deprecated: list[dict[str, Any]], reached: dict[Node, Step]
+) -> list[dict[str, Any]]:
+    """`{question, path, line, symbol, evidence}`: what reading alone could not decide: calls on the way that were not resolved,
+    twins of which none is plainly live, loops nobody was seen to enter, notes of things to do in the critical modules."""
+    rows = []
+    loops = [(r["path"], r["symbol"]) for r in project["lifecycle"]["main_loop"][:6]]
+    for path, symbol in loops:
+        for edge in program.callees(path, symbol):
+            if edge.origin == "unresolved" and "self." in edge.callee:
+                rows.append(
+                    _question(
+                        program, f"What does {edge.callee} call in {symbol}? ({edge.why})", path, edge.line
+                    )
+                )
+    for row in project["lifecycle"]["main_loop"][:8]:
+        if (row["path"], row["symbol"]) not in reached and role_of(row["path"]) == "code":
+            rows.append(_question(program, f"Who enters the loop {row['symbol']}?", row["path"], row["line"]))
+    for twin in deprecated:
+        if twin["kind"] == "twins" and twin["live"] is None:
+            places = " and ".join(f"{e['path']}:{e['line']}" for e in twin["evidence"][:2])
+            rows.append(
+                _question(
+                    program, f"Which {twin['name']} is used when: {places}?", twin["path"], twin["line"]
+                )
+            )
+    for module in project["critical"]:
+        for mark in program.record(module["path"]).marks:
+            if mark.kind == "note" and mark.name == "TODO" and mark.detail.get("text"):
+                rows.append(
+                    _question(
+                        program,
+                        f"Is this still to do: {mark.detail['text'][:100]}",
+                        module["path"],
+                        mark.line,
+                    )
+                )
+    seen, kept = set(), []
+    for row in rows:
+        if row["question"] not in seen and len(kept) < MOST:
+            seen.add(row["question"])
+            kept.append(row)
+    return kept
+
+
+def _question(program: Program, question: str, path: str, line: int) -> dict[str, Any]:
+    proof = evidence(program, path, line, question)
+    return {"question": question, "path": path, "line": line, "symbol": proof["symbol"], "evidence": [proof]}
