@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["Step", "call_nesting"]
 
 FAR = 30.0  # the cost at which a search for a part gives up
+CONSIDERED = 8  # candidates of one part
+NEARER = 3.0  # as much as one place further down in the ranking, a candidate may cost more to reach
 MOST_INSIDE = 8000  # definitions that the search for one part visits
 MOST_FROM_ENTRY = 2500  # definitions on the way from the entry points to the loop
 STEPS = 120  # a nesting that is longer is no longer read
@@ -31,6 +34,9 @@ _KERNELWARDS = {
     "attention_backend": re.compile(r"attn|attention|flash|sdpa|mla", re.IGNORECASE),
     "kv_cache_update": re.compile(r"cache|kv|slot|reshape|store|scatter", re.IGNORECASE),
 }
+_ASKS = re.compile(
+    r"_*(get|is|has|can|supports?|needs?|make|build|check|init|set|validate|canonicalize|maybe|reset|assert)(_|$)"
+)
 _MAIN_METHODS = (
     "forward",
     "__call__",
@@ -92,19 +98,20 @@ def call_nesting(
     if reached:
         tree.add(trail(start, reached[0]))
     for entry in _entering(start, goals):
-        tree.add(trail(start, entry))
+        tree.add(trail(start, entry) or _onward(ways, entry))
     loop = reached[0] if reached else loops[0]
-    wanted = {n: part for part in PARTS for c in components.get(part, [])[:2] for n in _callable(program, c)}
     for part in PARTS:  # each part alone: what one search chose where code overrides, the next ones keep to
-        goals = [n for n, its in wanted.items() if its == part]
-        for goal in goals:
-            inside = ways.search([loop], goal.__eq__, most=MOST_INSIDE)
-            if goal in inside and inside[goal][0] <= FAR:
-                hops = trail(inside, goal)
-                ways.prefer(hops)
-                tree.add(hops)
-                tree.parts[goal].append(part)
-                tree.down(ways, goal, part)
+        candidates = [n for c in components.get(part, [])[:CONSIDERED] for n in _callable(program, c)]
+        rank = {n: i for i, n in reversed(list(enumerate(candidates)))}
+        inside = ways.search([loop], _all_of(rank), most=MOST_INSIDE)
+        near = [n for n in rank if n in inside and inside[n][0] <= FAR]
+        near.sort(key=lambda n: (inside[n][0] / NEARER + rank[n], n))
+        for goal in near[: 1 if part in _KERNELWARDS else 2]:
+            hops = trail(inside, goal)
+            ways.prefer(hops)
+            tree.add(hops)
+            tree.parts[goal].append(part)
+            tree.down(ways, goal, part)
     tree.parts[loop].append("runtime_loop")
     tree.beside(ways)
     return tree.steps(roots, loop)
@@ -175,6 +182,13 @@ class _Tree:
                     continue
                 self.add([hop])
 
+    def _stands_for(self, hop: Hop, ways: Ways) -> bool:
+        """Is an override what runs, because the declared method says nothing itself?"""
+        declared = self.program.definition(*hop.declared) if hop.declared else None
+        return (
+            declared is not None and "abstract" in declared.flags and hop.node == ways.likeliest(hop.declared)
+        )
+
     def down(self, ways: Ways, node: Node, part: str) -> None:
         """From a part on to its kernel: the calls that go on in its own words."""
         words = _KERNELWARDS.get(part)
@@ -184,6 +198,7 @@ class _Tree:
                 for h in ways.hops(node)
                 if words.search(h.node[1]) and h.node not in self.parent and ways.cost(h) < 3.0
             ]
+            onward = [h for h in onward if not _ASKS.match(h.node[1].rpartition(".")[2])]
             if not onward:
                 return
             best = min(onward, key=lambda h: (ways.cost(h), h.line))
@@ -199,6 +214,12 @@ class _Tree:
         """Every tree's steps, a root that leads to the loop first."""
         tops = [n for n in self.children if n not in self.parent]
         tops.sort(key=lambda n: (not self._leads(n, loop), roots.index(n) if n in roots else len(roots), n))
+        tops = [
+            n
+            for n in tops
+            if self._leads(n, loop)
+            or any(_ENTERS.match(h.node[1].rpartition(".")[2]) for h in self.children[n])
+        ]
         steps: list[Step] = []
         for top in tops:
             self._walk(top, None, 0, steps, set())
@@ -225,7 +246,10 @@ def _roots(program: Program, entrypoints: list[dict[str, Any]]) -> list[Node]:
     """The definitions at which a request can enter: servers, commands, the library's methods, routes, examples."""
     order = {"server": 0, "cli": 1, "library": 2, "example": 3, "benchmark": 4}
     found: list[Node] = []
-    for entry in sorted(entrypoints, key=lambda e: (order.get(e["kind"], 9), -e.get("score", 0))):
+    for entry in sorted(
+        (e for e in entrypoints if role_of(e["path"]) in ("code", "example", "benchmark")),
+        key=lambda e: (order.get(e["kind"], 9), -e.get("score", 0)),
+    ):
         found += _callable(program, entry)
     for path in program.paths:
         if role_of(path) != "code":
@@ -255,6 +279,25 @@ def _callable(program: Program, pointer: dict[str, Any]) -> list[Node]:
         return [(path, symbol)]
     methods = [d.name for d in program.record(path).defs if d.name.startswith(symbol + ".")]
     return [(path, f"{symbol}.{m}") for m in _MAIN_METHODS if f"{symbol}.{m}" in methods][:3]
+
+
+def _all_of(nodes: dict[Node, int]) -> Callable[[Node], bool]:
+    """True at the last of `nodes`: then a search has met them all."""
+    left = set(nodes)
+
+    def met(node: Node) -> bool:
+        left.discard(node)
+        return not left
+
+    return met
+
+
+def _onward(ways: Ways, entry: Node) -> list[Hop]:
+    """From an entry point by which requests come in to the next definition that takes them."""
+    taken = [
+        h for h in ways.hops(entry) if _ENTERS.match(h.node[1].rpartition(".")[2]) and h.origin != "override"
+    ]
+    return taken[:1]
 
 
 def _entering(start: dict[Node, tuple[float, Hop | None]], goals: set[Node]) -> list[Node]:

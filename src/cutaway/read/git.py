@@ -11,8 +11,8 @@ import shutil
 import stat
 import subprocess
 import threading
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -129,6 +129,19 @@ class Git:
                     got = [(file, self._object(answers)) for file in window]
                 yield from got
 
+    @contextmanager
+    def one_by_one(self) -> Iterator[Callable[[SourceFile], bytes | None]]:
+        """A function that gives the content of one file at a time, all from one process."""
+        with self._running(("cat-file", "--batch"), stdin=subprocess.PIPE) as process:
+
+            def content(file: SourceFile) -> bytes | None:
+                with self._deadline(process):
+                    process.stdin.write(f"{file.key}\n".encode())  # pyrefly: ignore
+                    process.stdin.flush()  # pyrefly: ignore
+                    return self._object(process.stdout)
+
+            yield content
+
     def _object(self, answers) -> bytes | None:
         head = answers.readline()
         if head.endswith(b" missing\n"):
@@ -220,6 +233,8 @@ class CommitSource(Source):
 
     def __init__(self, git: Git, commit: str, *, prefix: str = "", **about):
         self._git = git
+        self._open = ExitStack()
+        self._content: Callable[[SourceFile], bytes | None] | None = None
         notes: list[str] = []
         super().__init__(
             "git", files=self._list(commit, prefix, notes), commit=commit, prefix=prefix, notes=notes, **about
@@ -235,6 +250,22 @@ class CommitSource(Source):
             mode, _, key, size = about.decode("ascii").split()
             why = _ABSENT if size == "BAD" else why_not_mode(int(mode, 8))
             yield listed(path, int(size) if size.isdigit() else 0, key, why)
+
+    def read(self, path: str) -> bytes:
+        """The content of one file; questions about many lines ask for thousands, so git stays open between them."""
+        file = self.file(path)
+        if not file.skipped:
+            self._content = self._content or self._open.enter_context(self._git.one_by_one())
+            data = self._content(file)
+            if data is not None:
+                return data
+            file.skipped = _ABSENT
+        raise Unreadable("this file is not read", asked=path, known=file.skipped)
+
+    def close(self) -> None:
+        """Let go of git."""
+        self._content = None
+        self._open.close()
 
     def _load(self, files: Iterable[SourceFile]) -> Iterator[tuple[SourceFile, bytes]]:
         for file, data in self._git.contents(files):

@@ -14,6 +14,7 @@ from cutaway.facts.config_surface import find_config_surface
 from cutaway.facts.entrypoints import find_entrypoints
 from cutaway.facts.languages import find_languages
 from cutaway.facts.lifecycle import find_lifecycle
+from cutaway.facts.llm import llm_verdict
 from cutaway.facts.modules import find_modules
 from cutaway.facts.spine import Step, call_nesting
 from cutaway.report.repo.result import RepoReport
@@ -31,7 +32,7 @@ def repo_report(program: Program) -> RepoReport:
     found = find_components(program)
     components = {key: [to_builtins(c) for c in f.candidates] for key, f in found.items()}
     absent = {key: f.absent_because for key, f in found.items() if not f.candidates}
-    verdict = find_components.verdict(program, found) if hasattr(find_components, "verdict") else None
+    verdict = llm_verdict(program)
     entrypoints = find_entrypoints(program)
     nesting = call_nesting(program, components, entrypoints)
     source = program.source
@@ -42,8 +43,8 @@ def repo_report(program: Program) -> RepoReport:
             "name": source.name,
             "path_or_url": source.url or source.name,
             "commit": source.commit,
-            "llm_related": verdict,
-            "signals": [],
+            "llm_related": verdict.related,
+            "signals": [to_builtins(s) for s in verdict.signals],
         },
         "languages": find_languages(program),
         "build_install": find_build_install(program),
