@@ -6,12 +6,17 @@ from cutaway.facts.concept import Concept, about, code, kinds, name, owner, path
 ADMISSION = Concept(
     key="admission_or_backpressure",
     looked_for="tests whether there is room before a request is taken in, or turns one away",
-    kinds=kinds(types=0.6, callables=1.0),
+    kinds=kinds(types=0.9, callables=1.0),
     clues=(
+        uses(
+            r"pause_reading|resume_reading|high_water\w*|low_water\w*|write_buffer\w*|\w*_paused",
+            2.5,
+            "refuses",
+        ),
         name(
             r"can_(?:allocate|append|schedule|admit|run|add|fit)\w*|"
             r"try_(?:add|allocate|alloc|schedule|reserve)\w*|has_(?:capacity|room|free_\w+)|"
-            r"check_(?:capacity|admission|budget)|\w*admit\w*|\w*admission\w*|reserve\w*|budget_ok|"
+            r"check_(?:capacity|admission|budget)|\w*admit\w*|\w*admission\w*|try_reserve\w*|budget_ok|"
             r"get_available_(?:slot|capacity|\w*slots)|defer|waiting_\w+_fits?\w*",
             5,
             "named",
@@ -85,7 +90,7 @@ ADMISSION = Concept(
         ),
     ),
     needs=("named|step|entry", "room|limit|refuses"),
-    least=8,
+    least=7,
     near={"scheduler": 3},
     anywhere=True,
 )

@@ -8,6 +8,7 @@ BATCHING = Concept(
     looked_for="puts tokens of several requests into one step, or cuts a long prompt into chunks",
     kinds=kinds(types=0.7, callables=1.0),
     clues=(
+        name(r"batch_generator|batch_generate|make_batch|merge_batch\w*|\w*_prompt_batch", 3, "named"),
         name(r"prefill|prefill_\w+", 3, "named"),
         name(r"schedule|schedule_\w+|\w*_schedule", 4, "named"),
         name(

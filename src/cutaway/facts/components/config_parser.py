@@ -9,12 +9,18 @@ CONFIG = Concept(
     kinds=kinds(types=1.0, callables=0.9, values=0.6),
     clues=(
         name(
-            "(?:engine|server|llm|vllm|app|cli|launch|runtime|serve|program)_?(?:args|config|arguments?|options|settings|cli_args)",
+            r"(?:setup|build|make|add|create|parse)_(?:\w+_)?(?:arg_?parser|arguments?|cli_args|flags|options|parser)",
+            4,
+            "named",
+        ),
+        name(
+            "(?:engine|server|llm|app|cli|launch|runtime|serve|program)_?"
+            "(?:args|config|arguments?|options|settings|cli_args)",
             5,
             "named",
         ),
         name(
-            "config|args|model_args|settings|common_params|gpt_config|"
+            "config|args|model_args|settings|"
             "(?:model|transformer|scheduler|cache|base)_(?:config|args)|options|cli|opt|flags",
             3.5,
             "named",
@@ -24,7 +30,7 @@ CONFIG = Concept(
             r"\w*_parse_(?:args|params)?|"
             r"(?:load|read|get|from|create|make|init)_(?:\w+_)?(?:config|args|settings|arg_parser|argparser)|"
             "make_arg_parser|common_params_parse|arg_parser|config_parser|from_cli_args|"
-            r"add_cli_args|read_checkpoint|load_llm_net_config|load_llm_header|\w*params_parse\w*|"
+            r"add_cli_args|read_checkpoint|load_\w*header|\w*params_parse\w*|"
             r"\w*_parse(?:_args|_params|_ex)?|\w*params_find_arg|parse",
             4,
             "named",
@@ -54,7 +60,7 @@ CONFIG = Concept(
         uses(
             "from_pretrained|auto_config|hf_config|pretrained_config|json|load_json|config_json|"
             "from_json|serde_json|unmarshal|toml|yaml|from_str|safe_load|read_to_string|from_slice|"
-            "deserialize|fread|transformer_configs|getattr|literal_eval",
+            "deserialize|fread|getattr|literal_eval",
             1.8,
             "parses",
         ),
@@ -98,7 +104,7 @@ CONFIG = Concept(
             "parses",
         ),
     ),
-    needs=("named|cli", "settings", "parses|cli|settings"),
+    needs=("named|cli", "settings|cli", "parses|cli|settings"),
     least=6.5,
     anywhere=True,
 )

@@ -41,7 +41,7 @@ GEMM = Concept(
         ),
         uses(
             r"linear|matmul|mm|addmm|bmm|einsum|scaled_mm|dot|mul_mat|ggml_mul_mat|gemm\w*|"
-            r"\w*_gemm\w*|gemv|\w*matmul\w*|weight_int\w*|cublas\w*|mulmat|q_matmul|cblas_\w+",
+            r"\w*_gemm\w*|gemv|\w*matmul\w*|cublas\w*|mulmat|q_matmul|cblas_\w+",
             2,
             "multiplies",
         ),

@@ -8,6 +8,7 @@ KV_MEMORY = Concept(
     looked_for="computes how much memory the cache takes or how many blocks fit",
     kinds=kinds(callables=1.0, types=0.55),
     clues=(
+        name(r"n_?bytes|\w+_nbytes|size_bytes|memory_bytes|total_bytes", 4, "named"),
         name(
             r"(?:determine|get|calculate|compute|estimate|profile|measure)_(?:\w+_)?(?:num_\w*(?:blocks|pages|tokens)|available_memory|kv_cache_\w*|kv_\w*size\w*|max_\w*token\w*|num_blocks|cache_(?:block_)?size\w*|free_memory|memory\w*|max_num_tokens)",
             5,
@@ -50,7 +51,7 @@ KV_MEMORY = Concept(
         ),
         uses(
             r"gpu_memory_utilization|memory_ratio|mem_fraction\w*|memory_utilization|"
-            r"memory_fraction|kv_cache_memory_\w*|mem_gpu|kvcache_mem\w*|memory_wiggle_room|"
+            r"memory_fraction|kv_cache_memory_\w*|mem_gpu|kvcache_mem\w*|"
             "utilization",
             2,
             "free",
@@ -76,7 +77,7 @@ KV_MEMORY = Concept(
             "shape",
         ),
         uses(
-            r"kv_?cache\w*|kvcache\w*|cache_\w*|kv_\w+|k_cache|v_cache|key_cache|key_cache_layer|"
+            r"kv_?cache\w*|kvcache\w*|cache_\w*|kv_\w+|k_cache|v_cache|key_cache|key_cache_\w+|"
             r"max_total_token\w*|block_size|page_size",
             1.5,
             "kv",

@@ -10,13 +10,13 @@ KV_REUSE = Concept(
     clues=(
         name(
             r"radix\w*|prefix_?cach\w*|\w*prefix_cache\w*|radix_tree|radix_cache|trie|kv_trie\w*|"
-            r"prompt_cache\w*|server_prompt_cache|\w*prompt_cache\w*|\w*_radix_\w*",
+            r"prompt_cache\w*|\w*prompt_cache\w*|\w*_radix_\w*",
             5,
             "named",
         ),
         name(
             r"(?:find|match|get|lookup|load)_(?:\w+_)?(?:prefix\w*|longest_\w+|computed_blocks|cached_blocks?|cache_hit\w*|cache_slot|matching\w*|cached_\w*)|"
-            r"match_prefix|find_longest_cache_hit|find_?best_?cache\w*|naive_find_\w+",
+            r"match_prefix|find_longest_cache_hit|find_?best_?cache\w*|find_\w*prefix\w*",
             4.5,
             "named",
         ),

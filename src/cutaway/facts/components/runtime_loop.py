@@ -8,6 +8,7 @@ RUNTIME_LOOP = Concept(
     looked_for="runs steps of the model over and over",
     kinds=kinds(types=0.5, callables=1.0, values=0.8),
     clues=(
+        owner(r"\w*cache|session|thread|watcher|updater|download\w*|ui|store|model_\w+_cache", -3),
         name(
             r"(?:\w+_)?(?:busy_loop|event_loop|run_loop|main_loop|step_loop|batch_loop|loop_forever|engine_loop)|"
             r"run_forever|\w*_loop_\w*|start_loop|overlap_loop|batching_task|loop|main_loop|"
@@ -52,7 +53,7 @@ RUNTIME_LOOP = Concept(
             "steps",
         ),
         uses(
-            r"run_request|text_generation_pipeline|process_request|process_batch\w*|generate\w*|"
+            r"run_request|process_request|process_batch\w*|generate\w*|"
             r"run_\w*batch\w*",
             1.5,
             "steps",

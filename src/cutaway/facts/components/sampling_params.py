@@ -12,14 +12,14 @@ SAMPLING_PARAMS = Concept(
             "sampling_params?|sampling_parameters?|sampler_params?|sampling_config|"
             "generation_config|sampling_options?|params_sampling|sampling_args?|"
             "next_token_chooser_parameters?|gen_config|sampling_metadata|sampler_options|"
-            "common_params_sampling",
+            r"\w+_params_sampling",
             6,
             "named",
         ),
         name(
             "(?:generate|generation|decode|decoding|gen)_(?:parameters?|params?|options?|args|config|request)|"
             r"options|runner_options|sample_params|sampling_\w*|sample_(?:options|args)|"
-            "batch_sampling_args|sampler|params|app_cli_args|generate_req",
+            "batch_sampling_args|sampler|params|generate_req",
             2,
             "named",
         ),

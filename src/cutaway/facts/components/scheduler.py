@@ -8,10 +8,12 @@ SCHEDULER = Concept(
     looked_for="holds waiting and running requests and picks among them under a budget of tokens, slots or memory",
     kinds=kinds(types=1.0, callables=0.55),
     clues=(
+        name(r"batch_\w*generator|batch_(?:engine|manager|runner)|\w*batcher", 3, "named"),
+        uses(r"unprocessed\w*|\w*_batch_size", 1.5, "queue"),
         name("scheduler|sched", 5, "named"),
         name(
             "(?:request|req|task|job|pending|waiting)_(?:queue|pool)|queue|batcher|dispatcher|"
-            "batching_(?:task|loop|thread)|(?:infer|router)_manager",
+            "batching_(?:task|loop|thread)|",
             3,
             "named",
         ),
@@ -37,7 +39,7 @@ SCHEDULER = Concept(
         has(r"preempt\w*|evict\w*|retract\w*|abort\w*|free_\w+|finish\w*|cancel\w*", 1),
         uses(
             r"waiting|waiting_\w+|wait_\w+|pending|pending_\w+|queue|queued?_\w+|\w*_queue|deferred|"
-            "backlog|queue_tasks_deferred|entries",
+            "backlog|entries",
             2,
             "queue",
         ),
@@ -57,7 +59,7 @@ SCHEDULER = Concept(
         ),
         uses(r"prefill\w*|decode\w*|num_computed_tokens|extend\w*|completion\w*", 1, "tokens"),
         uses(
-            r"seqs?|sequences?|requests?|reqs?|seq_groups?|tasks?|prompt\w*|llama_server|runner|"
+            r"seqs?|sequences?|requests?|reqs?|seq_groups?|tasks?|prompt\w*|runner|"
             "runners",
             1,
             "requests",

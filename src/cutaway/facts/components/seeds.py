@@ -40,7 +40,7 @@ SEEDS = Concept(
         uses(
             r"manual_seed\w*|cuda_manual_seed\w*|seed_all|set_random_seed|seed_everything|set_seed|"
             "seed_from_u_64|srand|mt_19937|new_rand|new_pcg|std_rng|isaac_64_rng|isaac_rng|"
-            r"small_rng|chacha\w*|set_rng_state|get_llama_rng_seed|default_rng|prng_key|new_source|"
+            r"small_rng|chacha\w*|set_rng_state|get_\w*rng_seed|default_rng|prng_key|new_source|"
             r"random_seed|xorshift\w*|rng_seed|rng_state",
             4,
             "seeds",

@@ -8,6 +8,7 @@ TENSOR_PARALLEL = Concept(
     looked_for="splits weights over devices and sums or gathers their results",
     kinds=kinds(types=1.0, callables=0.9),
     clues=(
+        uses(r"shard_linear|shard_inplace|sharded_to_all\w*|all_to_sharded\w*|all_sum", 3, "collective"),
         name(
             r"(?:tensor_(?:model_)?parallel|tp)_\w*|apply_tp\w*|\w*_tp|(?:custom_)?all_?reduce\w*|"
             r"all_?gather\w*|\w*all_?reduce\w*|sum_all_\w+|reduce_scatter\w*|sync_\w*slices?\w*",
@@ -19,7 +20,7 @@ TENSOR_PARALLEL = Concept(
             r"distributed_(?:communicator|impl|comm)|\w*communicator\w*|comm_\w+|process_group|"
             r"nn_network\w*|network|distributed_impl|torch_distributed\w*|py_nccl_\w*|pynccl\w*|"
             r"sync_\w*slices?\w*|nn_\w*slice\w*|init_process_group|initialize_\w*parallel\w*|"
-            r"initialize_torch_distributed|init_distributed\w*|maybe_init_dist|world|\w*slicer",
+            r"initialize_torch_distributed|init_distributed\w*|\w*init_dist\w*|world|\w*slicer",
             3.5,
             "named",
         ),
@@ -47,7 +48,7 @@ TENSOR_PARALLEL = Concept(
         uses(
             r"all_reduce\w*|sum_all_reduce|allreduce|all_gather\w*|reduce_scatter\w*|"
             r"nccl_all_reduce|nccl_\w+|all_gather_into_tensor|tensor_model_parallel_all_\w+|funcol|"
-            r"reduce_from\w*|broadcast\w*|sync_with_root|sync_node_slices\w*",
+            r"reduce_from\w*|broadcast\w*|sync_\w*slices\w*",
             3,
             "collective",
         ),
@@ -82,5 +83,5 @@ TENSOR_PARALLEL = Concept(
         ),
     ),
     needs=("named|collective", "collective|group", "ranks|collective"),
-    least=7,
+    least=8,
 )
