@@ -22,6 +22,8 @@ ROLES = ("code", "tool", "benchmark", "example")
 _EXEC = re.compile(r"""open\(["']([\w./-]+)["']""")
 _CONSTANT = re.compile(r"^[a-z]\w*$")
 _LITERAL = re.compile(r"""^(["'-]|\d|True$|False$|None$)|^f["']""")
+_FLAG = re.compile(r"^(--[\w]|-\w\b)")
+LANGUAGES = ("python", "rust", "go", "c", "cpp", "typescript", "javascript", "shell")  # not CMake's -D
 _COMMAND = re.compile(r"(^|\.)(command|callback|default)$")
 _TYPER = re.compile(r"^(typer|cyclopts)(\.|$)")
 _OF_FIELDS = re.compile(r"""^(f["']--\{|["']--["']\s*\+)""")  # a flag whose name is a field's
@@ -44,7 +46,7 @@ def find_cli_flags(program: Program, classes: list[dict[str, Any]]) -> list[dict
         record = program.record(path)
         reads = _keywords(record)
         for mark in record.marks:
-            if mark.kind == "flag" and mark.name.startswith("-"):
+            if mark.kind == "flag" and _FLAG.match(mark.name) and record.language in LANGUAGES:
                 row = _flag(program, path, mark)
                 row["sets"] = _sets(look, path, record, mark, reads, fields)
                 found.setdefault((path, row["name"], ""), row)

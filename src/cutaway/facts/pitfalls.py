@@ -11,7 +11,7 @@ from cutaway.facts.async_map import find_loose_ends
 from cutaway.facts.lookup import evidence
 from cutaway.facts.reach import Node, Step, holder
 from cutaway.facts.roles import role_of
-from cutaway.model.code import Call, Edge
+from cutaway.model.code import Call, Edge, Mark
 from cutaway.read.program import Program
 
 __all__ = ["find_pitfalls", "find_questions"]
@@ -128,7 +128,7 @@ def _notes(program: Program):
         if role_of(path) != "code":
             continue
         for mark in record.marks:
-            if mark.kind == "note" and mark.name in GRAVE:
+            if mark.kind == "note" and mark.name in GRAVE and _commented(program, path, mark):
                 what = f"{mark.name}: {mark.detail.get('text', '')}"[:140]
                 symbol = holder(record, mark.scope)
                 yield _row(
@@ -143,6 +143,13 @@ def _notes(program: Program):
                 )
 
 
+def _commented(program: Program, path: str, mark: Mark) -> bool:
+    """The word stands in a comment, not in a text that the program prints."""
+    line = program.lines(path)[mark.line - 1]
+    before = line.partition(mark.name)[0]
+    return bool(re.search(r"#|//|/\*|^\s*\*|--|;", before))
+
+
 def _config(program: Program, config: dict[str, Any]):
     """Variables that must be set, and settings with two sources."""
     flags = {f["name"].lstrip("-").replace("-", "_").lower(): f for f in config["cli_flags"]}
@@ -154,7 +161,7 @@ def _config(program: Program, config: dict[str, Any]):
         for name, flag in flags.items():
             if (
                 len(name) > 5
-                and variable["name"].lower().endswith("_" + name)
+                and re.fullmatch(rf"[a-z0-9]+_{re.escape(name)}", variable["name"].lower())
                 and role_of(flag["path"]) == "code"
             ):
                 what = f"{variable['name']} and {flag['name']} ({flag['path']}:{flag['line']}) set the same thing"
