@@ -20,7 +20,8 @@ SCHEDULING = {
     "preemption": r"preempt|retract|swap|evict.*request|victim|recompute",
     "admission": r"can_allocate|can_append|allocate_slots|new_blocks is None|free_(blocks|pages|slots|block_ids)|num_free|"
     r"available_size|has_enough|watermark|max_(num_seqs|running|batch|concurrent|queue)|num_seqs|too_long|max_model_len",
-    "budget": r"budget|max_num_batched|max_num_scheduled|max_(prefill|extend|total|num)_tokens|max_tokens_per|num_batched_tokens",
+    "budget": r"budget|max_num_batched|max_num_scheduled|max_(prefill|extend|total|num)_tokens|max_tokens_per|"
+    r"num_batched_tokens",
     "priority": r"priorit|heapq|policy|fcfs|lpm|deadline|arrival",
     "phase": r"is_prefill|prefill|decode|forward_mode|num_computed_tokens",
 }
