@@ -24,6 +24,7 @@ CONSIDERED = 8  # candidates of one part
 NEARER = 3.0  # as much as one place further down in the ranking, a candidate may cost more to reach
 MOST_INSIDE = 8000  # definitions that the search for one part visits
 MOST_FROM_ENTRY = 2500  # definitions on the way from the entry points to the loop
+FEW = 3  # overrides among which the first stands for all; one of many would be a guess
 STEPS = 120  # a nesting that is longer is no longer read
 
 # What is looked for below the loop. The model and its attention come first: they decide which of several back ends is followed.
@@ -94,7 +95,11 @@ def call_nesting(
     goals = set(loops)
     outside = [r for r in roots if r not in goals] or roots
     start = ways.search(outside, most=MOST_FROM_ENTRY)
-    reached = sorted((n for n in loops if n in start), key=lambda n: (round(start[n][0]), len(n[1])))
+    reached = [n for n in loops if n in start]
+    if reached:  # the loop itself rather than a variant of it in a subclass
+        first = reached[0]
+        declared = [n for n in reached if first in program.graph.overrides(*n)]
+        reached = [*declared, *reached]
     if reached:
         tree.add(trail(start, reached[0]))
     for entry in _entering(start, goals):
@@ -105,7 +110,10 @@ def call_nesting(
         rank = {n: i for i, n in reversed(list(enumerate(candidates)))}
         inside = ways.search([loop], _all_of(rank), most=MOST_INSIDE)
         near = [n for n in rank if n in inside and inside[n][0] <= FAR]
-        near.sort(key=lambda n: (inside[n][0] / NEARER + rank[n], n))
+        nearness = (
+            1.0 if part in _KERNELWARDS else NEARER
+        )  # kernels are those of the back end that was taken before
+        near.sort(key=lambda n: (inside[n][0] / nearness + rank[n], n))
         for goal in near[: 1 if part in _KERNELWARDS else 2]:
             hops = trail(inside, goal)
             ways.prefer(hops)
@@ -176,9 +184,7 @@ class _Tree:
                     continue
                 if hop.origin == "callback" or ways.cost(hop) > 2.0 or self._small(hop.node):
                     continue
-                if hop.origin == "override" and (
-                    hop.declared is None or hop.node != ways.likeliest(hop.declared)
-                ):
+                if hop.origin == "override" and not self._stands_for(hop, ways):
                     continue
                 self.add([hop])
 

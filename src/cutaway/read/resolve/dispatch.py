@@ -60,7 +60,10 @@ class Dispatch:
 
     def operator(self, name: str, path: str, call: Call) -> Iterator[Edge]:
         """The implementations that are registered for `torch.ops.*.name`."""
+        space = call.callee.removeprefix("torch.ops.").partition(".")[0]
         for other, mark in self.operators.get(name, ()):
+            if self._of_another_library(other, mark, space):
+                continue
             target = mark.detail.get("target", "")
             if other.endswith(".py"):
                 found = [
@@ -80,6 +83,12 @@ class Dispatch:
                 found = [
                     f for f in found if "declaration" not in f[1].flags and f[1].kind != "kernel"
                 ] or found
+                found = [f for f in found if f[0] == other] or found  # the binding's own file comes first
+                found = (
+                    sorted(found, key=lambda f: f[1].line - f[1].end)[:1]
+                    if len({p for p, _ in found}) == 1
+                    else found
+                )
             for where, definition in found[:3]:
                 yield Edge(
                     call.scope,
@@ -91,6 +100,20 @@ class Dispatch:
                     definition.line,
                     f"{other}:{mark.line}",
                 )
+
+    def _of_another_library(self, path: str, mark: Mark, space: str) -> bool:
+        """Is an operator registered in a library that is not the one that the call names?"""
+        qualified = mark.detail.get("qualified", "").partition("::")
+        if qualified[1]:
+            return qualified[0] != space
+        named = {
+            a.strip("\"'")
+            for c in self.program.record(path).calls
+            if c.callee.rpartition(".")[2] == "Library" and c.args
+            for a in c.args[:1]
+            if a[:1] in "\"'"
+        }
+        return bool(named) and space not in named
 
     def by_string(self, path: str, call: Call, found: list[Found]) -> Iterator[Edge]:
         """The methods that a string argument names, where the other side looks them up with getattr."""

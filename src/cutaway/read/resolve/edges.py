@@ -66,12 +66,7 @@ def _call_edges(
     if (call.scope, call.callee) in spawned:
         reached = [_with(e, "task_target") if e.path else e for e in reached]
     if "launch" in call.how:
-        reached = [
-            _with(e, "kernel_launch")
-            if e.path and e.origin not in ("module_call_forward", "dunder_call")
-            else e
-            for e in reached
-        ]
+        reached = [_with(e, "kernel_launch") if _is_kernel(inference, e) else e for e in reached]
     yield from reached or list(_below(inference, node, env, call)) or [_unresolved(node, call)]
     yield from dispatch.by_string(path, call, found)
     yield from _handed_over(inference, path, call, last)
@@ -170,6 +165,11 @@ def _unresolved(node: ast.expr | None, call: Call) -> Edge:
 
 def _edge(call: Call, origin: str, path: str, symbol: str, at: int, via: str) -> Edge:
     return Edge(call.scope, call.line, call.callee, origin, path, symbol, at, via)
+
+
+def _is_kernel(inference: Inference, edge: Edge) -> bool:
+    definition = inference.program.definition(edge.path, edge.symbol) if edge.path else None
+    return definition is not None and definition.kind == "kernel"
 
 
 def _with(edge: Edge, origin: str) -> Edge:

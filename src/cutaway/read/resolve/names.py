@@ -170,8 +170,16 @@ class Names:
         if not 0 < len(sites) <= 12 or self.depth > DEPTH // 2:
             return []
         found: list[Found] = []
+        owners = (
+            {Value("func", path, scope), Value("class", path, owner)}
+            if owner >= 0
+            else {Value("func", path, scope)}
+        )
         for other, index in sites:
             call = self.program.record(other).calls[index]
+            targets = {f.value._replace(inner=()) for f in self.text(call.callee, Env(other, call.scope))}
+            if not targets & owners:
+                continue  # a namesake
             place = position - is_method
             argument = next((a.partition("=")[2] for a in call.args if a.startswith(f"{name}=")), None)
             if (

@@ -65,6 +65,7 @@ class Native:
     def __init__(self, program: Program):
         self.program = program
         self._types: dict[tuple[str, str], str] = {}
+        self._included: dict[str, set[str]] = {}
 
     @cached_property
     def methods(self) -> dict[str, list[tuple[str, Def]]]:
@@ -153,7 +154,12 @@ class Native:
             return found, "self_method"
         if local:
             bodies = [d for d in local if "declaration" not in d.flags] or local
-            return [(path, bodies[0])], "local"
+            fitting = [d for d in bodies if len(d.params) == len(call.args)] or bodies  # overloads
+            return (
+                ([(path, fitting[0])], "local")
+                if len(fitting) == 1 or len({d.kind for d in fitting}) == 1
+                else ([], "overloaded")
+            )
         found = self._best(path, record, name)
         return (
             (found, "include" if FAMILY[record.language] == "c" else "imported")
@@ -185,6 +191,11 @@ class Native:
             for p, d in self.methods.get(key, ())
             if FAMILY.get(self.program.record(p).language) == family
         ]
+        if family == "c":
+            seen = self.included(path)
+            found = [
+                f for f in found if f[0] == path or f[0] in seen or _stem(f[0]) in {_stem(h) for h in seen}
+            ]
         bodies = [f for f in found if "declaration" not in f[1].flags] or found
         for near in (path, path.rpartition("/")[0], path.rpartition("/")[0].rpartition("/")[0]):
             close = [
@@ -193,6 +204,30 @@ class Native:
             if len({f[0] for f in close}) == 1 or (close and close[0][0] == path):
                 return close[:1]
         return bodies[:1] if len({f[0] for f in bodies}) == 1 else []
+
+    def included(self, path: str) -> set[str]:
+        """The files of this repository that a C or C++ file includes, at any depth."""
+        if path not in self._included:
+            seen: set[str] = set()
+            waiting = [path]
+            while waiting and len(seen) < 400:
+                here = waiting.pop()
+                for one in self.program.record(here).imports:
+                    ends = one.module.strip('"<>').removeprefix("./").lstrip("./")
+                    for found in self._headers.get(ends.rpartition("/")[2], ()):
+                        if found.endswith(ends) and found not in seen:
+                            seen.add(found)
+                            waiting.append(found)
+            self._included[path] = seen
+        return self._included[path]
+
+    @cached_property
+    def _headers(self) -> dict[str, list[str]]:
+        table: dict[str, list[str]] = defaultdict(list)
+        for path in self.program.paths:
+            if FAMILY.get(self.program.record(path).language) == "c":
+                table[path.rpartition("/")[2]].append(path)
+        return table
 
     def _owner(self, record: FileRecord, scope: int) -> str:
         """The type whose method a scope is."""
@@ -266,6 +301,10 @@ class Native:
             if one.name == head or one.module.rpartition("/")[2] == head:
                 return one.module.rpartition("/")[2] if record.language == "go" else ""
         return ""
+
+
+def _stem(path: str) -> str:
+    return path.rpartition("/")[2].partition(".")[0]
 
 
 def _last(text: str) -> str:
