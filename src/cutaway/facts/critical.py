@@ -110,10 +110,11 @@ def _profile(
     ]
     callees = Counter((e.path, e.symbol, e.at) for e in edges)
     callers: Counter[tuple[str, str, int]] = Counter()
-    for definition in record.defs:
-        for where, edge in program.callers(path, definition.name):
-            if where != path and role_of(where) in ("code", "tool"):
-                callers[where, holder(program.record(where), edge.scope), edge.line] += 1
+    for where, symbol in reached:  # those on the way; the graph of everything would be asked for more
+        if where != path and where in program and role_of(where) in ("code", "tool"):
+            for edge in calls_of(program, where).get(symbol, ()):
+                callers[where, symbol, edge.line] += edge.path == path
+    callers = +callers
     main = _main_function(program, path, chief, reached)
     io = [
         {"path": path, "line": c.line, "call": c.callee, "symbol": holder(record, c.scope)}

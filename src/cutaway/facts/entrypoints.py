@@ -71,7 +71,11 @@ def _candidates(program: Program, serving: dict) -> Iterator[dict[str, Any]]:
     for path in program.paths:
         record = program.record(path)
         for mark in record.marks:
-            if mark.kind == "script":
+            if mark.kind == "script" and mark.detail.get("group", "") in (
+                "",
+                "console_scripts",
+                "gui_scripts",
+            ):
                 yield from _script(program, look, path, mark)
             elif mark.kind == "main":
                 yield from _main(program, look, path, record, mark)

@@ -44,7 +44,12 @@ def find_env_vars(program: Program) -> list[dict[str, Any]]:
     default, and the other places. Writes (`os.environ["X"] = …`) are not reads. Tests, documents and examples do not count."""
     sites: dict[str, list[tuple[str, int, str]]] = defaultdict(list)
     for path in program.paths:
-        if role_of(path) in ("code", "tool", "benchmark") and program.record(path).language in LANGUAGES:
+        hidden = path.startswith(".") or "/." in path  # what the forge runs is no setting of the product
+        if (
+            role_of(path) in ("code", "tool", "benchmark")
+            and program.record(path).language in LANGUAGES
+            and not hidden
+        ):
             for name, line, default in _sites(program, path, program.record(path)):
                 sites[name].append((path, line, default))
     return [_variable(program, name, sites[name]) for name in sorted(sites)]

@@ -33,6 +33,8 @@ def find_pitfalls(
     rows.sort(key=lambda r: (near.get((r["path"], r["symbol"]), 50.0), r["path"], r["line"]))
     kept, of_kind = [], defaultdict(int)
     for row in rows:
+        if role_of(row["path"]) != "code":
+            continue
         of_kind[row["kind"]] += 1
         if of_kind[row["kind"]] <= OF_KIND:
             kept.append(row)
