@@ -27,6 +27,7 @@ COMMANDS = {
     "path": ("cutaway.cli.path:path", "How one definition of a repository reaches another, hop by hop."),
     "verify": ("cutaway.cli.verify:verify", "What in a report does not hold, checked against the source."),
     "models": ("cutaway.cli.models:models", "The catalogue of models."),
+    "hardware": ("cutaway.cli.hardware:hardware", "The hardware sheet: rates, memory, links, power, price."),
     "ops": ("cutaway.cli.ops:ops", "The rules: what each operation costs, and why."),
     "cache": ("cutaway.cli.cache:cache", "Where answers are kept, and how to clear them."),
 }
