@@ -5,7 +5,7 @@ import pytest
 from cutaway.facts.components import CONCEPTS, find_components
 from cutaway.facts.llm import llm_verdict
 from cutaway.facts.roles import role_of
-from cutaway.facts.words import snake
+from cutaway.facts.words import beginnings, matcher, snake
 from cutaway.read.languages import read_file
 from cutaway.read.program import Program
 
@@ -572,3 +572,24 @@ def test_identifiers_of_all_languages_are_the_same_words():
         "kv_cache_manager"
     }
     assert snake("TopKTopPSampler") == "top_k_top_p_sampler"
+
+
+def test_words_that_a_clue_cannot_begin_with_are_not_searched():
+    assert beginnings(r"kv_?caches?|\w*_queue|^arg$") == {"kv", "que", "arg"}
+    assert beginnings(r"n_?ctx") == {"n"}
+    assert beginnings(r"\w*cache") is None
+    assert beginnings("(?:kv|key)_cache") is None
+
+
+@pytest.mark.parametrize(
+    "identifier", ["kv_cache", "KVCache", "wait_queue", "n_ctx", "nctx", "top_k", "cacheK"]
+)
+def test_no_match_is_lost_by_looking_at_beginnings(identifier):
+    text = snake(identifier)
+    starts = {word[:length] for word in text.split("_") for length in (1, 2, 3)}
+    for clue in (
+        clue for concept in CONCEPTS for clue in concept.clues if clue.field not in ("about", "code")
+    ):
+        if matcher(clue.pattern).search(text):
+            known = beginnings(clue.pattern)
+            assert known is None or known & starts, clue

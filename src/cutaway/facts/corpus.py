@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from cutaway.facts.concept import CALLABLE, TYPE, Clue
 from cutaway.facts.roles import role_of
-from cutaway.facts.words import matcher, snake
+from cutaway.facts.words import beginnings, matcher, snake
 from cutaway.model.code import Def
 
 if TYPE_CHECKING:
@@ -56,10 +56,17 @@ class Lexicon:
     """The clues of one field: which of them an identifier meets, answered once for each identifier."""
 
     def __init__(self, clues: Iterable[tuple[int, Clue]]):
-        pairs = [(1 << bit, matcher(clue.pattern)) for bit, clue in clues]
-        self.pairs = pairs
-        self.any = matcher("|".join(f"(?:{p.pattern})" for _, p in pairs)) if pairs else None
         self.known: dict[str, int] = {}
+        self.always: list[tuple[int, re.Pattern[str]]] = []
+        self.by_start: dict[str, list[tuple[int, re.Pattern[str]]]] = defaultdict(list)
+        for bit, clue in clues:
+            row = 1 << bit, matcher(clue.pattern)
+            starts = beginnings(clue.pattern)
+            if starts is None:
+                self.always.append(row)
+            else:
+                for start in starts:
+                    self.by_start[start].append(row)
 
     def mask(self, identifier: str) -> int:
         found = self.known.get(identifier)
@@ -68,9 +75,18 @@ class Lexicon:
         return found
 
     def _mask(self, text: str) -> int:
-        if self.any is None or not text or not self.any.search(text):
-            return 0
-        return sum(bit for bit, pattern in self.pairs if pattern.search(text))
+        found = tried = 0
+        for word in text.replace("/", "_").split("_"):
+            for start in {word[:1], word[:2], word[:3]}:
+                for bit, pattern in self.by_start.get(start, ()):
+                    if not tried & bit:
+                        tried |= bit
+                        if pattern.search(text):
+                            found |= bit
+        for bit, pattern in self.always:
+            if pattern.search(text):
+                found |= bit
+        return found
 
 
 class Corpus:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-__all__ = ["matcher", "snake"]
+__all__ = ["beginnings", "matcher", "snake"]
 
 _PIECE = re.compile(r"[A-Z]+s?(?![a-z])|[A-Z]?[a-z]+|[0-9]+[a-z]*")
 
@@ -22,3 +22,37 @@ def snake(identifier: str) -> str:
 def matcher(pattern: str) -> re.Pattern[str]:
     """A pattern over whole words of snake text: every alternative begins and ends at a word's edge."""
     return re.compile(rf"(?<![a-z0-9])(?:{pattern})(?![a-z0-9])")
+
+
+def beginnings(pattern: str) -> set[str] | None:
+    """The first letters, up to three, of a word that a match must begin with or go through; None where no such letters can
+    be named. A text none of whose words begins so cannot match, which is cheaper to see than to search."""
+    found: set[str] = set()
+    for alternative in _alternatives(pattern):
+        text = alternative.removeprefix("^")
+        if text.startswith(r"\w*_"):
+            text = text.removeprefix(r"\w*_")
+        elif text.startswith(r"\w+_"):
+            text = text.removeprefix(r"\w+_")
+        literal = re.match(r"[a-z0-9]*", text)[0]
+        after = text[len(literal) : len(literal) + 1]
+        if after in ("?", "*", "{"):
+            literal = literal[:-1]
+        if not literal:
+            return None
+        found.add(literal[:3])
+    return found
+
+
+def _alternatives(pattern: str) -> list[str]:
+    """The branches of the outermost `|`."""
+    parts, depth, escaped = [""], 0, False
+    for letter in pattern:
+        if letter == "|" and depth == 0 and not escaped:
+            parts.append("")
+            continue
+        if not escaped:
+            depth += (letter in "([") - (letter in ")]")
+        escaped = letter == "\\" and not escaped
+        parts[-1] += letter
+    return parts
