@@ -54,11 +54,11 @@ def _walk(node: ast.AST, name: str, found: list[Chain]) -> None:
 
 
 def _note(node: ast.AST, name: str, found: list[Chain]) -> None:
-    if isinstance(node, ast.Compare) and len(node.ops) == 1 and _TOLD.search(ast.unparse(node.left)[:80]):
-        for value in _values(
-            node.comparators[0], isinstance(node.ops[0], ast.Eq | ast.NotEq | ast.Is | ast.IsNot)
-        ):
-            found.append(Chain("compared", value, node.lineno, name))
+    if isinstance(node, ast.Compare) and len(node.ops) == 1:
+        equal = isinstance(node.ops[0], ast.Eq | ast.NotEq | ast.Is | ast.IsNot)
+        values = _values(node.comparators[0], equal)
+        if values and _TOLD.search(_words(node.left)):
+            found += [Chain("compared", value, node.lineno, name) for value in values]
     elif isinstance(node, ast.Call):
         _call(node, name, found)
     elif isinstance(node, ast.Dict):
@@ -71,10 +71,25 @@ def _note(node: ast.AST, name: str, found: list[Chain]) -> None:
         found.append(
             Chain("compared", ast.unparse(shown).strip("\"'").rpartition(".")[2], node.pattern.lineno, name)
         )
-    elif isinstance(node, ast.Assert):
+    elif isinstance(node, ast.Assert) and "self" in _names(node.test):
         text = ast.unparse(node.test)
         if "self." in text and re.search(r"is_set\(\)|state|status|started|closed|complete|not self\.", text):
             found.append(Chain("guard", text[:80], node.lineno, name))
+
+
+def _names(node: ast.AST) -> set[str]:
+    return {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+
+
+def _words(node: ast.AST) -> str:
+    """The names in what is asked, without writing it out as source."""
+    if isinstance(node, ast.Attribute):
+        return f"{_words(node.value)} {node.attr}"
+    if isinstance(node, ast.Subscript):
+        return f"{_words(node.value)} {_words(node.slice)}"
+    if isinstance(node, ast.Call):
+        return " ".join([_words(node.func), *(_words(a) for a in node.args[:2])])
+    return str(getattr(node, "id", getattr(node, "value", "")))[:60]
 
 
 def _values(node: ast.expr, equal: bool) -> list[str]:
@@ -87,8 +102,8 @@ def _values(node: ast.expr, equal: bool) -> list[str]:
 
 
 def _call(node: ast.Call, name: str, found: list[Chain]) -> None:
-    function = ast.unparse(node.func) if isinstance(node.func, ast.Name | ast.Attribute) else ""
-    if function == "isinstance" and len(node.args) == 2 and _TOLD.search(ast.unparse(node.args[0])[:80]):
+    function = node.func.id if isinstance(node.func, ast.Name) else ""
+    if function == "isinstance" and len(node.args) == 2 and _TOLD.search(_words(node.args[0])):
         kinds = node.args[1].elts if isinstance(node.args[1], ast.Tuple) else [node.args[1]]
         for kind in kinds:
             if isinstance(kind, ast.Attribute | ast.Name):

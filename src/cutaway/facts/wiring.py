@@ -19,6 +19,7 @@ __all__ = ["chosen", "find_extension_points", "find_wiring"]
 MOST = 60
 _QUALIFIED = re.compile(r"""^["'][\w.]+[.:][A-Za-z_]\w*["']$""")
 _CLASSISH = re.compile(r"^([\w.]+\.)?[A-Z]\w*$|^\([\"']")
+_BUILT = re.compile(r"getattr\([^,\n]+,\s*f[\"']")
 _IMPORTS = re.compile(
     r"(^|\.)(import_module|__import__|import_string|import_from_string|resolve_obj_by_qualname|load_object|entry_points)$"
 )
@@ -36,13 +37,10 @@ def find_wiring(program: Program) -> list[dict[str, Any]]:
         for call in record.calls:
             if _IMPORTS.search(call.callee) and call.scope >= 0:
                 rows.append(_row(program, "import by name", call.callee, path, call.line, call.args[:1]))
-        words = {w for d in record.defs for w in d.words}
-        if "getattr" in words:
-            rows += [
-                _row(program, "getattr", c.name, path, c.line, [])
-                for c in chains(program, path)
-                if c.kind == "getattr"
-            ]
+        built = any("getattr" in d.words for d in record.defs) and _BUILT.search(program.text(path))
+        if built:
+            told = (c for c in chains(program, path) if c.kind == "getattr")
+            rows += [_row(program, "getattr", c.name, path, c.line, []) for c in told]
     rows.sort(key=lambda r: (r["kind"] != "table", -len(r["choices"]), r["path"], r["line"]))
     return rows[:MOST]
 
