@@ -1,7 +1,7 @@
 # What a forward pass is made of: kernels (one aten op each), calls of submodules, and the modules that hold them.
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cutaway.model.place import Place
@@ -32,6 +32,9 @@ class Cost:
         return Cost(self.flops * times, self.matmul_flops * times, self.read * times, self.write * times)
 
 
+Turn = tuple[int, tuple[int, ...]]  # where in the order of execution, and the uids of inputs and outputs then
+
+
 @dataclass(frozen=True, slots=True)
 class Kernel:
     """One executed aten op.
@@ -51,6 +54,7 @@ class Kernel:
     rule: str  # the name of the rule that priced it; "view" for views; "" when there is none (a gap)
     analysis: str  # one sentence: what is computed, with shapes
     repeat: int = 1
+    turns: tuple[Turn, ...] = field(default=(), compare=False, repr=False)  # one each; none where it is fitted
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,7 @@ class Call:
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     repeat: int = 1
+    turns: tuple[Turn, ...] = field(default=(), compare=False, repr=False)
 
 
 Step = Kernel | Call

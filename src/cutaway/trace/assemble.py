@@ -12,6 +12,7 @@ from cutaway import rules
 from cutaway.formula import Formula, const, sym
 from cutaway.formula.core import ZERO, add
 from cutaway.model import Call, Convention, Cost, Gap, Kernel, Line, Module, Place, TensorSpec
+from cutaway.model.kernel import Turn
 from cutaway.rules.api import Op
 from cutaway.trace import source
 from cutaway.trace.dim import Scope, speaking
@@ -193,17 +194,21 @@ class Assembler:
 
 def fold(steps: list[Kernel | Call]) -> tuple[Kernel | Call, ...]:
     """Equal steps become one with a count, in order of first appearance: layers of a loop, experts, unrolled steps."""
-    found: dict[Any, Kernel | Call] = {}
-    for s in steps:
+    found: dict[Any, list[Kernel | Call]] = {}
+    turns: dict[Any, list[Turn]] = {}
+    for at, s in enumerate(steps):
         key = _key(s)
-        before = found.get(key)
-        if before is None:
-            found[key] = s
-        elif isinstance(before, Call) and isinstance(s, Call):
-            found[key] = replace(before, repeat=before.repeat + s.repeat, names=before.names + s.names)
-        else:
-            found[key] = replace(before, repeat=before.repeat + s.repeat)
-    return tuple(found.values())
+        found.setdefault(key, []).append(s)
+        turns.setdefault(key, []).append((at, tuple(t.uid for t in (*s.inputs, *s.outputs))))
+    return tuple(_folded(same, tuple(turns[key])) for key, same in found.items())
+
+
+def _folded(same: list[Kernel | Call], turns: tuple[Turn, ...]) -> Kernel | Call:
+    first = same[0]
+    names = {"names": tuple(n for s in same if isinstance(s, Call) for n in s.names)}
+    return replace(
+        first, repeat=sum(s.repeat for s in same), turns=turns, **(names if isinstance(first, Call) else {})
+    )
 
 
 def _key(s: Kernel | Call) -> tuple:

@@ -106,20 +106,20 @@ def _merge_module(
     keys = list(dict.fromkeys(k for g in groups for k in g))
     steps: list[Step] = []
     for key in keys:
-        members = [g.get(key, []) for g in groups]
-        step = _merge_steps(symbol, points, members)
-        if step is None:
-            shown = next(m[0] for m in members if m)
-            name = shown.op if isinstance(shown, Kernel) else below[shown.module].class_name
-            gaps.append(
-                Gap(
-                    name,
-                    str(shown.stack[-1]) if shown.stack else str(first.source),
-                    f"its cost fits no polynomial in {symbol}",
+        for members in _each([g.get(key, []) for g in groups]):
+            step = _merge_steps(symbol, points, members)
+            if step is None:
+                shown = next(m[0] for m in members if m)
+                name = shown.op if isinstance(shown, Kernel) else below[shown.module].class_name
+                gaps.append(
+                    Gap(
+                        name,
+                        str(shown.stack[-1]) if shown.stack else str(first.source),
+                        f"its cost fits no polynomial in {symbol}",
+                    )
                 )
-            )
-        else:
-            steps.append(step)
+            else:
+                steps.append(step)
     own = _sum([s.cost * s.repeat for s in steps if isinstance(s, Kernel)])
     total = _sum([own, *(_times(below[s.module].total, s.repeat) for s in steps if isinstance(s, Call))])
     fused = _fit_cost(symbol, points, [m.fused for m in same])
@@ -143,6 +143,13 @@ def _groups(steps: Sequence[Step]) -> dict[tuple, list[Step]]:
     return found
 
 
+def _each(members: list[list[Step]]) -> list[list[list[Step]]]:
+    """Where every run has the same steps in this place, as often, each by itself: they are no turns of a loop."""
+    if len({tuple(s.repeat for s in m) for m in members}) > 1:
+        return [members]
+    return [[[s] for s in same] for same in zip(*members, strict=True)]
+
+
 def _merge_steps(symbol: str, points: Points, members: Sequence[Sequence[Step]]) -> Step | None:
     shown = next(m[0] for m in reversed(members) if m)
     if isinstance(shown, Call):
@@ -150,7 +157,12 @@ def _merge_steps(symbol: str, points: Points, members: Sequence[Sequence[Step]])
         return (
             None
             if times is None
-            else replace(shown, repeat=_number(times), **_fitted_specs(symbol, points, members))
+            else replace(
+                shown,
+                repeat=_number(times),
+                turns=shown.turns if times == len(shown.turns) else (),
+                **_fitted_specs(symbol, points, members),
+            )
         )
     if all(len(m) == 1 and m[0].repeat == shown.repeat for m in members):
         costs, repeat = [m[0].cost for m in members], shown.repeat
@@ -167,6 +179,7 @@ def _merge_steps(symbol: str, points: Points, members: Sequence[Sequence[Step]])
         fused=cost if looped else shown.fused,
         analysis=text,
         repeat=repeat,
+        turns=() if looped else shown.turns,
         **_fitted_specs(symbol, points, members),
     )
 
