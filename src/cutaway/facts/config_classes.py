@@ -23,7 +23,7 @@ NATIVE = ("c", "cpp", "cuda")
 
 
 def find_config_classes(program: Program) -> list[dict[str, Any]]:
-    """`{path, line, symbol, fields, evidence}`: classes of fields named as settings (`EngineArgs`, `ServerConfig`,
+    """`{path, line, symbol, fields, mentions, evidence}`: classes of fields named as settings (`EngineArgs`, `ServerConfig`,
     `SamplingParams`), and module-level tables of settings, those that most files of the code mention first."""
     mentions: Counter[str] = Counter()
     found = []
@@ -41,6 +41,8 @@ def find_config_classes(program: Program) -> list[dict[str, Any]]:
                 proof = evidence(program, path, definition.line, why, symbol=definition.name)
                 where = {"path": path, "line": definition.line, "symbol": definition.name}
                 found.append({**where, "fields": fields[:_FIELDS], "role": role, "evidence": [proof]})
+    for one in found:
+        one["mentions"] = mentions[one["symbol"].rpartition(".")[2]]
     return sorted(
         found,
         key=lambda c: (c["role"] != "code", -mentions[c["symbol"].rpartition(".")[2]], c["path"], c["line"]),

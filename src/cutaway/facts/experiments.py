@@ -14,7 +14,8 @@ from cutaway.read.program import Program
 __all__ = ["find_experiments"]
 
 _WAIT = re.compile(r"(sleep|wait|wait_for|poll|get|call_later)$")
-_NUMBER = re.compile(r"^(timeout\s*=\s*)?\d+(\.\d+)?$")
+_NUMBER = re.compile(r"^(timeout\s*=\s*)?(0?\.\d*[1-9]\d*|[1-9]\d*(\.\d+)?)$")
+KNOWN = 2  # files that mention a class of settings, below which it is a detail
 _LIMIT = re.compile(
     r"(max|limit|size|num|batch|workers|timeout|interval|budget|chunk|depth|ratio|utilization)", re.IGNORECASE
 )
@@ -31,7 +32,7 @@ def find_experiments(
 def _row(
     program: Program, kind: str, path: str, line: int, do: str, see: str, more: list | None = None
 ) -> dict[str, Any]:
-    proof = evidence(program, path, line, do)
+    proof = evidence(program, path, line, "the line to watch or to change")
     where = {"path": path, "line": line, "symbol": proof["symbol"]}
     return {"kind": kind, "do": do, "see": see, **where, "evidence": [proof, *(more or [])]}
 
@@ -61,6 +62,8 @@ def _parameter(program: Program, project: dict[str, Any], config: dict[str, Any]
         r["path"] for r in project["lifecycle"]["main_loop"][:5]
     ]
     for one in config["config_classes"]:
+        if one["mentions"] < KNOWN:
+            continue
         for field in one["fields"]:
             if not (_NUMBER.match(field["default"]) and _LIMIT.search(field["name"])):
                 continue
