@@ -191,9 +191,10 @@ class _Tree:
     def _stands_for(self, hop: Hop, ways: Ways) -> bool:
         """Is an override what runs, because the declared method says nothing itself?"""
         declared = self.program.definition(*hop.declared) if hop.declared else None
-        return (
-            declared is not None and "abstract" in declared.flags and hop.node == ways.likeliest(hop.declared)
-        )
+        if declared is None or "abstract" not in declared.flags or hop.node != ways.likeliest(hop.declared):
+            return False
+        few = len(ways.ranked(hop.declared)) <= FEW
+        return few or hop.node[0] in ways.preferred or hop.node[0] in ways.order
 
     def down(self, ways: Ways, node: Node, part: str) -> None:
         """From a part on to its kernel: the calls that go on in its own words."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from cutaway.model.code import Call, Edge
 from cutaway.read.resolve.dispatch import Dispatch
 from cutaway.read.resolve.infer import Env, Inference
+from cutaway.read.resolve.native import MANY, is_test
 from cutaway.read.resolve.values import Found, expression
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["python_edges"]
 
+_KEYWORD = re.compile(r"^[A-Za-z_]\w*=(?!=)")
 _DOTTED = re.compile(r"^[A-Za-z_][\w.]*$")
 _TASKS = {
     "create_task",
@@ -62,14 +64,28 @@ def _call_edges(
         yield from bound
         return
     found = inference.infer(node, env) if node is not None else []
-    reached = [e for f in found for e in _reach(inference, path, call, f)]
+    reached = [e for f in found for e in _reach(inference, path, call, f) if _takes(inference, e, call)]
     if (call.scope, call.callee) in spawned:
         reached = [_with(e, "task_target") if e.path else e for e in reached]
     if "launch" in call.how:
         reached = [_with(e, "kernel_launch") if _is_kernel(inference, e) else e for e in reached]
+    if reached and all(
+        _says_nothing(inference, e) for e in reached
+    ):  # a declaration: what runs stands in subclasses
+        reached += list(_below(inference, node, env, call))
     yield from reached or list(_below(inference, node, env, call)) or [_unresolved(node, call)]
     yield from dispatch.by_string(path, call, found)
     yield from _handed_over(inference, path, call, last)
+
+
+def _takes(inference: Inference, edge: Edge, call: Call) -> bool:
+    """Has a method that stands for a family of classes the keywords that the call passes?"""
+    definition = inference.program.definition(edge.path, edge.symbol) if edge.path else None
+    if definition is None or edge.origin != "registry_entry":
+        return True
+    known = {p.name for p in definition.params}
+    passed = {a.partition("=")[0] for a in call.args if _KEYWORD.match(a)}
+    return any(p.name.startswith("**") for p in definition.params) or passed <= known
 
 
 def _reach(inference: Inference, path: str, call: Call, found: Found) -> Iterator[Edge]:
@@ -98,17 +114,6 @@ def _reach(inference: Inference, path: str, call: Call, found: Found) -> Iterato
     elif value.kind == "lambda":
         if value.inner:
             yield Edge(call.scope, call.line, call.callee, "builtin", symbol=value.text)
-        else:
-            yield Edge(
-                call.scope,
-                call.line,
-                call.callee,
-                "partial_or_lambda",
-                value.path,
-                "",
-                _line(found.via),
-                found.via,
-            )
     elif value.kind in ("ext", "extinst"):
         origin = "builtin" if value.text.startswith("builtins.") else "external"
         yield Edge(
@@ -128,16 +133,23 @@ def _below(inference: Inference, node: ast.expr | None, env: Env, call: Call) ->
     for f in inference.infer(node.value, env):
         if f.value.kind == "inst":
             owner = inference.definition(f.value).name
-            for path, symbol in inference.program.graph.overrides(f.value.path, f"{owner}.{node.attr}"):
+            below = inference.program.graph.overrides(f.value.path, f"{owner}.{node.attr}")
+            if not is_test(env.path):
+                below = [b for b in below if not is_test(b[0])]
+            for path, symbol in below[:MANY]:
                 at = inference.program.definition(path, symbol)
                 yield _edge(call, "override", path, symbol, at.line, f.via)
 
 
 def _handed_over(inference: Inference, path: str, call: Call, last: str) -> Iterator[Edge]:
     """Functions among the arguments: they run later, or elsewhere."""
-    origin = _TARGETS.get(last, "callback")
-    for argument in call.args:
+    target = _TARGETS.get(last, "")
+    named = any(a.startswith(("target=", "func=")) for a in call.args)
+    place = 1 if last == "run_in_executor" else 0
+    for position, argument in enumerate(call.args):
         name, _, text = argument.partition("=")
+        is_target = name in ("target", "func") if named else position == place
+        origin = target if target and is_target else "callback"
         text = text if _DOTTED.match(name) and text else argument
         if not _DOTTED.match(text) or _last(text) not in inference.program.names:
             continue
@@ -165,6 +177,11 @@ def _unresolved(node: ast.expr | None, call: Call) -> Edge:
 
 def _edge(call: Call, origin: str, path: str, symbol: str, at: int, via: str) -> Edge:
     return Edge(call.scope, call.line, call.callee, origin, path, symbol, at, via)
+
+
+def _says_nothing(inference: Inference, edge: Edge) -> bool:
+    definition = inference.program.definition(edge.path, edge.symbol) if edge.path else None
+    return definition is not None and "abstract" in definition.flags and edge.origin != "override"
 
 
 def _is_kernel(inference: Inference, edge: Edge) -> bool:

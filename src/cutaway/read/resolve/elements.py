@@ -50,18 +50,19 @@ class Elements:
         kernels = [f for f in base if f.value.kind == "func"]  # kernel[grid]
         classes = [f for f in base if f.value.kind == "class"]  # Generic[T]
         outside = [f for f in base if f.value.kind in ("ext", "extinst")]
-        entries = self._registry(node.value, env)
+        key = node.slice.value if isinstance(node.slice, ast.Constant) else ""
+        entries = self._registry(node.value, env, str(key))
         return kernels + classes + (entries or [g for f in base for g in self.element(f)]) or outside
 
-    def _registry(self, node: ast.expr, env: Env) -> list[Found]:
-        return self.table(node.id, env) if isinstance(node, ast.Name) else []
+    def _registry(self, node: ast.expr, env: Env, key: str = "") -> list[Found]:
+        return self.table(node.id, env, key) if isinstance(node, ast.Name) else []
 
-    def table(self, name: str, env: Env) -> list[Found]:
-        """The entries of a module's table, where it names definitions of this repository."""
+    def table(self, name: str, env: Env, key: str = "") -> list[Found]:
+        """The entries of a module's table, or the one of a known key, where it names definitions of this repository."""
         rows = [
             m
             for m in self.program.record(env.path).marks
-            if m.kind == "entry" and m.detail.get("table") == name
+            if m.kind == "entry" and m.detail.get("table") == name and key in ("", m.name)
         ]
         found = []
         for mark in rows[:200]:

@@ -29,6 +29,10 @@ FAMILY = {
 }
 LANGUAGES = frozenset(FAMILY)
 TYPES = ("class", "struct", "enum", "trait", "interface", "type")
+MANY = 16  # far ends of one call
+_TEST = re.compile(
+    r"(^|/)(tests?|testing|testdata|mocks?|fixtures?)(/|\.|_)|_tests?\.|(^|/)test_|conftest|/mock_"
+)
 _GENERIC = re.compile(r"<[^<>()]*>")
 _PARTS = re.compile(r"::|->|\?\.|\.")
 _WRAPPER = re.compile(
@@ -91,7 +95,7 @@ class Native:
                 for mark in record.marks:
                     if mark.kind == "impl" and mark.detail.get("trait"):
                         table[_last(mark.detail["trait"])].append(_last(mark.name))
-                for definition in record.defs:
+                for definition in record.defs if record.language != "go" else ():  # Go's are embedded fields
                     for base in definition.bases:
                         table[_last(base)].append(definition.name.rpartition(".")[2])
         return table
@@ -112,7 +116,7 @@ class Native:
         found, origin = self._targets(path, record, call, parts)
         if "launch" in call.how and found:
             origin = "kernel_launch"
-        for where, definition in found[:4]:
+        for where, definition in found[:MANY]:
             yield Edge(call.scope, call.line, call.callee, origin, where, definition.name, definition.line)
         if not found:
             yield Edge(call.scope, call.line, call.callee, "unresolved", why=origin)
@@ -130,8 +134,10 @@ class Native:
         declared = self._type_of(path, record, call.scope, parts[:-1], owner)
         if declared:
             return self._on(path, record, declared, name, "receiver")
-        if found := self._best(path, record, f"{head}.{name}"):
-            return found, "receiver" if head[:1].isupper() else "module_attribute"
+        is_type = head[:1].isupper() or head in self.types
+        found = self._best(path, record, f"{head}.{name}") if not is_type or head in self.types else []
+        if found:
+            return found, "receiver" if is_type else "module_attribute"
         if package := self._package(record, head):
             inside = [
                 (p, d)
@@ -150,7 +156,11 @@ class Native:
             if d.name.rpartition(".")[2] == name and d.kind in ("function", "kernel", "macro", *TYPES)
         ]
         owner = self._owner(record, call.scope)
-        if owner and (found := self._best(path, record, f"{owner}.{name}")):
+        if (
+            owner
+            and FAMILY[record.language] == "c"
+            and (found := self._best(path, record, f"{owner}.{name}"))
+        ):
             return found, "self_method"
         if local:
             bodies = [d for d in local if "declaration" not in d.flags] or local
@@ -176,9 +186,10 @@ class Native:
             return found, origin
         below = [
             f
-            for t in sorted(set(self.implementers.get(declared, ())))[:8]
+            for t in sorted(set(self.implementers.get(declared, ())))
             for f in self._best(path, record, f"{t}.{name}")
         ]
+        below = [f for f in below if not is_test(f[0])] or (below if is_test(path) else [])
         if below:
             return below, "override"
         return (found, origin) if found else ([], f"`{declared}` has no `{name}` in this repository")
@@ -253,6 +264,11 @@ class Native:
         return current
 
     @cached_property
+    def types(self) -> set[str]:
+        """The names of the types that this repository defines."""
+        return {n for n, rows in self.methods.items() if any(d.kind in TYPES for _, d in rows)}
+
+    @cached_property
     def fields(self) -> dict[tuple[str, str], str]:
         """(type, field) -> the field's type."""
         table: dict[tuple[str, str], str] = {}
@@ -301,6 +317,11 @@ class Native:
             if one.name == head or one.module.rpartition("/")[2] == head:
                 return one.module.rpartition("/")[2] if record.language == "go" else ""
         return ""
+
+
+def is_test(path: str) -> bool:
+    """Does a file belong to tests, by its name?"""
+    return bool(_TEST.search(path))
 
 
 def _stem(path: str) -> str:

@@ -14,7 +14,6 @@ __all__ = ["Results"]
 _HOLDERS = {"ModuleList", "Sequential", "ModuleDict", "list", "tuple", "sorted", "reversed", "set", "deque", "iter", "cycle",
             "islice", "chain", "filter", "tqdm"}  # fmt: skip
 _SAME = {
-    "cast",
     "copy",
     "deepcopy",
     "compile",
@@ -44,8 +43,10 @@ class Results:
     def called(self, node: ast.Call, env: Env) -> list[Found]:
         function = node.func
         if isinstance(function, ast.Name) and function.id == "super":
+            named = [f.value for f in self.infer(node.args[0], env)] if node.args else []
             owner = self.scopes(env.path).owner(env.scope)
-            return [Found(Value("super", env.path, owner), "super")] if owner >= 0 else []
+            start = named[0] if named and named[0].kind == "class" else Value("class", env.path, owner)
+            return [Found(start._replace(kind="super"), "super")] if start.index >= 0 else []
         if isinstance(function, ast.Name) and function.id == "getattr" and len(node.args) >= 2:
             return self._getattr(node, env)
         return [g for f in self.infer(function, env) for g in self.call_result(f, node, env)]
@@ -129,8 +130,11 @@ class Results:
                 f._replace(value=Value("list", inner=(f.value,))) for f in inner if f.value.kind == "inst"
             ]
             return lists + single
+        if last == "cast" and len(node.args) == 2:
+            said = self._annotated(node.args[0], env)
+            return [f for f in said if f.value.kind in ("inst", "class")] or self.infer(node.args[1], env)
         if last in _SAME and node.args:
-            return self.infer(node.args[-1 if last == "cast" else 0], env)
+            return self.infer(node.args[0], env)
         if last in ("enumerate", "zip") and node.args:
             rows = [tuple(e for f in self.infer(a, env) for e in self.element(f)) for a in node.args]
             rows = [(), *rows[:1]] if last == "enumerate" else rows

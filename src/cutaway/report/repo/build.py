@@ -17,6 +17,7 @@ from cutaway.facts.lifecycle import find_lifecycle
 from cutaway.facts.llm import llm_verdict
 from cutaway.facts.modules import find_modules
 from cutaway.facts.spine import Step, call_nesting
+from cutaway.report.repo.markdown import markdown
 from cutaway.report.repo.result import RepoReport
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def repo_report(program: Program) -> RepoReport:
         "lifecycle": find_lifecycle(program, entrypoints),
         "gaps": _gaps(program, absent, nesting),
     }
-    return RepoReport(facts, program)
+    return RepoReport(facts, program, markdown)
 
 
 def _module(program: Program, row: dict[str, Any]) -> dict[str, Any]:

@@ -248,8 +248,8 @@ def _extensions(page: Page) -> list[str]:
 
 def _pitfalls(page: Page) -> list[str]:
     rows = [
-        f"- {prose(r['what'])} ({page.place(r['path'], r['line'])}; how to detect: {prose(r['detect'])}; "
-        f"fix: {prose(r['fix'])})"
+        f"- {page.words(r['what'])} ({page.place(r['path'], r['line'])}; how to detect: {page.words(r['detect'])}; "
+        f"fix: {page.words(r['fix'])})"
         for r in page.facts.get("pitfalls", [])[:10]
     ]
     return rows or ["- none found by the detectors."]
@@ -257,7 +257,7 @@ def _pitfalls(page: Page) -> list[str]:
 
 def _questions(page: Page) -> list[str]:
     rows = [
-        f"- {prose(q['question'])}"
+        f"- {page.words(q['question'])}"
         + (f" ({page.place(q['path'], q['line'])})" if q.get("path") and q.get("line") else "")
         for q in page.facts.get("questions", [])[:8]
     ]

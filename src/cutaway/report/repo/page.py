@@ -26,6 +26,7 @@ _DESCRIPTION = re.compile(r"""\s*"?description"?\s*[=:]\s*["']?(.{10,}?)["']?,?\
 _REFERS = re.compile(
     r"(?i)^(documentation|source code|docs|website|license|homepage|paper|blog|news|see|install)\b.{0,20}:|^https?:"
 )
+_PLACES = re.compile(r" (?:at|in|after|before|on) line \d+(?: of \S+)?|\(line \d+\)")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
 
 
@@ -72,6 +73,11 @@ class Page:
             if evidence
             else "-"
         )
+
+    def words(self, text: str) -> str:
+        """A detector's sentence: what stands in backticks as code, the rest as prose, without the places that are cited."""
+        parts = _PLACES.sub("", text).split("`")
+        return " ".join(code(p) if i % 2 else prose(p) for i, p in enumerate(parts) if p.strip())
 
     def does(self, row: dict[str, Any]) -> str:
         """What the definition's own docstring says, or how it was found."""

@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from cutaway.report.evidence import cite, to_dict
-from cutaway.report.repo.markdown import markdown
 
 if TYPE_CHECKING:
     from cutaway.read.program import Program
@@ -20,9 +20,11 @@ _DIGESTS = ("lines", "first", "last", "before", "after")
 class RepoReport:
     """The facts of one repository. `facts` is what the JSON holds."""
 
-    def __init__(self, facts: dict[str, Any], program: Program):
+    def __init__(
+        self, facts: dict[str, Any], program: Program, written: Callable[[dict[str, Any], Program], str]
+    ):
         self.facts = hashed(facts, program)
-        self.markdown = markdown(self.facts, program)  # now, while the source is open
+        self.markdown = written(self.facts, program)  # now, while the source is open
 
     def to_json(self) -> str:
         """The facts as JSON text, keys in the contract's order."""

@@ -1,0 +1,256 @@
+# The project report on paper: life, states, core modules, what runs at once, the map, experiments. Each row is a fact with its
+# line; a section without facts says so.
+"""`markdown(page) -> str`: the report of kind `project`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from cutaway.report.escape import code, prose, visible
+from cutaway.report.graph import Graph
+from cutaway.report.mermaid import fenced
+from cutaway.report.repo.page import Page
+from cutaway.report.templates import template
+
+__all__ = ["markdown"]
+
+_BARE = ("else:", "try:", "finally:")  # these stand wherever their block begins
+MACHINES, MODULES, ROWS = 8, 5, 12
+
+
+def markdown(page: Page) -> str:
+    """The report; headings are those of `templates/sections.toml`."""
+    rules = template("project")
+    assert rules
+    bodies = {
+        "Lifecycle": _lifecycle,
+        "State machines": _states,
+        "Core modules": _modules,
+        "Async map": _async,
+        "Architecture map": _map,
+        "Experiments": _experiments,
+    }
+    repo = page.repo
+    lines = [f"# {rules.title} {prose(repo['name'])}", "", f"**Repo:** {prose(repo['path_or_url'])}  "]
+    lines.append(f"**Commit:** {code(repo['commit'] or 'not a commit')}  ")
+    for section in rules.sections:
+        lines += ["", f"{'#' * section.level} {section.heading}", "", *bodies[section.heading](page)]
+    return "\n".join(lines) + "\n"
+
+
+def _lifecycle(page: Page) -> list[str]:
+    life = page.facts["lifecycle"]
+    lines = []
+    for title, key in (
+        ("Start", "startup"),
+        ("Main loop", "main_loop"),
+        ("Shutdown", "shutdown"),
+        ("What ends it", "exit_triggers"),
+    ):
+        rows = life.get(key, [])[:ROWS]
+        lines += [f"**{title}**", ""]
+        lines += [f"- {page.pointer(r)}: {page.why(r)}" for r in rows] or ["- none found"]
+        lines.append("")
+    errors = page.facts["errors"][:ROWS]
+    lines += ["**How errors end**", ""]
+    lines += [
+        f"- {prose(e['kind'])}: {code(e['caught'])} {page.place(e['path'], e['line'])}" for e in errors
+    ] or ["- none caught"]
+    return lines
+
+
+def _states(page: Page) -> list[str]:
+    machines = [m for m in page.facts["states"] if m["states"]][:MACHINES]
+    if not machines:
+        return ["No enumeration, flag or table of states that the code assigns was found."]
+    lines = []
+    for machine in machines:
+        lines += [
+            f"**{prose(machine['name'])}** ({prose(machine['kind'])}) {page.place(machine['path'], machine['line'])}",
+            "",
+        ]
+        if drawn := _drawn(machine):
+            lines += [*fenced(drawn).splitlines(), ""]
+        lines += page.table(["State", "Declared", "Set by"], list(_state_rows(page, machine)))
+        events = machine.get("events", [])[:ROWS]
+        if events:
+            named = [f"{code(e['name'])} in {code(e['handler'])} ({prose(e.get('how', ''))})" for e in events]
+            lines += ["", "Events: " + "; ".join(named) + "."]
+        lines.append("")
+    return lines[:-1]
+
+
+def _state_rows(page: Page, machine: dict[str, Any]) -> Iterator[list[str]]:
+    for state in machine["states"][:ROWS]:
+        by = [
+            f"{prose(s.get('by') or s.get('symbol') or '')} {page.place(s['path'], s['line'], cell=True)}"
+            for s in state.get("set", [])[:4]
+        ]
+        yield [
+            code(state["name"], cell=True),
+            page.place(state["path"], state["line"], cell=True),
+            "; ".join(by),
+        ]
+
+
+def _drawn(machine: dict[str, Any]) -> Graph | None:
+    """The transitions whose both ends are known; '' is the beginning."""
+    known = {s["name"] for s in machine["states"]}
+    rows = [t for t in machine.get("transitions", []) if t.get("to") in known][:40]
+    if machine["kind"] != "enum" or not rows:
+        return None
+    graph = Graph(machine["name"], kind="state")
+    for state in machine["states"]:
+        graph.node(state["name"], state["name"])
+    for row in rows:
+        start = row.get("from") or ""
+        if start != row["to"]:
+            graph.edge(start if start in known else "", row["to"], row.get("by", "").rpartition(".")[2])
+    return graph
+
+
+def _modules(page: Page) -> list[str]:
+    lines = []
+    for module in page.facts["critical"][:MODULES]:
+        lines += [
+            f"**{prose(module['symbol'] or module['path'])}** {page.place(module['path'], module['line'])}",
+            "",
+        ]
+        lines.append(f"- Role: {prose(module['role'])}; ranked for: {prose(', '.join(module['why']))}.")
+        lines.append(
+            "- State: " + (_named(page, module, module["attributes"][:10]) or "none of its own") + "."
+        )
+        lines.append("- Callers: " + (_calls(page, module["callers"]) or "none found") + ".")
+        lines.append("- Calls: " + (_calls(page, module["callees"]) or "nothing of this repository") + ".")
+        lines.append("- Async: " + _asynchronous(page, module) + ".")
+        io = [f"{code(r['call'])} {page.place(r['path'], r['line'])}" for r in module["io"][:6]]
+        lines.append("- I/O: " + ("; ".join(io) or "none found") + ".")
+        if module["pseudocode"]:
+            lines += ["", "```text"]
+            lines += [
+                f"{'  ' * r['depth']}{visible(r['text'])}"
+                + ("" if r["text"] in _BARE else f"  # {visible(r['path'])}:{r['line']}")
+                for r in module["pseudocode"][:24]
+            ]
+            lines.append("```")
+        lines.append("")
+    return lines[:-1] or ["No module stands out: nothing was found that others depend on."]
+
+
+def _named(page: Page, module: dict[str, Any], rows: list[dict[str, Any]]) -> str:
+    return ", ".join(f"{code(r['name'])} {page.place(module['path'], r['line'])}" for r in rows)
+
+
+def _calls(page: Page, rows: list[dict[str, Any]]) -> str:
+    return "; ".join(
+        f"{prose(r['symbol'] or r['path'])} {page.place(r['path'], r['line'])}"
+        if r.get("line")
+        else prose(r["symbol"])
+        for r in rows[:6]
+    )
+
+
+def _asynchronous(page: Page, module: dict[str, Any]) -> str:
+    facts = module["asynchronous"]
+    tasks = [
+        f"starts a {prose(t['kind'])} {page.place(module['path'], t['line'])}" for t in facts["tasks"][:6]
+    ]
+    locks = [f"holds {prose(k['kind'])}" for k in facts["locks"][:4] if k]
+    coroutines = ["has coroutines"] if facts["coroutines"] else []
+    return "; ".join([*coroutines, *tasks, *locks]) or "none: it starts nothing and waits for nothing"
+
+
+def _async(page: Page) -> list[str]:
+    facts = page.facts
+    rows = []
+    for task in facts["lifecycle"]["task_creation_points"][: 2 * ROWS]:
+        spawns = ", ".join(code(str(s), cell=True) for s in task.get("spawns", [])[:3]) or "-"
+        rows.append([prose(task.get("kind", "task")), page.pointer(task, cell=True), spawns])
+    lines = (
+        ["**What is started**", "", *page.table(["Kind", "Where", "Runs"], rows)]
+        if rows
+        else ["Nothing is started beside the main flow."]
+    )
+    queues = [
+        [
+            code(q["name"], cell=True),
+            f"{prose(q['kind'])}, {'bounded' if q.get('bounded') else 'unbounded'}",
+            _ends(page, q["put"]),
+            _ends(page, q["get"]),
+        ]
+        for q in facts["queues"][:ROWS]
+    ]
+    if queues:
+        lines += ["", "**Queues**", "", *page.table(["Queue", "Kind", "Put", "Get"], queues)]
+    sync = [
+        [
+            code(s["name"], cell=True),
+            page.place(s["path"], s["line"], cell=True),
+            _ends(page, [*s["guards"], *s["waits"]]),
+            _ends(page, s["sets"]),
+        ]
+        for s in facts["sync"][:ROWS]
+    ]
+    if sync:
+        lines += [
+            "",
+            "**Locks and events**",
+            "",
+            *page.table(["Name", "Where", "Guards or waits", "Set"], sync),
+        ]
+    loose = [
+        f"- {page.words(r.get('what', ''))} ({page.place(r['path'], r['line'])})"
+        for r in facts["loose_ends"][:ROWS]
+    ]
+    return [*lines, "", "**Never awaited or joined**", "", *(loose or ["- nothing found"])]
+
+
+def _ends(page: Page, rows: list[dict[str, Any]]) -> str:
+    return "; ".join(page.place(r["path"], r["line"], cell=True) for r in rows[:4])
+
+
+def _map(page: Page) -> list[str]:
+    """Processes, threads and tasks, who starts them and what they talk over."""
+    found = page.facts["processes"]
+    graph = Graph("what runs", direction="LR")
+    for unit in found["units"][:30]:
+        graph.node(
+            f"{unit['path']}:{unit['symbol']}",
+            unit["name"],
+            unit["kind"],
+            "round" if unit["kind"] == "main" else "box",
+        )
+    keys = {n.key for n in graph.nodes}
+    starters = {u["symbol"]: f"{u['path']}:{u['symbol']}" for u in found["units"]}
+    for unit in found["units"][:30]:
+        by = unit.get("started_by")
+        if by:
+            key = f"{by['path']}:{by['symbol']}"
+            if key not in keys and len(graph.nodes) < 38:
+                graph.node(key, by["symbol"] or by["path"], "code")
+                keys.add(key)
+            if key in keys and key != f"{unit['path']}:{unit['symbol']}":
+                graph.edge(key, f"{unit['path']}:{unit['symbol']}", "starts")
+    for channel in found["channels"][:12]:
+        ends = [starters.get(str(channel.get(end, ""))) for end in ("from", "to")]
+        if all(e in keys for e in ends) and ends[0] != ends[1]:
+            graph.edge(str(ends[0]), str(ends[1]), str(channel.get("name", "")), "dotted")
+    if not graph.nodes:
+        return ["One flow of control: no process, thread, task or server was found."]
+    return [
+        *fenced(graph).splitlines(),
+        "",
+        "An arrow says who starts whom; a dotted one is a queue, pipe or socket between them.",
+    ]
+
+
+def _experiments(page: Page) -> list[str]:
+    rows = []
+    for number, row in enumerate(page.facts["experiments"][:3], 1):
+        rows.append(
+            f"{number}. {page.words(row['do'])}. One should then see: {page.words(row['see'])}. ({page.place(row['path'], row['line'])})"
+        )
+    return rows or [
+        "None: no state, loop or setting was found that could be watched without changing what the program does."
+    ]
