@@ -22,6 +22,10 @@ _STATE_ENUM = re.compile(r"(State|Status|Phase|Stage)$")
 _HANDLER = re.compile(
     r"^_?(on|handle)_\w+|\w+_handler$|^(pause|resume)_\w+$|^(connection_(made|lost)|eof_received)$"
 )
+_COMPARES = re.compile(
+    r"isinstance\((?:self\.)?\w*(?:event|message|msg|req|item|command|kind)|[!=]= [\"']|\bis [a-z]\w*\.[A-Z]|\n\s+case "
+)
+_BUILT = re.compile(r"getattr\([^,\n]+,\s*f[\"']")
 _EVENT = re.compile(r"^([\w.]+\.)?Event\(")
 _TRANSITION = re.compile(r"^(?:[\w.]+\.)?(?P<enum>[A-Z]\w+)\.(?P<member>[A-Z][A-Z0-9_]*)$")
 
@@ -44,7 +48,7 @@ def find_states(program: Program) -> list[dict[str, Any]]:
 
 def _classes(program: Program, path: str, record: FileRecord) -> list[dict[str, Any]]:
     """The classes of a file whose flags change in more than one method, or that dispatch on what they are told."""
-    its_chains = chains(program, path) if _may_dispatch(record) else []
+    its_chains = chains(program, path) if _may_dispatch(program, path, record) else []
     found = []
     for owner in record.defs:
         if owner.kind != "class":
@@ -70,25 +74,12 @@ def _classes(program: Program, path: str, record: FileRecord) -> list[dict[str, 
     return found
 
 
-def _may_dispatch(record: FileRecord) -> bool:
-    """Only files whose words show it are parsed anew for their comparisons."""
-    words = set(record.words) | {w for d in record.defs for w in d.words}
-    return bool(
-        words
-        & {
-            "isinstance",
-            "getattr",
-            "message",
-            "event",
-            "msg",
-            "type",
-            "state",
-            "status",
-            "kind",
-            "event_type",
-            "signal",
-        }
-    )
+def _may_dispatch(program: Program, path: str, record: FileRecord) -> bool:
+    """Only files whose text shows several comparisons, or a name put together, are parsed anew."""
+    if not any(d.kind == "class" for d in record.defs):
+        return False
+    text = program.text(path)
+    return bool(_BUILT.search(text)) or len(_COMPARES.findall(text)) >= 3
 
 
 def _place(path: str, chain: Chain) -> dict[str, Any]:
