@@ -23,7 +23,8 @@ STATE_KINDS = ("kv", "latent", "window", "state")
 
 @dataclass(frozen=True)
 class Op:
-    """One kind of fused kernel of a step, before sharding. Formulas are in batch_size, seq_len and cache_len.
+    """One kind of fused kernel of a step, before sharding. Formulas are in batch_size, seq_len and cache_len;
+    `read` and `write` also in a_bytes and kv_bytes, the sizes of an element of activations and of the cache.
 
     `dims` by kind:
       gemm: m, n, k. grouped_gemm: m (tokens), n, k, experts, top_k.
@@ -38,7 +39,7 @@ class Op:
     flops: Formula  # of one of the `count`
     matmul_flops: Formula
     weight_elements: int  # read by one of the `count`; of a gather, the table's
-    read: Formula  # bytes of activations and cache in the traced dtypes; weights are counted apart
+    read: Formula  # bytes of activations and cache; weights are counted apart
     write: Formula
     places: tuple[str, ...]  # path:line of the source lines that it comes from
 
@@ -52,6 +53,7 @@ class StateSpec:
     elements_per_token: int  # of one layer
     elements_constant: int  # of one layer and sequence, whatever its length
     window: int = 0
+    element_bytes: int = 0  # of a state that keeps a dtype of its own (float32: 4); 0 is that of the cache
 
 
 @dataclass(frozen=True)

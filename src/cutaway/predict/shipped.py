@@ -1,0 +1,44 @@
+# Where a model's workloads come from: those of the catalogue's models travel with the package; any other model is traced,
+# which needs torch and takes seconds.
+"""`workloads_of("llama-3.1-8b")`: what a prediction needs of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from cutaway import catalogue
+from cutaway.catalogue.workloads import saved_workload
+from cutaway.errors import CutawayError, UnknownTarget
+from cutaway.predict.text import loads
+from cutaway.predict.types import Workload
+
+
+@lru_cache(maxsize=64)
+def workloads_of(target: str, trust_code: bool = False) -> tuple[Workload, Workload | None, dict[str, Any]]:
+    """Both phases, and the model's config. Raises what a trace raises where the model has to be traced."""
+    try:
+        entry = catalogue.find(target)
+    except UnknownTarget:
+        return traced(target, trust_code=trust_code)
+    text = saved_workload(target)
+    return (*loads(text), entry.config) if text else traced(entry.id)
+
+
+def traced(
+    target: str, *, trust_code: bool = False, args: Mapping[str, Any] | None = None
+) -> tuple[Workload, Workload | None, dict[str, Any]]:
+    """The same from a trace of `target`; a model that has no next token has no decode phase."""
+    from cutaway.predict.workload import workloads
+    from cutaway.trace.analyse import analyse
+    from cutaway.trace.target import resolve
+
+    found = resolve(target, trust_code, dict(args or {}))
+    prefill = analyse(found, phase="prefill")
+    try:
+        decode = analyse(found, phase="decode")
+    except CutawayError:
+        decode = None
+    config = dict(found.config or {})
+    return (*workloads(prefill, decode, config), config)
