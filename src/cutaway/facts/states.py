@@ -12,7 +12,7 @@ from cutaway.facts.chains import Chain, chains
 from cutaway.facts.lookup import evidence, lookup, owner_of
 from cutaway.facts.reach import holder
 from cutaway.facts.roles import role_of
-from cutaway.model.code import Def, FileRecord
+from cutaway.model.code import Bind, Def, FileRecord
 from cutaway.read.program import Program
 
 __all__ = ["find_states"]
@@ -227,16 +227,21 @@ def _enums(program: Program, path: str, record: FileRecord) -> list[dict[str, An
 def _moves(program: Program, path: str, enum: str) -> list[dict[str, Any]]:
     """`x.status = Status.RUNNING` anywhere in the code that means this enumeration."""
     look, rows = lookup(program), []
-    for where in program.paths:
-        record = program.record(where)
-        if role_of(where) != "code" or not any(enum in b.value for b in record.binds):
-            continue
-        for bind in record.binds:
-            made = _TRANSITION.match(bind.value)
-            if not made or made["enum"] != enum or "." not in bind.target:
-                continue
-            place = look.follow(where, enum)
-            if place is None or place[0] == path:
-                row = {"state": bind.target, "to": made["member"], "by": holder(record, bind.scope)}
-                rows.append({**row, "path": where, "line": bind.line})
+    for where, bind, member in _assigned(program).get(enum, ()):
+        place = look.follow(where, enum)
+        if place is None or place[0] == path:
+            by = holder(program.record(where), bind.scope)
+            rows.append({"state": bind.target, "to": member, "by": by, "path": where, "line": bind.line})
     return rows
+
+
+def _assigned(program: Program) -> dict[str, list[tuple[str, Bind, str]]]:
+    """enumeration -> (path, binding, member) of every attribute that is given a member of one. Read once."""
+    kept = program.__dict__.get("_assigned")
+    if kept is None:
+        kept = program.__dict__["_assigned"] = defaultdict(list)
+        for path in program.paths:
+            for bind in program.record(path).binds if role_of(path) == "code" else ():
+                if "." in bind.target and "." in bind.value and (made := _TRANSITION.match(bind.value)):
+                    kept[made["enum"]].append((path, bind, made["member"]))
+    return kept
