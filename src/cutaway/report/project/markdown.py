@@ -50,7 +50,7 @@ def _lifecycle(page: Page) -> list[str]:
     ):
         rows = life.get(key, [])[:ROWS]
         lines += [f"**{title}**", ""]
-        lines += [f"- {page.pointer(r)}: {page.why(r)}" for r in rows] or ["- none found"]
+        lines += [f"- {_row(page, r)}: {page.why(r)}" for r in rows] or ["- none found"]
         lines.append("")
     errors = page.facts["errors"][:ROWS]
     lines += ["**How errors end**", ""]
@@ -58,6 +58,14 @@ def _lifecycle(page: Page) -> list[str]:
         f"- {prose(e['kind'])}: {code(e['caught'])} {page.place(e['path'], e['line'])}" for e in errors
     ] or ["- none caught"]
     return lines
+
+
+def _row(page: Page, row: dict[str, Any]) -> str:
+    """A definition at its line, or a line inside of one."""
+    definition = page.program.definition(row["path"], row.get("symbol") or "")
+    if definition is not None and definition.line == row["line"]:
+        return page.pointer(row)
+    return f"in {prose(row.get('symbol') or 'the module')} {page.place(row['path'], row['line'])}"
 
 
 def _states(page: Page) -> list[str]:
@@ -248,9 +256,8 @@ def _map(page: Page) -> list[str]:
 def _experiments(page: Page) -> list[str]:
     rows = []
     for number, row in enumerate(page.facts["experiments"][:3], 1):
-        rows.append(
-            f"{number}. {page.words(row['do'])}. One should then see: {page.words(row['see'])}. ({page.place(row['path'], row['line'])})"
-        )
+        seen = f"One should then see: {page.words(row['see'])}."
+        rows.append(f"{number}. {page.words(row['do'])}. {seen} ({page.place(row['path'], row['line'])})")
     return rows or [
         "None: no state, loop or setting was found that could be watched without changing what the program does."
     ]

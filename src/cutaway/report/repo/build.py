@@ -11,11 +11,12 @@ from msgspec import to_builtins
 from cutaway.facts.build_install import find_build_install
 from cutaway.facts.components import find_components
 from cutaway.facts.config_surface import find_config_surface
+from cutaway.facts.engine import find_engine
 from cutaway.facts.entrypoints import find_entrypoints
 from cutaway.facts.languages import find_languages
-from cutaway.facts.lifecycle import find_lifecycle
 from cutaway.facts.llm import llm_verdict
 from cutaway.facts.modules import find_modules
+from cutaway.facts.project import find_project
 from cutaway.facts.spine import Step, call_nesting
 from cutaway.report.repo.markdown import markdown
 from cutaway.report.repo.result import RepoReport
@@ -26,6 +27,15 @@ if TYPE_CHECKING:
 __all__ = ["SCHEMA", "repo_report"]
 
 SCHEMA = 1
+_OF_PROJECT = (
+    "lifecycle",
+    "processes",
+    "requests",
+    "deprecation",
+    "extension_points",
+    "pitfalls",
+    "questions",
+)
 
 
 def repo_report(program: Program) -> RepoReport:
@@ -36,6 +46,9 @@ def repo_report(program: Program) -> RepoReport:
     verdict = llm_verdict(program)
     entrypoints = find_entrypoints(program)
     nesting = call_nesting(program, components, entrypoints)
+    config = find_config_surface(program)
+    project = find_project(program, entrypoints, config)
+    places = {key: [(c["path"], c["symbol"]) for c in rows] for key, rows in components.items()}
     source = program.source
     facts: dict[str, Any] = {
         "schema_version": SCHEMA,
@@ -50,12 +63,13 @@ def repo_report(program: Program) -> RepoReport:
         "languages": find_languages(program),
         "build_install": find_build_install(program),
         "entrypoints": entrypoints,
-        "config_surface": find_config_surface(program),
+        "config_surface": config,
         "modules": [_module(program, row) for row in find_modules(program)],
         "components": components,
         "absent": absent,
         "call_nesting": [_step(s) for s in nesting],
-        "lifecycle": find_lifecycle(program, entrypoints),
+        "engine": find_engine(program, places) if verdict.related else {},
+        **{key: project[key] for key in _OF_PROJECT},
         "gaps": _gaps(program, absent, nesting),
     }
     return RepoReport(facts, program, markdown)

@@ -30,7 +30,7 @@ def llm_sections() -> dict[str, Callable[[Page], list[str]]]:
                     "Memory accounting": "kv_cache_memory_accounting",
                 },
             )
-            + page.details("kv_cache")
+            + page.details("kv_layout")
         ),
         "Scheduler / batching": lambda page: (
             _items(
@@ -42,7 +42,7 @@ def llm_sections() -> dict[str, Callable[[Page], list[str]]]:
                     "Backpressure / admission control": "admission_or_backpressure",
                 },
             )
-            + page.details("scheduler")
+            + page.details("scheduling")
         ),
         "Sampling / decoding": lambda page: (
             _items(
@@ -54,7 +54,7 @@ def llm_sections() -> dict[str, Callable[[Page], list[str]]]:
                     "Determinism / seeds": "seeds_determinism",
                 },
             )
-            + page.details("sampling")
+            + page.details("stopping", "sampling_parameters")
         ),
         "Kernel hotspots / backends": lambda page: (
             _items(
@@ -67,7 +67,7 @@ def llm_sections() -> dict[str, Callable[[Page], list[str]]]:
                     "Model": "model_definition",
                 },
             )
-            + page.details("kernels")
+            + page.details("backends", "features")
         ),
     }
 

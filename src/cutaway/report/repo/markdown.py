@@ -89,6 +89,7 @@ def _head(page: Page, title: str) -> Iterator[str]:
     yield f"**Repo:** {prose(repo['path_or_url'])}  "
     yield f"**Local clone:** {code(repo['name'])}  "
     yield f"**Commit:** {code(repo['commit'] or 'not a commit')}  "
+    yield ""
     yield f"**LLM-related:** {'yes' if repo['llm_related'] else 'no'} (signals: {signals})"
 
 

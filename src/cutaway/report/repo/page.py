@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Page"]
 
+DETAILS = 3  # places of one detail
+
 _README = re.compile(r"^readme(\.(md|rst|txt))?$", re.IGNORECASE)
 _BADGE = re.compile(r"^\s*(\[!\[|!\[|<|\[.*\]\(.*\)\s*$|\||---|===|```|\.\.)")
 _LIST = re.compile(r"^\s*[-*+]\s+(.{12,300})$")
@@ -27,6 +29,7 @@ _REFERS = re.compile(
     r"(?i)^(documentation|source code|docs|website|license|homepage|paper|blog|news|see|install)\b.{0,20}:|^https?:"
 )
 _PLACES = re.compile(r" (?:at|in|after|before|on) line \d+(?: of \S+)?|\(line \d+\)")
+_SAID = re.compile(r"(`[^`]+`|[\w./-]+\.\w+:\d+)")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
 
 
@@ -75,9 +78,16 @@ class Page:
         )
 
     def words(self, text: str) -> str:
-        """A detector's sentence: what stands in backticks as code, the rest as prose, without the places that are cited."""
-        parts = _PLACES.sub("", text).split("`")
-        return " ".join(code(p) if i % 2 else prose(p) for i, p in enumerate(parts) if p.strip())
+        """A detector's sentence: what stands in backticks as code, places as links, the rest as prose."""
+        return " ".join(
+            filter(None, (self._word(part.strip()) for part in _SAID.split(_PLACES.sub("", text))))
+        )
+
+    def _word(self, part: str) -> str:
+        path, _, line = part.rpartition(":")
+        if line.isdigit() and path in self.program:
+            return self.place(path, int(line))
+        return code(part[1:-1]) if part[:1] == part[-1:] == "`" and len(part) > 2 else prose(part)
 
     def does(self, row: dict[str, Any]) -> str:
         """What the definition's own docstring says, or how it was found."""
@@ -85,10 +95,30 @@ class Page:
         said = definition.doc if definition and definition.doc else ""
         return prose(one_line(_SENTENCE.split(said)[0], 140)) if said else self.why(row)
 
-    def details(self, part: str) -> list[str]:
-        """Further facts about a part of the engine, each with its line."""
-        rows = self.facts.get("engine", {}).get(part, [])
-        return [f"- {prose(r['what'])} ({self.place(r['path'], r['line'])})" for r in rows[:12]]
+    def details(self, *groups: str) -> list[str]:
+        """Further facts about a part of the engine (`scheduling.chunking`), each with its line."""
+        lines = []
+        for group in groups:
+            part, _, name = group.partition(".")
+            found = self.facts["engine"].get(part, {})
+            for title, rows in found.items() if isinstance(found, dict) else [(part, found)]:
+                if rows and name in ("", title):
+                    said = "; ".join(
+                        f"{self._detail(r)} {self.place(r['path'], r['line'])}" for r in rows[:DETAILS]
+                    )
+                    lines.append(f"- {prose(title.replace('_', ' '))}: {said}")
+        return lines
+
+    def _detail(self, row: dict[str, Any]) -> str:
+        for key in ("condition", "expression", "what", "name"):
+            if row.get(key):
+                text = one_line(str(row[key]), 140)
+                return (
+                    code(text)
+                    if key in ("condition", "name") and text in self.line(row["path"], row["line"])
+                    else prose(text)
+                )
+        return prose(row.get("symbol") or "")
 
     def table(self, header: list[str], rows: list[list[str]]) -> list[str]:
         """A Markdown table; empty cells get a dash."""
