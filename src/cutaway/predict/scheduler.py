@@ -45,6 +45,7 @@ class Sequence:
 
     index: int
     request: Request
+    arrival: float
     computed: int = 0
     generated: int = 0
     held: int = 0  # blocks of its own

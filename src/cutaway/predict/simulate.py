@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import heapq
+import itertools
 import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -134,15 +135,20 @@ def simulate(
     instances: int = 1,
     disaggregation: Disaggregation | None = None,
     decode_step_time: StepTime | None = None,
+    concurrency: int | None = None,
     seed: int = 0,
 ) -> Simulation:
     """Serve all requests to their end; the same arguments give the same answer.
+
+    `concurrency` closes the loop: so many requests are there at first, and the next arrives when one has ended; their
+    own arrival times are not used.
 
     `instances` are replicas behind a router that takes the one with the fewest sequences. With `disaggregation` there
     are two pools instead; the decode pool may have a step time of its own. Raises `BadValue` where a request can never
     run.
     """
-    sequences = [Sequence(i, r) for i, r in enumerate(sorted(requests, key=lambda r: r.arrival))]
+    ordered = sorted(requests, key=lambda r: r.arrival)
+    sequences = [Sequence(i, r, r.arrival) for i, r in enumerate(ordered)]
     if not sequences:
         raise BadValue("there are no requests to serve")
     _can_run(sequences, config)
@@ -177,8 +183,11 @@ def simulate(
             seconds *= guess
         later(now + seconds, instance, batch)
 
-    for sequence in sequences:
-        later(sequence.request.arrival, None, sequence)
+    behind = iter(sequences[concurrency:] if concurrency else ())
+    for sequence in sequences[:concurrency]:
+        if concurrency:
+            sequence.arrival = 0.0
+        later(sequence.arrival, None, sequence)
     while events:
         now, _, instance, what = heapq.heappop(events)
         if isinstance(what, Sequence):
@@ -192,7 +201,10 @@ def simulate(
             continue
         assert instance is not None
         if what is not None:
-            _done, handed = instance.finish(what, now)  # type: ignore[arg-type]
+            done, handed = instance.finish(what, now)  # type: ignore[arg-type]
+            for sequence in itertools.islice(behind, len(done)):
+                sequence.arrival = now
+                later(now, None, sequence)
             samples.append(Sample(now, len(instance.running), len(instance.waiting), instance.pool.used))
             for sequence in handed:
                 assert split is not None
@@ -224,7 +236,7 @@ def _can_run(sequences: list[Sequence], config: ServerConfig) -> None:
 def _result(sequences: list[Sequence], samples: list[Sample], steps: int) -> Simulation:
     served = tuple(
         Served(
-            s.index, s.request.input_tokens, s.request.output_tokens, s.request.arrival,
+            s.index, s.request.input_tokens, s.request.output_tokens, s.arrival,
             s.scheduled, s.first, s.last, s.preemptions, s.hit_tokens,
         )
         for s in sequences

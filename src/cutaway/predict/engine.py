@@ -1,0 +1,78 @@
+# Kernels are not all of a step: an engine schedules, launches, samples and answers, and it decides what runs together.
+# Four numbers and one habit per engine say so. They are fitted by scripts/fit_engine.py on measured rows of one device,
+# and judged on the others.
+"""`Engine`: what a serving engine adds to the time of its kernels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cutaway.errors import BadValue, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+
+
+@dataclass(frozen=True)
+class Engine:
+    """An engine's overheads, in seconds, and its defaults.
+
+    step: per step, whatever it holds (scheduling, launch of the graph, sampling, hand-over between processes).
+    layer: per layer and step (gaps between kernels that a graph leaves).
+    sequence: per decoding sequence and step (its tokens are sampled, detokenised and sent).
+    request: per request, before its first step (HTTP, tokenising, queue between processes).
+    slowdown: kernels in the engine over kernels alone (clocks under load, cold caches, padding of graphs).
+    prefill_slowdown: the same of steps with a prompt in them, which no graph covers.
+    mixed: prompts and decoding share a step; otherwise decoding waits while a prompt is computed.
+    tokens: most tokens of a step, unless set. sequences: most sequences of a step, unless set.
+    """
+
+    name: str
+    step: float = 0.0
+    layer: float = 0.0
+    sequence: float = 0.0
+    request: float = 0.0
+    slowdown: float = 1.0
+    prefill_slowdown: float = 1.0
+    mixed: bool = True
+    tokens: int = 8192
+    sequences: int = 1024
+
+    def around(self, step_time: Callable[..., np.ndarray], layers: int) -> Callable[..., np.ndarray]:
+        """The step time of the engine: `step_time(prefill_tokens, prefill_context, decode_batch, decode_context)`,
+        in seconds on arrays, with what the engine adds."""
+
+        def with_engine(
+            tokens: np.ndarray | float, context: np.ndarray | float,
+            batch: np.ndarray | float, kv: np.ndarray | float,
+        ) -> np.ndarray:  # fmt: skip
+            import numpy as np
+
+            kernels = step_time(tokens, context, batch, kv)
+            slow = np.where(np.asarray(tokens) > 0, self.prefill_slowdown, self.slowdown)
+            return kernels * slow + self.step + layers * self.layer + np.asarray(batch) * self.sequence
+
+        return with_engine
+
+
+ENGINES = {
+    engine.name: engine
+    for engine in (
+        Engine("ideal"),
+        Engine("vllm"),
+        Engine("sglang", mixed=False),
+        Engine("trtllm"),
+    )
+}
+
+
+def find(name: str) -> Engine:
+    """The engine of that name. Raises `BadValue` with the nearest names."""
+    engine = ENGINES.get(name.casefold())
+    if engine is None:
+        close = nearest(name, ENGINES)
+        raise BadValue("unknown engine", asked=name, known=", ".join(close or ENGINES))
+    return engine

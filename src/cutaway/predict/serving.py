@@ -1,0 +1,153 @@
+# From the time of a step to what users feel. Two regimes have formulas: a batch that starts and ends together, and a
+# closed loop in which every user sends the next request when the last is answered. All of it runs on arrays, so that one
+# number and a grid of a million are the same code.
+"""`static` and `closed_loop`: TTFT, TPOT and throughput."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cutaway.predict.engine import Engine
+
+    # seconds of a step: (prefill tokens, tokens before them, decoding sequences, tokens before each)
+    Step = Callable[..., np.ndarray]
+    Number = np.ndarray | float
+
+DEFINITIONS = {
+    "ttft_s": {
+        "static": "time to first token: one step computes all prompts of the batch",
+        "closed loop": "time to first token: mean over requests in the steady state, waiting for a step and for other prompts included",
+    },
+    "tpot_s": {
+        "static": "time per output token: mean step from the second token to the last, its cache growing from prompt to prompt + output",
+        "closed loop": "time per output token: (last - first token) / (output - 1), with the steps that also hold prompts of others",
+    },
+    "throughput_tokens_per_s": {
+        "static": "batch x output tokens / (TTFT + (output - 1) x TPOT)",
+        "closed loop": "concurrency x output tokens / (TTFT + (output - 1) x TPOT)",
+    },
+}
+_GAUSS = ((0.5 - np.sqrt(0.15), 5 / 18), (0.5, 8 / 18), (0.5 + np.sqrt(0.15), 5 / 18))  # exact to degree 5
+_ROUNDS = 24  # of a damped fixed point; the error left is below 1e-4
+
+
+@dataclass(frozen=True)
+class Served:
+    """Arrays that broadcast over what was asked: seconds, tokens per second, and what a step held.
+
+    batch: sequences that decode together. prefill_tokens: prompt tokens per step, on average. prefill_share: the share
+    of time that steps with prompts take.
+    """
+
+    ttft: np.ndarray
+    tpot: np.ndarray
+    throughput: np.ndarray
+    batch: np.ndarray
+    prefill_tokens: np.ndarray
+    prefill_share: np.ndarray
+
+
+def static(step: Step, batch: Number, prompt: Number, output: Number, *, request: float = 0.0) -> Served:
+    """A batch that starts together: `prompt` tokens each in one step, then `output` - 1 decode steps.
+
+    `request` is added to the first token, in seconds.
+    """
+    batch, prompt, output = (np.asarray(v, float) for v in (batch, prompt, output))
+    ttft = _prompts(step, batch, prompt) + request
+    tpot = decode(step, batch, prompt, output)
+    total = ttft + np.maximum(output - 1, 0) * tpot
+    share = ttft / total
+    return Served(ttft, tpot, batch * output / total, batch, batch * prompt / np.maximum(output, 1), share)
+
+
+def decode(step: Step, batch: Number, prompt: Number, output: Number) -> np.ndarray:
+    """Mean seconds of the steps that yield the tokens after the first, the cache growing meanwhile."""
+    grown = np.maximum(np.asarray(output, float) - 1, 1)
+    return sum(weight * step(0.0, 0.0, batch, prompt + at * grown) for at, weight in _GAUSS)  # type: ignore[return-value]
+
+
+def closed_loop(
+    step: Step,
+    engine: Engine,
+    concurrency: Number,
+    prompt: Number,
+    output: Number,
+    *,
+    most_sequences: Number | None = None,
+    most_tokens: int | None = None,
+    rounds: float | None = None,
+) -> Served:
+    """The steady state of `concurrency` users, each with one request in flight.
+
+    While one request decodes, each of the others is replaced once per life, so its prompt delays the decoding ones: in
+    the same step (engines that mix) or between two. `most_sequences` is what memory and the engine allow to run.
+    Benchmarks are no steady state: all users begin at once. With `rounds` requests per user, the mean TTFT holds that
+    first burst once in `rounds`.
+    """
+    users, prompt, output = (np.asarray(v, float) for v in (concurrency, prompt, output))
+    limit = engine.sequences if most_sequences is None else np.minimum(most_sequences, engine.sequences)
+    running = np.maximum(np.minimum(users, limit), 1.0)
+    tokens = most_tokens or engine.tokens
+    steps = np.maximum(output - 1, 1)
+    kv = prompt + steps / 2
+    alone = _chunked(step, prompt, 0.0, kv, tokens)
+    ttft = alone + engine.request
+    tpot = decode(step, running, prompt, output)
+    batch, plain = running, tpot
+    for _ in range(_ROUNDS):
+        life = ttft + steps * tpot
+        batch = np.clip(running * steps * tpot / life, np.minimum(1.0, running), running)
+        plain = decode(step, batch, prompt, output)
+        # What one prompt adds to those that decode: a step of its own, or what it makes a decode step longer by.
+        held = batch if engine.mixed else np.zeros_like(batch)
+        mixed = _chunked(step, prompt, held, kv, tokens)
+        chunks = np.ceil(prompt / np.maximum(tokens - held, 1))
+        added = np.maximum(mixed - (chunks * plain if engine.mixed else 0.0), 0.0)
+        others = np.maximum(running - 1, 0.0) * (steps * tpot / life)
+        new_tpot = plain + others * added / steps
+        # A prompt waits for the rest of the step that runs, and for prompts before it: as in a queue with `running`
+        # customers, the work of those that are expected to be there.
+        busy = np.minimum(others * mixed / np.maximum(life, 1e-12), 0.95)
+        wait = busy * mixed / 2 / (1 - busy) + np.where(running > 1, plain / 2, 0.0)
+        new_ttft = engine.request + mixed + wait
+        tpot = (tpot + new_tpot) / 2
+        ttft = (ttft + new_ttft) / 2
+    life = ttft + steps * tpot
+    if rounds is not None:
+        ttft = ttft + (_burst(step, running, prompt, tokens) + engine.request - ttft) / rounds
+    # Those beyond what may run wait for a place, outside of the life that others see.
+    queue = np.maximum(users - running, 0.0) / running * life
+    prefill = prompt * batch / steps
+    share = np.minimum(others * added / (steps * tpot), 1.0)
+    return Served(ttft + queue, tpot, running * output / life, batch, prefill, share)
+
+
+def _prompts(step: Step, batch: np.ndarray, prompt: np.ndarray) -> np.ndarray:
+    """Seconds of one step with the whole prompts of a batch: attention sees `batch` short ones, not a long one."""
+    total = batch * prompt
+    return step(total, (prompt - total) / 2, 0.0, 0.0)
+
+
+def _burst(step: Step, users: np.ndarray, prompt: np.ndarray, tokens: int) -> np.ndarray:
+    """Mean seconds to the first token where all prompts arrive at once, as many to a step as fit."""
+    together = np.clip(np.floor(tokens / prompt), 1.0, users)
+    turns = users / together
+    one = np.where(
+        prompt > tokens, _chunked(step, prompt, 0.0, prompt, tokens), _prompts(step, together, prompt)
+    )
+    return one * (turns + 1) / 2
+
+
+def _chunked(step: Step, prompt: np.ndarray, held: Number, kv: np.ndarray, tokens: int) -> np.ndarray:
+    """Seconds until a prompt is computed in steps of at most `tokens`, of which `held` decode."""
+    room = np.maximum(tokens - np.asarray(held, float), 1.0)
+    chunks = np.ceil(prompt / room)
+    size = prompt / chunks
+    # The mean chunk: half of the others' tokens lie before it.
+    return chunks * step(size, (prompt - size) / 2, held, kv)

@@ -1,0 +1,75 @@
+# What the formulas of serving must give: they are held against the simulation, which counts instead.
+import random
+
+import numpy as np
+import pytest
+
+from cutaway.errors import BadValue
+from cutaway.predict import engine, serving
+from cutaway.predict.arrivals import Request
+from cutaway.predict.scheduler import ServerConfig
+from cutaway.predict.simulate import simulate
+
+
+def step(prefill, context, batch, kv):
+    """About a 70B on four devices: a floor from weights, work from tokens, attention, and a host."""
+    prefill, batch = np.asarray(prefill, float), np.asarray(batch, float)
+    work = np.maximum(8e-3, (prefill + batch) * 6e-5)
+    pairs = prefill * np.maximum(np.asarray(context) + prefill / 2, 0)
+    return work + 2e-11 * pairs + batch * np.asarray(kv) * 1.2e-8 + 2e-3
+
+
+def test_a_static_batch_is_its_steps():
+    got = serving.static(step, 4, 1000, 101)
+    assert got.ttft == pytest.approx(step(4000, -1500, 0, 0))
+    assert got.tpot == pytest.approx(np.mean([step(0, 0, 4, 1000 + i) for i in range(100)]), rel=1e-4)
+    assert got.throughput == pytest.approx(404 / (got.ttft + 100 * got.tpot))
+
+
+def test_one_user_is_a_batch_of_one():
+    one = serving.closed_loop(step, engine.find("ideal"), 1, 1000, 101)
+    batch = serving.static(step, 1, 1000, 101)
+    assert one.ttft == pytest.approx(batch.ttft)
+    assert one.tpot == pytest.approx(batch.tpot, rel=1e-6)
+
+
+@pytest.mark.parametrize(("prompt", "output"), [(1024, 128), (1024, 512), (8192, 512)])
+@pytest.mark.parametrize("users", [4, 16, 64])
+def test_a_closed_loop_agrees_with_the_simulation(prompt, output, users):
+    rng = random.Random(1)
+    requests = [
+        Request(0.0, int(rng.uniform(0.8, 1) * prompt), int(rng.uniform(0.8, 1) * output))
+        for _ in range(10 * users)
+    ]
+    config = ServerConfig(max_num_seqs=1024, blocks=10**6)
+    counted = simulate(requests, lambda *a: float(step(*a)), config, concurrency=users).summary()
+    formula = serving.closed_loop(
+        step, engine.find("ideal"), users,
+        np.mean([r.input_tokens for r in requests]), np.mean([r.output_tokens for r in requests]), rounds=10,
+    )  # fmt: skip
+    assert formula.tpot == pytest.approx(counted["tpot_s"]["mean"], rel=0.05)
+    assert formula.ttft == pytest.approx(counted["ttft_s"]["mean"], rel=0.25)
+    assert formula.throughput == pytest.approx(counted["throughput_tokens_per_s"], rel=0.06)
+
+
+def test_arrays_and_numbers_are_the_same_code():
+    users = np.array([1, 7, 300])
+    together = serving.closed_loop(step, engine.find("vllm"), users, 2000, 300)
+    for i, n in enumerate(users):
+        alone = serving.closed_loop(step, engine.find("vllm"), n, 2000, 300)
+        assert alone.tpot == pytest.approx(together.tpot[i])
+        assert alone.ttft == pytest.approx(together.ttft[i])
+
+
+def test_users_beyond_what_fits_wait():
+    free = serving.closed_loop(step, engine.find("ideal"), 64, 1000, 200)
+    tight = serving.closed_loop(step, engine.find("ideal"), 64, 1000, 200, most_sequences=16)
+    assert tight.ttft > free.ttft
+    assert tight.tpot < free.tpot
+    assert tight.throughput < free.throughput
+
+
+def test_an_unknown_engine_gets_the_nearest():
+    with pytest.raises(BadValue) as caught:
+        engine.find("vlm")
+    assert "vllm" in caught.value.known
