@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 DEFINITIONS = {
     "ttft_s": {
         "static": "time to first token: one step computes all prompts of the batch",
-        "closed loop": "time to first token: mean over requests in the steady state, waiting for a step and for other prompts included",
+        "closed loop": "time to first token: mean over requests, waiting for a step and for other prompts included",
     },
     "tpot_s": {
-        "static": "time per output token: mean step from the second token to the last, its cache growing from prompt to prompt + output",
-        "closed loop": "time per output token: (last - first token) / (output - 1), with the steps that also hold prompts of others",
+        "static": "time per output token: mean step of the tokens after the first, the cache growing from prompt to prompt + output",
+        "closed loop": "time per output token: (last - first token) / (output - 1), steps with prompts of others included",
     },
     "throughput_tokens_per_s": {
         "static": "batch x output tokens / (TTFT + (output - 1) x TPOT)",
@@ -105,7 +105,7 @@ def closed_loop(
         batch = np.clip(running * steps * tpot / life, np.minimum(1.0, running), running)
         plain = decode(step, batch, prompt, output)
         # What one prompt adds to those that decode: a step of its own, or what it makes a decode step longer by.
-        held = batch if engine.mixed else np.zeros_like(batch)
+        held = batch * (1 - 1 / running) if engine.mixed else np.zeros_like(batch)
         mixed = _chunked(step, prompt, held, kv, tokens)
         chunks = np.ceil(prompt / np.maximum(tokens - held, 1))
         added = np.maximum(mixed - (chunks * plain if engine.mixed else 0.0), 0.0)
