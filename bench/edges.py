@@ -67,7 +67,7 @@ def draw(repositories: list[str], output: Path) -> int:
                                                e.callee, e.path, e.at, e.symbol, e.via, "", ""], strict=True))
                         )  # fmt: skip
         print(where, {k: len(v) for k, v in sorted(pool.items())}, file=sys.stderr)
-    known = {_identity(r): r for r in _read(output)} if output.exists() else {}
+    known = {_identity(r): r for r in _read(output) if r["verdict"]} if output.exists() else {}
     rng, rows = random.Random(SEED), []
     for _, edges in sorted(pool.items()):
         by_repo: dict[str, list[dict]] = defaultdict(list)
@@ -75,14 +75,15 @@ def draw(repositories: list[str], output: Path) -> int:
             by_repo[edge["repo"]].append(edge)
         for some in by_repo.values():
             rng.shuffle(some)
-        picked: list[dict] = []
+        picked = [e for e in edges if _identity(e) in known][:EACH]  # drawn before and still there
+        taken = {_identity(e) for e in picked}
         while len(picked) < EACH and any(
             by_repo.values()
         ):  # in turn, so that the largest repository is not all there is
             for some in by_repo.values():
-                if some and len(picked) < EACH:
-                    picked.append(some.pop())
-        rows += [known.get(_identity({k: str(v) for k, v in p.items()}), p) for p in picked]
+                if some and len(picked) < EACH and _identity(edge := some.pop()) not in taken:
+                    picked.append(edge)
+        rows += [known.get(_identity(p), p) for p in picked]
     with output.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
