@@ -86,3 +86,48 @@ def test_numbers_of_chunks_are_checked_where_they_are_more_than_one() -> None:
     found = analyse_module(Stacked(), PLAN, name="it", values={})
     chunks = floor_div(S, 128)
     assert found.total.flops == B * chunks * 16 * (128 + 2) and found.gaps == ()
+
+
+class ByImage(nn.Module):
+    """The images of a batch in turn, each with a grid of its own patches, of which four make one output."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.merge = nn.Linear(64, 8, bias=False)
+
+    def forward(self, x: torch.Tensor, grid_thw: torch.Tensor) -> torch.Tensor:
+        places = []
+        for _, h, w in grid_thw.tolist():
+            rows, columns = torch.meshgrid(torch.arange(h), torch.arange(w), indexing="ij")
+            places.append((rows * w + columns).flatten())
+        return self.merge((x + torch.cat(places)[:, None]).view(-1, 64))
+
+
+class Hidden(ByImage):
+    """A size that no formula follows: the growth of the loop alone does not show it."""
+
+    def forward(self, x: torch.Tensor, grid_thw: torch.Tensor) -> torch.Tensor:
+        side = str(grid_thw.tolist()[0][1])
+        return super().forward(x, grid_thw) * torch.ones(int(side)).sum()
+
+
+PATCHES = "(image_height // 8) * (image_width // 8)"
+PACKED = (
+    InputSpec("x", (f"batch_size * {PATCHES}", 16), "float", "random"),
+    InputSpec("grid_thw", ("batch_size", 3), "int64", "[1, image_height // 8, image_width // 8]"),
+)
+IMAGES = InputPlan("prefill", PACKED, symbols_of(PACKED, side=16), None, ())
+
+
+def test_a_loop_over_images_of_whole_groups_of_patches() -> None:
+    found = analyse_module(ByImage(), IMAGES, name="it", values={})
+    assert found.gaps == ()
+    pixels = B * sym("image_height") * sym("image_width")
+    assert found.total.matmul_flops == 2 * 64 * 8 * pixels / 64 / 4
+    assert {"image_height % 16 == 0", "image_width % 16 == 0"} <= set(found.valid_when)
+    merge = next(m for m in found.modules if m.class_name.endswith("Linear"))
+    assert merge.inputs[0].dims[0] == pixels / 256
+
+
+def test_what_growth_over_one_size_hides_is_a_gap() -> None:
+    assert analyse_module(Hidden(), IMAGES, name="it", values={}).gaps

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
-from cutaway.formula import Formula, const, floor_div, sym
+from cutaway.formula import Formula, ceil_div, const, floor_div, sym
 from cutaway.formula.core import Func, as_formula
 
 
@@ -38,11 +38,14 @@ class Scope:
         frozenset()
     )  # symbols of the model's make, for which a division is taken as exact
     assumptions: dict[str, None] = field(default_factory=dict)  # what was taken for granted of the data
-    counts: dict[Formula, int] = field(default_factory=dict)  # numbers of chunks that were met, with their values
+    counts: dict[Formula, int] = field(
+        default_factory=dict
+    )  # numbers of chunks that were met, with their values
     masked: dict[tuple[str, str], Formula] = field(default_factory=dict)  # FLOPs on masked scores, by module
     divides: dict[tuple[Formula, Formula], None] = field(
         default_factory=dict
     )  # (a, b): a % b == 0 was taken for granted
+    multiples: Mapping[str, int] = field(default_factory=dict)  # symbols that are whole multiples of a number
 
     @property
     def telling(self) -> int:
@@ -59,6 +62,11 @@ class Scope:
             if is_count(formula):
                 self.counts.setdefault(formula, value)
 
+    def is_whole(self, f: Formula) -> bool:
+        """Whether `f` has whole coefficients, its symbols counted in the units that they are multiples of."""
+        units = {n: sym(n) * k for n, k in self.multiples.items() if n in f.symbols()}
+        return all(isinstance(c, int) for c in (f.substitute(units) if units else f).terms.values())
+
 
 def is_count(f: Formula) -> bool:
     """Whether this is a number of chunks, such as `ceil(seq_len / 256)`, and nothing else."""
@@ -72,9 +80,14 @@ _scopes: list[Scope] = []
 
 
 @contextmanager
-def scope(hints: Mapping[str, int], architecture: frozenset[str] = frozenset()) -> Iterator[Scope]:
+def scope(
+    hints: Mapping[str, int],
+    architecture: frozenset[str] = frozenset(),
+    multiples: Mapping[str, int] | None = None,
+) -> Iterator[Scope]:
     """Run with these values for the symbols; nested scopes are not mixed."""
-    _scopes.append(Scope(hints, architecture=architecture))
+    kept = {n: k for n, k in (multiples or {}).items() if hints.get(n, 1) % k == 0}
+    _scopes.append(Scope(hints, architecture=architecture, multiples=kept))
     try:
         yield _scopes[-1]
     finally:
@@ -250,7 +263,37 @@ class Dim(int):
 def _divided(a: Formula, b: Formula) -> Formula:
     """`a // b`, exact where `exact_quotient` may take it so."""
     exact = exact_quotient(a, b)
-    return floor_div(a, b) if exact is None else exact
+    return rounded_down(a, b) if exact is None else exact
+
+
+def rounded_down(a: Formula, b: Formula | int) -> Formula:
+    """`a // b`; the quotient itself where the symbols are multiples of what divides them."""
+    share = _whole_share(a, as_formula(b))
+    return floor_div(a, b) if share is None else share
+
+
+def rounded_up(a: Formula, b: Formula | int) -> Formula:
+    """`-(-a // b)` of whole numbers, and likewise."""
+    share = _whole_share(a, as_formula(b))
+    return ceil_div(a, b) if share is None else share
+
+
+def _whole_share(a: Formula, b: Formula) -> Formula | None:
+    """`a / b` by a number that divides the multiples in `a`, which is noted as a condition."""
+    number, scope = b.constant(), _scopes[-1] if _scopes else None
+    if (
+        scope is None
+        or not isinstance(number, int)
+        or number < 1
+        or scope.multiples.keys().isdisjoint(a.symbols())
+    ):
+        return None
+    share = a / b
+    if not scope.is_whole(share):
+        return None
+    for name in scope.multiples.keys() & a.symbols():
+        scope.divides.setdefault((sym(name), const(scope.multiples[name])))
+    return share
 
 
 def exact_quotient(a: Formula, b: Formula) -> Formula | None:
@@ -296,10 +339,10 @@ class Real(float):
         return _linear(self, other, float(self) - other, lambda f, k: f - k)
 
     def __floor__(self) -> Any:
-        return make(math.floor(float(self)), floor_div(self.formula, 1))
+        return make(math.floor(float(self)), rounded_down(self.formula, 1))
 
     def __ceil__(self) -> Any:
-        return make(math.ceil(float(self)), -floor_div(-self.formula, 1))
+        return make(math.ceil(float(self)), -rounded_down(-self.formula, 1))
 
     def __trunc__(self) -> Any:
         return self.__floor__() if self >= 0 else self.__ceil__()

@@ -6,6 +6,7 @@ is an int or a Python expression over the plan's symbols.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +58,11 @@ class InputPlan:
     cache: str | None = None
     extra: tuple[tuple[str, object], ...] = ()
     state: StateTemplate | None = None
+
+    def multiples(self) -> dict[str, int]:
+        """The sides of images that come as patches: only whole groups of patches are such images."""
+        divided = {n for s in self.specs for d in s.shape for n in re.findall(r"(\w+) // ", str(d))}
+        return {s.name: s.multiple_of for s in self.symbols if s.name in divided and s.multiple_of > 1}
 
 
 def evaluate(size: Size, sizes: dict[str, int]) -> Any:

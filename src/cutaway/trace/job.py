@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import count, islice
 from math import lcm
 from typing import Any
 
@@ -94,7 +95,9 @@ class Job:
             modules, gaps = self.modules(first)
             found = differences(first.root, again.root)
         if found:
-            modules, gaps = fit_loops(self, first, dict(hints), modules, found)
+            modules, gaps = fit_loops(
+                self, first, dict(hints), modules, found, lambda: (twin.modules(again)[0][-1].total, other)
+            )
         return first, modules, gaps
 
     def _first(self, hints: Mapping[str, int]) -> tuple[Run, Mapping[str, int]]:
@@ -184,6 +187,7 @@ class Job:
                     lines=lines,
                     arrange=arrange,
                     architecture=frozenset(self.architecture),
+                    multiples=self.plan.multiples(),
                     most=most,
                 ),
                 made[-1],
@@ -223,23 +227,40 @@ class _explained:
 
 
 def fit_loops(
-    job: Job, first: Run, hints: dict[str, int], modules: list[Module], found: list[Gap]
+    job: Job,
+    first: Run,
+    hints: dict[str, int],
+    modules: list[Module],
+    found: list[Gap],
+    elsewhere: Callable[[], tuple[Cost, Mapping[str, int]]],
 ) -> tuple[list[Module], list[Gap]]:
     """The modules of a forward with a Python loop over a size, or over a number of chunks of it.
 
-    `found` are the differences that two lengths showed: they stay as gaps where no loop explains them.
+    `found` are the differences that two lengths showed: they stay as gaps where no loop explains them. The result must
+    give the cost of the first run, and what `elsewhere` says that a run with all sizes changed has cost.
     """
     for symbol in (s for s in job.plan.symbols if hints[s.name] > 1):
-        for merged, gaps in (*_over_chunks(job, first, hints, symbol), *_over_tokens(job, hints, symbol)):
-            if not gaps and _agree(modules[-1].total, merged[-1].total, hints):
+        for merged, gaps in (
+            *_over_chunks(job, first, hints, symbol),
+            *_over_tokens(job, first, hints, symbol),
+        ):
+            total = merged[-1].total
+            if not gaps and _agree(total, modules[-1].total, hints) and _agree(total, *elsewhere()):
                 return merged, []
             found = gaps or found
     return modules, found
 
 
-def _over_tokens(job: Job, hints: dict[str, int], symbol: Symbol) -> Iterator[tuple[list[Module], list[Gap]]]:
-    """Each turn takes a token: the number of ops is a polynomial in the size itself."""
-    points = [(symbol.low // symbol.multiple_of + 12 + k) * symbol.multiple_of for k in (0, 1, 2, 3, 4, 6)]
+def _over_tokens(
+    job: Job, first: Run, hints: dict[str, int], symbol: Symbol
+) -> Iterator[tuple[list[Module], list[Gap]]]:
+    """Each turn takes a token: the number of ops is a polynomial in the size itself.
+
+    The lengths are no numbers that other sizes of the first run have: products with them could not be told apart.
+    """
+    lengths = (n * symbol.multiple_of for n in count(symbol.low // symbol.multiple_of + 12))
+    usable = list(islice((n for n in lengths if n not in first.scope.known), 7))
+    points = [*usable[:5], usable[6]]
     counts = [_size(job.trace(hints, fixed={symbol.name: p}, lines=False).root) for p in points[:2]]
     if counts[0] != counts[1]:
         runs = [job.modules(job.trace(hints, fixed={symbol.name: p}))[0] for p in points]
@@ -250,19 +271,20 @@ def _over_chunks(
     job: Job, first: Run, hints: dict[str, int], symbol: Symbol
 ) -> Iterator[tuple[list[Module], list[Gap]]]:
     """Each turn takes a chunk: the number of ops is a polynomial in `ceil(size / chunk)`, which a first run has met."""
-    for count in chunk_counts(first.scope, symbol.name):
-        chunk = chunk_of(count)
+    for chunks in chunk_counts(first.scope, symbol.name):
+        chunk = chunk_of(chunks)
         step = lcm(
             chunk, symbol.multiple_of
         )  # lengths that the model takes, with the rest that the first run had
         least = max(11, symbol.low // step + 1)
         lengths = [step * (least + n) + hints[symbol.name] % step for n in (0, 1, 2, 3, 4, 6)]
-        points = [count.evaluate({symbol.name: length}) for length in lengths]
-        runs = [job.trace({**hints, symbol.name: length}) for length in lengths]
+        points = [chunks.evaluate({symbol.name: length}) for length in lengths]
+        runs = [job.trace({**hints, symbol.name: length}) for length in lengths[:2]]
         if _size(runs[0].root) == _size(runs[1].root):
             continue
+        runs += [job.trace({**hints, symbol.name: length}) for length in lengths[2:]]
         merged, gaps = merge("turns", points, [job.modules(r)[0] for r in runs])
-        yield substitute(merged, "turns", count), gaps
+        yield substitute(merged, "turns", chunks), gaps
 
 
 def _agree(a: Cost, b: Cost, hints: dict[str, int]) -> bool:

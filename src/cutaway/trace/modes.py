@@ -143,6 +143,8 @@ class ShapeMode(TorchFunctionMode):
             return found
         recorder = self.recorder
         dims = list(_dims_in(args)) if args else []
+        if func in _SIZED_BY_ALL:
+            dims += [d for t in _tensors_in(args) if hasattr(t, "_cut") for d in _dims_in(sizes_of(t))]
         if kwargs:
             dims += _dims_in(kwargs.values())
             if func in _MAKES_FROM_DATA:
@@ -331,6 +333,7 @@ _SHAPE_QUESTIONS = {
 _MAKES_FROM_DATA = {torch.tensor, torch.as_tensor, torch.from_numpy, torch.scalar_tensor, torch.asarray}
 
 
+_SIZED_BY_ALL = {torch.meshgrid, torch.broadcast_tensors}  # made of steps that see one of the tensors each
 _INDEXES = {torch.Tensor.__getitem__, torch.Tensor.__setitem__}
 
 

@@ -27,6 +27,7 @@ def run(
     lines: bool = True,
     arrange: Callable[[Recorder, Mapping[str, Any]], None] | None = None,
     architecture: frozenset[str] = frozenset(),
+    multiples: Mapping[str, int] | None = None,
     most: float = float("inf"),
 ) -> tuple[ModuleRun, Scope, Any]:
     """Run a module once with these values for the symbols; the record of the root, the scope, and what forward returned.
@@ -35,7 +36,7 @@ def run(
     Raises `LongLoop` where one forward runs more than `most` ops by itself.
     """
     outer = ModuleRun(None, "")
-    with scope(hints, architecture) as symbols:
+    with scope(hints, architecture, multiples) as symbols:
         recorder = Recorder(symbols, outer, most)
         with torch.no_grad(), OpMode(recorder), ShapeMode(recorder):
             recorder.mute += 1

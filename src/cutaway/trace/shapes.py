@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any
 
-from cutaway.formula import Formula, ceil_div, const, floor_div
+from cutaway.formula import Formula, const
 from cutaway.formula.core import product
-from cutaway.trace.dim import Scope, exact_quotient
+from cutaway.trace.dim import Scope, exact_quotient, rounded_down, rounded_up
 
 Sizes = Sequence[int]
 Dims = tuple[Formula, ...]
@@ -130,7 +130,7 @@ def _regroup(whole: Formula, out: Sizes, asked: Sizes, r: Resolver) -> list[Form
     choices = []
     for k in open_places:
         quotient = _quotient(whole, product(f for n, f in enumerate(filled) if n != k))
-        if quotient is not None and _whole_numbers(quotient):
+        if quotient is not None and _whole_numbers(quotient, r.scope):
             choices.append((max(abs(c) for c in quotient.terms.values()), k, quotient))
     if choices:  # the simplest: a constant that the code wrote is not part of the size
         _, k, quotient = min(choices, key=lambda c: c[:2])
@@ -139,8 +139,8 @@ def _regroup(whole: Formula, out: Sizes, asked: Sizes, r: Resolver) -> list[Form
     return filled
 
 
-def _whole_numbers(f: Formula) -> bool:
-    return all(isinstance(c, int) and all(e > 0 for _, e in m) for m, c in f.terms.items())
+def _whole_numbers(f: Formula, scope: Scope) -> bool:
+    return scope.is_whole(f) and all(e > 0 for m in f.terms for _, e in m)
 
 
 def _quotient(a: Formula, b: Formula) -> Formula | None:
@@ -271,7 +271,7 @@ def _steps(first: Formula, last: Formula, step: int) -> Formula:
     rest = first.constant()
     if rest is not None and 0 <= rest < step and (exact := exact_quotient(last, const(step))) is not None:
         return exact
-    return ceil_div(last - first, step)
+    return rounded_up(last - first, step)
 
 
 def _bound(at: int, size: int, whole: Formula, r: Resolver) -> Formula:
@@ -345,7 +345,7 @@ def _convolution(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> D
         space.append(
             (size - 1) * s - p * 2 + reach + o + 1
             if transposed
-            else floor_div(size + p * 2 - reach - 1, s) + 1
+            else rounded_down(size + p * 2 - reach - 1, s) + 1
         )
         r.scope.learn(out[-n + i], space[-1])
     channels = k[1] * groups if transposed else k[0]
@@ -363,14 +363,14 @@ def _pool(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims | N
     for i in range(n):
         k, s = kernel[i], stride[i] if len(stride) > 1 else stride[0]
         p = padding[i] if len(padding) > 1 else padding[0]
-        space.append(floor_div(dims[-n + i] + 2 * p - k, s) + 1)
+        space.append(rounded_down(dims[-n + i] + 2 * p - k, s) + 1)
     return (*dims[:-n], *space)
 
 
 def _unfold(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims | None:
     sizes, dims = inputs[0]
     axis, size, step = args[1] % len(sizes), r.number(args[2]), r.number(args[3])
-    windows = floor_div(dims[axis] - size, step) + 1
+    windows = rounded_down(dims[axis] - size, step) + 1
     r.scope.learn(out[axis], windows)
     return (*dims[:axis], windows, *dims[axis + 1 :], size)
 
@@ -382,7 +382,7 @@ def _arange(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims |
     bounds = [r.number(a) for a in given]
     first, last, step = (const(0), bounds[0], const(1)) if len(bounds) == 1 else (*bounds, const(1))[:3]
     down = (step.constant() or 1) < 0
-    return (ceil_div(first - last, -step) if down else ceil_div(last - first, step),)
+    return (rounded_up(first - last, -step) if down else rounded_up(last - first, step),)
 
 
 def _same_product(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims | None:
@@ -394,14 +394,16 @@ def _fft_half(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims
     axis = args[1][-1] % len(sizes)
     if out[axis] != sizes[axis] // 2 + 1:
         return None
-    return (*dims[:axis], floor_div(dims[axis], 2) + 1, *dims[axis + 1 :])
+    return (*dims[:axis], rounded_down(dims[axis], 2) + 1, *dims[axis + 1 :])
 
 
 def _upsample(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims | None:
     sizes, dims = inputs[0]
     space = []
     for v, old, f in zip(out[2:], sizes[2:], dims[2:], strict=True):
-        known = r.find(v) if f.constant() is None else const(v)
+        known = r.find(v) if f.constant() is None else r.local.get(v)
+        if known is None and v % old:  # resized to what the code may have put through `int()`, and not scaled
+            known = r.scope.known.get(v)
         space.append(known if known is not None else f * (v // old) if v % old == 0 else const(v))
     return (*dims[:2], *space)
 
