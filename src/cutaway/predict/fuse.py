@@ -118,7 +118,8 @@ def _put_smooth(g: Graph, found: Fused, n: int) -> None:
     makers = {m: found.of[m] for m in g.makers[n] if m in found.of}
     norm = reduces_row(g[n])
     if g.weights[n] and g[n].kind == "gather" and not makers:  # rows of a table
-        return _put(found, n, "gather", {}, n)
+        _put(found, n, "gather", {}, n)
+        return
     last = max(makers.values(), default=-1)
     at = makers[max(makers)] if makers else -1
     if at != last and last in {makers[m] for m in makers if g.gives_values(m)}:

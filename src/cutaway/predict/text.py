@@ -40,7 +40,17 @@ def _workload(w: Workload) -> dict[str, Any]:
 def _op(o: Op) -> list[Any]:
     dims = {name: _text(value) for name, value in o.dims.items()}
     sums = [_text(f) for f in (o.flops, o.matmul_flops, o.read, o.write)]
-    return [o.kind, o.count, o.role, dims, *sums[:2], o.weight_elements, *sums[2:], list(o.places)]
+    return [
+        o.kind,
+        o.count,
+        o.role,
+        dims,
+        *sums[:2],
+        o.weight_elements,
+        *sums[2:],
+        list(o.places),
+        int(o.joins),
+    ]
 
 
 def _read(d: dict[str, Any]) -> Workload:
@@ -49,10 +59,12 @@ def _read(d: dict[str, Any]) -> Workload:
     return Workload(**{name: d[name] for name in PLAIN}, kv=kv, gaps=tuple(d["gaps"]), ops=ops)
 
 
-def _read_op(kind, count, role, dims, flops, matmul, weights, read, write, places) -> Op:
+def _read_op(kind, count, role, dims, flops, matmul, weights, read, write, places, joins) -> Op:
     sizes = {name: value if isinstance(value, int) else _formula(value) for name, value in dims.items()}
     sums = [_formula(f) for f in (flops, matmul)]
-    return Op(kind, count, role, sizes, *sums, weights, _formula(read), _formula(write), tuple(places))
+    return Op(
+        kind, count, role, sizes, *sums, weights, _formula(read), _formula(write), tuple(places), bool(joins)
+    )
 
 
 def _text(value: Formula | int) -> str | int:

@@ -42,6 +42,7 @@ class Op:
     read: Formula  # bytes of activations and cache; weights are counted apart
     write: Formula
     places: tuple[str, ...]  # path:line of the source lines that it comes from
+    joins: bool = False  # cut by rows, its partial sums are added to those of a later op before they travel
 
 
 @dataclass(frozen=True)

@@ -86,32 +86,7 @@ def _workload(
     phase: Phase, caches: Caches, windows: list[int] | None, config: Mapping[str, Any] | None
 ) -> Workload:
     a = phase.analysis
-    generates = windows is not None
-    found: dict[Any, int] = {}
-    known: dict[Any, Op] = {}  # layers of one kind have the same groups
-    hidden = set(_beside_cache(phase))  # expanding the cache is part of the attention
-    for number, group in enumerate(phase.fused.groups):
-        if number not in hidden:
-            look = _look(phase, number, group, windows)
-            if look not in known:
-                made = _op(phase, number, group, caches, windows)
-                known[look] = _on_last(made) if generates and _is_logits(phase, group) else made
-            op = known[look]
-            key = (
-                op.kind,
-                op.role,
-                tuple(op.dims.items()),
-                op.flops,
-                op.matmul_flops,
-                op.weight_elements,
-                op.read,
-                op.write,
-                op.places,
-            )
-            found[key] = found.get(key, 0) + 1
-    ops = tuple(
-        Op(k[0], count, k[1], dict(k[2]), k[3], k[4], k[5], k[6], k[7], k[8]) for k, count in found.items()
-    )
+    ops = _ops(phase, caches, windows)
     roles = _by_role(ops, int(a.parameters.total.constant() or 0))
     layers = sum(op.count for op in ops if op.kind in ("attention", "mla_attention", "scan"))
     return Workload(
@@ -126,6 +101,50 @@ def _workload(
         max_positions=_positions(a, config),
         gaps=_gaps(a, ops, caches),
     )
+
+
+def _ops(phase: Phase, caches: Caches, windows: list[int] | None) -> tuple[Op, ...]:
+    """The groups as ops; equal ones together, in order of first appearance."""
+    counts: dict[Any, int] = {}
+    shown: dict[Any, Op] = {}
+    known: dict[Any, Op] = {}  # layers of one kind have the same groups
+    hidden = set(_beside_cache(phase))  # expanding the cache is part of the attention
+    joining = _joining(phase.fused)
+    for number, group in enumerate(phase.fused.groups):
+        if number in hidden:
+            continue
+        look = (*_look(phase, number, group, windows), number in joining)
+        if look not in known:
+            made = _op(phase, number, group, caches, windows)
+            made = _on_last(made) if windows is not None and _is_logits(phase, group) else made
+            known[look] = replace(made, joins=number in joining)
+        op = known[look]
+        key = tuple(tuple(v.items()) if isinstance(v, dict) else v for v in vars(op).values())
+        counts[key] = counts.get(key, 0) + 1
+        shown.setdefault(key, op)
+    return tuple(replace(shown[key], count=n) for key, n in counts.items())
+
+
+def _joining(fused: Fused) -> set[int]:
+    """Groups cut by rows whose result is added to that of a later one before a norm sees it."""
+    users: dict[int, list[int]] = {}
+    for number, group in enumerate(fused.groups):
+        for maker in group.makers:
+            users.setdefault(maker, []).append(number)
+    last: dict[int, int] = {}
+    found = set()
+    for number, group in enumerate(fused.groups):
+        if group.role not in ("row", "expert_row"):
+            continue
+        sink = number
+        while nexts := [u for u in users.get(sink, ()) if u > number]:
+            sink = min(nexts)
+            if fused.groups[sink].kind != "smooth" or fused.groups[sink].norms:
+                break
+        if sink in last and sink != number:
+            found.add(last[sink])
+        last[sink] = number
+    return found
 
 
 def _look(phase: Phase, number: int, group: Group, windows: list[int] | None) -> tuple:

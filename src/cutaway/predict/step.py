@@ -1,0 +1,357 @@
+# One step of an engine: some prompt tokens and some sequences that decode, through all kernels of one rank. What does not
+# care which tokens are whose (projections, norms) runs once over all of them; attention and recurrences run for each kind.
+# Everything is evaluated on numpy arrays, kernels of one kind together, so that one number and a grid are the same code.
+"""`Step(...)(prefill_tokens, prefill_context, decode_batch, decode_context)`: seconds of a step, and where they go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cutaway.formula import Formula, compile_formulas, const, sym
+from cutaway.predict.quant import Quant
+from cutaway.predict.shard import Parallel, check, cut
+from cutaway.predict.time import TIERS, collective, op_time
+from cutaway.predict.types import Op, Workload
+
+if TYPE_CHECKING:
+    from cutaway.hardware import Hardware
+
+NAMES = ("batch_size", "seq_len", "cache_len", "a_bytes", "kv_bytes")
+ALONE = ("attention", "mla_attention", "scan")  # kinds that look at sequences and not at tokens
+MOVED = (
+    "norm",
+    "elementwise",
+    "gather",
+    "softmax",
+    "conv",
+    "other",
+)  # kinds whose bytes are known from the trace
+MOST = {"all_reduce": "sum over devices", "all_gather": "gather over devices", "all_to_all": "exchange of tokens",
+        "send_recv": "to the next stage"}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One kernel of one rank, and for which tokens of a step it runs: all, prompt, decode, or the last of each prompt."""
+
+    op: Op
+    tokens: str
+    dtype: str
+    weights: str
+    flops: Formula | None = None  # in matrix units, of kinds that the time model knows by their bytes alone
+
+
+@dataclass(frozen=True)
+class Message:
+    """One collective: `bytes_per_token` of the whole message, for the tokens of a step."""
+
+    kind: str
+    count: int
+    bytes_per_token: float
+    ranks: int
+    tokens: str = "all"
+    across: bool = False
+
+
+@dataclass(frozen=True)
+class Part:
+    """A line of the breakdown. `seconds` is an array like that of the step."""
+
+    name: str
+    kind: str
+    role: str
+    count: int
+    seconds: Any
+    tier: str
+    why: str
+    bound: str
+    places: tuple[str, ...] = ()
+
+
+class Step:
+    """The step of one rank. Call it with four numbers or arrays that broadcast:
+
+    prefill_tokens: of prompts, in this step. prefill_context: tokens before them. decode_batch: sequences that decode.
+    decode_context: tokens before each. With `dp` they are those of one copy of the attention.
+    """
+
+    def __init__(
+        self, prefill: Workload, decode: Workload | None, hw: Hardware, p: Parallel, q: Quant,
+        *, tier: str | None = None, overlap: float = 0.0,
+    ):  # fmt: skip
+        check(decode or prefill, p)
+        self.hw, self.parallel, self.quant, self.tier, self.overlap = hw, p, q, tier, overlap
+        self.layers = prefill.layers
+        self.pieces = pieces(prefill, decode, p, q)
+        self.messages = messages(prefill, p, hw)
+
+    def __call__(
+        self, prefill_tokens: Any, prefill_context: Any, decode_batch: Any, decode_context: Any
+    ) -> Any:
+        """Seconds."""
+        at = self._at(prefill_tokens, prefill_context, decode_batch, decode_context)
+        kernels = sum(
+            (seconds.sum(axis=0) for _, seconds, _, _ in self._kernels(at)), start=np.zeros(at.shape)
+        )
+        sent = sum((self._sent(m, at) for m in self.messages), start=np.zeros(at.shape))
+        return kernels + np.maximum(sent - self.overlap * kernels, sent * (1 - self.overlap))
+
+    def parts(
+        self, prefill_tokens: Any, prefill_context: Any, decode_batch: Any, decode_context: Any
+    ) -> list[Part]:
+        """Where the seconds go, each kernel and each collective by itself."""
+        at = self._at(prefill_tokens, prefill_context, decode_batch, decode_context)
+        found = []
+        for members, seconds, tier, why in self._kernels(at):
+            for piece, own in zip(members, seconds, strict=True):
+                op = piece.op
+                found.append(
+                    Part(
+                        _name(op),
+                        op.kind,
+                        op.role,
+                        op.count,
+                        own,
+                        tier,
+                        why,
+                        self._bound(piece, at),
+                        op.places,
+                    )
+                )
+        for m in self.messages:
+            found.append(
+                Part(
+                    MOST[m.kind],
+                    m.kind,
+                    "communication",
+                    m.count,
+                    self._sent(m, at),
+                    self.tiers[0],
+                    "link",
+                    "link",
+                )
+            )
+        return found
+
+    @property
+    def tiers(self) -> tuple[str, ...]:
+        """The tiers of its kernels, the lowest first."""
+        found = {tier for _, _, tier, _ in self._kernels(self._at(0, 0, 1, 128))}
+        return tuple(t for t in TIERS if t in found)
+
+    @cached_property
+    def _groups(self) -> list[tuple[list[Piece], Any]]:
+        """Pieces that one call of the time model answers, with the compiled sizes of each."""
+        found: dict[Any, list[Piece]] = {}
+        for piece in self.pieces:
+            sizes = tuple(sorted(_sizes(piece)))
+            found.setdefault((piece.op.kind, piece.dtype, piece.weights, sizes), []).append(piece)
+        return [(members, _compiled(members)) for members in found.values()]
+
+    def _kernels(self, at: _At) -> list[tuple[list[Piece], np.ndarray, str, str]]:
+        """Seconds of each piece, [pieces, …], times how often it runs."""
+        out = []
+        for members, sizes in self._groups:
+            dims = sizes(at, self.parallel)
+            first = members[0]
+            seconds, tier, why = op_time(
+                self.hw, first.op.kind, first.dtype, weights=first.weights, cache=self.quant.kv.name, tier=self.tier, **dims
+            )  # fmt: skip
+            flops = [0 if m.flops is None else at.evaluate(m.flops, m.tokens) for m in members]
+            if any(m.flops is not None for m in members):
+                seconds = np.maximum(seconds, at.stack(flops) / self.hw.peak(first.dtype))
+            runs = at.stack([m.op.count * at.runs(m.tokens) for m in members])
+            out.append((members, np.broadcast_to(seconds, runs.shape) * runs, tier, why))
+        return out
+
+    def _sent(self, m: Message, at: _At) -> np.ndarray:
+        size = m.bytes_per_token * at.tokens(m.tokens)
+        return m.count * collective(self.hw, m.kind, size, m.ranks, across_nodes=m.across)
+
+    def _bound(self, piece: Piece, at: _At) -> str:
+        """Whether arithmetic or memory takes longer at the least, at the first point of the grid."""
+        flops = float(np.ravel(at.evaluate(piece.op.flops, piece.tokens))[0])
+        moved = float(np.ravel(at.evaluate(piece.op.read + piece.op.write, piece.tokens))[0])
+        moved += (
+            piece.op.weight_elements * self.quant.of(piece.op.role).bytes if piece.op.kind == "gemm" else 0
+        )
+        if piece.op.kind in MOVED:
+            return "memory"
+        if piece.op.kind == "grouped_gemm":
+            moved += piece.op.weight_elements * self.quant.of(piece.op.role).bytes / self.parallel.ep
+        return "arithmetic" if flops / self.hw.peak(piece.dtype) > moved / self.hw.bandwidth else "memory"
+
+    def _at(self, *given: Any) -> _At:
+        return _At(*np.broadcast_arrays(*(np.asarray(v, float) for v in given)), self.quant)
+
+
+class _At:
+    """The point, or the grid, at which a step is evaluated."""
+
+    def __init__(
+        self, prompt: np.ndarray, before: np.ndarray, batch: np.ndarray, context: np.ndarray, q: Quant
+    ):
+        self.shape = prompt.shape
+        self.prompt, self.before, self.batch, self.context = prompt, before, batch, context
+        self.a_bytes, self.kv_bytes = 2.0, q.kv.element
+        one = np.ones(self.shape)
+        # batch_size, seq_len, cache_len by which tokens are meant
+        self.where = {
+            "all": (np.maximum(prompt + batch, 1), one, context),
+            "prompt": (one, np.maximum(prompt, 1), one),
+            "decode": (np.maximum(batch, 1), one, np.maximum(context, 1)),
+            "last": (np.maximum(batch + (prompt > 0), 1), one, context),
+        }
+
+    def runs(self, tokens: str) -> np.ndarray:
+        """1 where there are such tokens, else 0."""
+        there = {
+            "all": self.prompt + self.batch,
+            "prompt": self.prompt,
+            "decode": self.batch,
+            "last": self.prompt + self.batch,
+        }
+        return (there[tokens] > 0).astype(float)
+
+    def tokens(self, tokens: str) -> np.ndarray:
+        """How many there are of them."""
+        return self.where[tokens][0] * self.where[tokens][1] * self.runs(tokens)
+
+    def values(self, tokens: str) -> tuple:
+        return (*self.where[tokens], self.a_bytes, self.kv_bytes)
+
+    def evaluate(self, f: Formula, tokens: str) -> np.ndarray:
+        return np.broadcast_to(f.evaluate(dict(zip(NAMES, self.values(tokens), strict=True))), self.shape)
+
+    def stack(self, rows: list[Any]) -> np.ndarray:
+        return np.stack([np.broadcast_to(np.asarray(r, float), self.shape) for r in rows])
+
+
+def pieces(prefill: Workload, decode: Workload | None, p: Parallel, q: Quant) -> list[Piece]:
+    """The kernels of one rank in a step with prompts and decoding sequences: those that both phases have, once."""
+    twins: dict[Any, list[Op]] = {}
+    for op in decode.ops if decode is not None else ():
+        twins.setdefault(_twin(op), []).append(op)
+    found = []
+    for op in prefill.ops:
+        same = twins.get(_twin(op))
+        if same and op.kind not in ALONE:
+            found.append(_piece(same.pop(0), prefill, p, q, "last" if op.role == "lm_head" else "all"))
+        else:
+            found.append(_piece(op, prefill, p, q, "prompt"))
+    if decode is not None:
+        found += [_piece(op, decode, p, q, "decode") for rest in twins.values() for op in rest]
+    return found
+
+
+def _piece(op: Op, w: Workload, p: Parallel, q: Quant, tokens: str) -> Piece:
+    part = cut(op, w, p)
+    by_bytes = op.kind == "other" and bool(op.matmul_flops)
+    return Piece(
+        part, tokens, q.computes(op.role), q.of(op.role).name, op.matmul_flops / p.tp if by_bytes else None
+    )
+
+
+def _twin(op: Op) -> tuple:
+    """What is the same of a kernel in both phases."""
+    fixed = tuple((k, v) for k, v in op.dims.items() if isinstance(v, int))
+    return op.kind, op.role, op.count, op.weight_elements, op.places, fixed
+
+
+def messages(w: Workload, p: Parallel, hw: Hardware) -> list[Message]:
+    """The collectives that follow from the cut. Messages are in 16 bits."""
+    wide, near = w.hidden_size * 2, hw.devices_per_node
+    out = []
+    sums = sum(op.count for op in w.ops if op.role == "row" and not op.joins)
+    experts = sum(op.count for op in w.ops if op.role == "expert_row")
+    alone = sum(op.count for op in w.ops if op.role == "expert_row" and not op.joins)
+    if p.joint:
+        own = sum(op.count for op in w.ops if op.role == "row")
+        top_k = max((op.dims["top_k"] for op in w.ops if op.role == "expert_row"), default=1)
+        spread = p.ep * p.moe_tp
+        if p.ep > 1:
+            out.append(
+                Message(
+                    "all_to_all",
+                    2 * experts,
+                    wide * min(int(top_k), p.ep) / p.tp,
+                    spread,
+                    across=spread > near,
+                )
+            )
+        else:
+            out.append(Message("all_gather", 2 * experts, wide * p.dp, spread, across=spread > near))
+        sums = own
+    else:
+        sums += alone if max(p.tp, p.ep * p.moe_tp) > 1 else 0
+    if p.tp > 1:
+        tables = sum(op.count for op in w.ops if op.role == "embedding" and op.weight_elements > 1 << 24)
+        out.append(Message("all_reduce", sums + tables, wide, p.tp, across=p.tp > near))
+        out += [
+            Message("all_gather", op.count, _n(op) * 2, p.tp, "last", p.tp > near)
+            for op in w.ops
+            if op.role == "lm_head"
+        ]
+    if p.pp > 1:
+        out.append(Message("send_recv", p.pp - 1, wide, 2, across=p.tp * p.pp > near))
+    return [m for m in out if m.count]
+
+
+def _n(op: Op) -> int:
+    n = op.dims["n"]
+    return n if isinstance(n, int) else int(n.constant() or 0)
+
+
+def _sizes(piece: Piece) -> dict[str, Formula | int]:
+    """The sizes that the time model asks for."""
+    d = dict(piece.op.dims)
+    if piece.op.kind in MOVED:
+        d |= {
+            "read": piece.op.read + piece.op.weight_elements * 2 * (piece.op.kind != "gather"),
+            "write": piece.op.write,
+        }
+    if piece.op.kind in ("attention", "mla_attention") and piece.tokens == "prompt":
+        d |= {"q_len": sym("seq_len"), "kv_len": sym("kv_len")} if _is_self(d) else {}
+    return d
+
+
+def _is_self(d: dict[str, Any]) -> bool:
+    """Attention of a sequence over itself: what came before in the cache is seen as well."""
+    return bool(d["causal"]) and str(d["q_len"]) == str(d["kv_len"])
+
+
+def _compiled(members: list[Piece]) -> Any:
+    """A function of the point that gives every size as an array [members, …]."""
+    names = list(_sizes(members[0]))
+    plans = []
+    for piece in members:
+        values = [v if isinstance(v, Formula) else const(v) for v in _sizes(piece).values()]
+        fixed = sorted(set().union(*(v.symbols() for v in values)) - {*NAMES, "kv_len"})
+        values = [v.substitute(dict.fromkeys(fixed, 1500)) if fixed else v for v in values]
+        plans.append((piece.tokens, compile_formulas(values, (*NAMES, "kv_len"))))
+    grouped = members[0].op.kind == "grouped_gemm"
+
+    def sizes(at: _At, p: Parallel) -> dict[str, np.ndarray]:
+        rows = [plan(*at.values(tokens), np.maximum(at.prompt + at.before, 1)) for tokens, plan in plans]
+        out = {name: at.stack([row[n] for row in rows]) for n, name in enumerate(names)}
+        if grouped:
+            out["m"] = out["m"] * (p.dp if p.joint else 1)
+            out["share"] = 1 / p.ep
+        return out
+
+    return sizes
+
+
+def _name(op: Op) -> str:
+    return {
+        "qkv": "queries, keys, values", "column": "projection by columns", "row": "projection by rows",
+        "expert_column": "experts, first projection", "expert_row": "experts, second projection", "lm_head": "logits",
+        "embedding": "embedding", "router": "choice of experts", "attention": "attention", "state": "recurrence",
+        "norm": "norm and residual", "activation": "activation", "replicated": "projection on every device",
+    }.get(op.role, op.role) if op.kind not in ("elementwise", "other", "conv") or op.role == "activation" else (
+        "memory-bound chain" if op.kind == "elementwise" else op.kind
+    )  # fmt: skip
