@@ -118,11 +118,42 @@ CONFIG_OVERRIDES: dict[str, dict[str, Any]] = {
         ("glm4v_moe_text",),
         {"rope_parameters": {**ROPE, "partial_rotary_factor": 0.5, "mrope_section": [2, 1, 1]}},
     ),
-    "hunyuan_vl_text": {"head_dim": 16},
-    "step3p7_text": {"sliding_window": 8},
+    "hunyuan_vl_text": {"head_dim": 16, "rope_parameters": {**ROPE, "mrope_section": [2, 2, 2, 2]}},
+    "ernie4_5_vl_moe_text": {"rope_parameters": {**ROPE, "mrope_section": [3, 3, 2]}},
+    "step3p5": {"sliding_window": 8},
     "layoutlmv3": {"coordinate_size": 10, "shape_size": 12},
     "lilt": {"hidden_size": 96, "num_attention_heads": 4},
-    "esm": {"vocab_size": 33},
+    "esm": {"vocab_size": 33, "pad_token_id": 1, "mask_token_id": 32},
+    # no default map of image tokens, of layers, experts or kinds of layers
+    "chameleon": {
+        "vocabulary_map": {"<image>": 319, **{f"IMGIMG{c}Z": 300 + n for n, c in enumerate("ABCD")}}
+    },
+    "diffusion_gemma_text": {"num_experts": 8, "top_k_experts": 2, "moe_intermediate_size": 32},
+    "deepseek_ocr2_text": {
+        "mlp_layer_types": ["dense", "sparse", "sparse", "sparse"],
+        "num_experts_per_tok": 2,
+        "n_routed_experts": 8,
+    },
+    # all layers have all heads: the list per layer is derived from the released number of layers
+    "sapiens2": {"num_key_value_heads_per_layer": [4, 2, 2, 4]},
+    # layers of the tower that feed the layers of the language model
+    "granite4_vision": {
+        "downsample_rate": "4/8",
+        "deepstack_layer_map": [[1, 0], [2, 1]],
+        "spatial_target_layers": [0, 1, 2, 3],
+    },
+    # widths that one part divides of another's
+    "fun_asr_nano_encoder": {"max_position_embeddings": 2049},
+    "t5gemma2_encoder": {"text_config": {"dropout_rate": 0.0}},
+    "seggpt": {
+        "image_size": [64, 32],
+        "pretrain_image_size": 32,
+        "merge_index": 1,
+        "intermediate_hidden_state_indices": [1, 2, 3],
+    },
+    "fun_asr_nano": {"adaptor_config": {"intermediate_size": 16}},
+    "molmo2": {"adapter_config": {"vision_feature_layer": [2, 3]}},
+    "moonshine_streaming": {"num_key_value_heads": 4},
     **each(("pocket_tts_flow_head", "gradium_phonon_tts_flow_head"), {"condition_dim": 64}),
     # groups of the upsampling convolution divide its channels
     **each(
@@ -130,7 +161,10 @@ CONFIG_OVERRIDES: dict[str, dict[str, Any]] = {
         {"upsample_groups": 64},
     ),
     # the prompts' grid is that of the image
-    **each(("sam", "sam_hq"), {"prompt_encoder_config": {"image_size": 64, "image_embedding_size": 4, "hidden_size": 64}}),
+    **each(
+        ("sam", "sam_hq"),
+        {"prompt_encoder_config": {"image_size": 64, "image_embedding_size": 4, "hidden_size": 64}},
+    ),
     # fewer positions than the longest sequence of the runs
     **each(("owlvit_text_model", "owlv2_text_model"), {"max_position_embeddings": 64}),
     # the segmentation heads want four feature maps

@@ -189,6 +189,7 @@ def _pixels(model: torch.nn.Module, name: str = "pixel_values") -> list[InputSpe
 def _spectrogram(model: torch.nn.Module, name: str = "input_features") -> list[InputSpec]:
     bins = fixed(model, "num_mel_bins", "feature_projection_input_dim", "input_feat_per_channel", "input_dim",
                  "feature_size", "input_feat_size", "n_mels", "input_size") or 80  # fmt: skip
+    bins *= fixed(model, "num_stacked_frames") or 1
     time_first = InputSpec(name, ("batch_size", "mel_frames", bins), "float")
     bins_first = InputSpec(name, ("batch_size", bins, "mel_frames"), "float")
     positions = fixed(model, "max_source_positions")

@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import prod
+from fractions import Fraction
+from math import lcm, prod
 from typing import Any
 
 from cutaway.formula import Formula, const
@@ -130,7 +131,7 @@ def _regroup(whole: Formula, out: Sizes, asked: Sizes, r: Resolver) -> list[Form
     choices = []
     for k in open_places:
         quotient = _quotient(whole, product(f for n, f in enumerate(filled) if n != k))
-        if quotient is not None and _whole_numbers(quotient, r.scope):
+        if quotient is not None and _whole_numbers(quotient, asked[k] == -1, r.scope):
             choices.append((max(abs(c) for c in quotient.terms.values()), k, quotient))
     if choices:  # the simplest: a constant that the code wrote is not part of the size
         _, k, quotient = min(choices, key=lambda c: c[:2])
@@ -139,8 +140,16 @@ def _regroup(whole: Formula, out: Sizes, asked: Sizes, r: Resolver) -> list[Form
     return filled
 
 
-def _whole_numbers(f: Formula, scope: Scope) -> bool:
-    return scope.is_whole(f) and all(e > 0 for m in f.terms for _, e in m)
+def _whole_numbers(f: Formula, exact: bool, scope: Scope) -> bool:
+    """Whether a quotient of sizes can be a size; `exact`: torch raises where it is none, which is noted as a condition."""
+    if not all(e > 0 for m in f.terms for _, e in m):
+        return False
+    if scope.is_whole(f):
+        return True
+    parts = lcm(*(Fraction(c).denominator for c in f.terms.values()))
+    if exact:
+        scope.divides.setdefault((f * parts, const(parts)))
+    return exact
 
 
 def _quotient(a: Formula, b: Formula) -> Formula | None:
