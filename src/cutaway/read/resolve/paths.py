@@ -67,8 +67,12 @@ class Ways:
         path, symbol = node
         if path not in self.program:
             return
-        for edge in self.program.callees(path, symbol):
-            if edge.path and edge.symbol and (edge.path, edge.symbol) != node:
+        edges = self.program.callees(path, symbol)
+        plain = {(e.line, e.callee) for e in edges if e.path and e.origin != "override"}
+        for edge in edges:
+            if not edge.path or not edge.symbol or (edge.path, edge.symbol) == node:
+                continue
+            if edge.origin != "override" or (edge.line, edge.callee) not in plain:  # what overrides is ranked below
                 yield from self._of_edge(node, edge)
 
     def _of_edge(self, node: Node, edge: Edge) -> Iterator[Hop]:
