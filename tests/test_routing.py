@@ -49,6 +49,24 @@ class Masked(Counted):
         return out
 
 
+class Spare(Counted):
+    """The same loop on stacked weights, with one class more than there are experts: for tokens of other devices."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(EXPERTS, WIDTH, 3))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        rows = x.view(-1, WIDTH)
+        chosen = self.gate(rows).topk(TOP_K, dim=1).indices
+        mask = nn.functional.one_hot(chosen, EXPERTS + 1).permute(2, 1, 0)
+        out = torch.zeros(rows.shape[0], 3, device=x.device)
+        for hit in (mask.sum((-1, -2)) > 0).nonzero():
+            _, tokens = torch.where(mask[hit[0]])
+            out.index_add_(0, tokens, rows[tokens] @ self.weight[hit[0]])
+        return out
+
+
 def analysed(kind: type[nn.Module], **values: int) -> Analysis:
     with torch.device("meta"):
         model = kind().eval()
@@ -82,3 +100,9 @@ def test_a_few_tokens_have_the_total_of_all_choices() -> None:
     for kind in (Masked, Counted):
         at = {"batch_size": 1, "seq_len": 5}
         assert analysed(kind, **at).total.matmul_flops.evaluate(at) == 2 * WIDTH * (EXPERTS * 5 + 3 * 10)
+
+
+def test_a_class_that_no_choice_sets_is_never_met() -> None:
+    assert analysed(Spare).total.matmul_flops == matmuls(TOP_K * TOKENS, TOKENS)
+    at = {"batch_size": 1, "seq_len": 3}
+    assert analysed(Spare, **at).total.matmul_flops.evaluate(at) == 2 * WIDTH * (EXPERTS * 3 + 3 * 6)

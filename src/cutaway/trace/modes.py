@@ -90,7 +90,9 @@ class Recorder:
         self.infos: dict[Any, OpInfo] = {}
         self.mute = 0
         self.assumptions: dict[str, None] = {}
-        self.used_classes: dict[int, int] = {}  # of one-hot tensors: classes -> those that can be chosen
+        self.used_classes: dict[
+            int, list[int]
+        ] = {}  # of one-hot tensors: their number -> those that are chosen
 
     def uid(self) -> int:
         return next(_UIDS)

@@ -28,11 +28,11 @@ def with_share(recorder: Recorder, index: Any, one_hot: torch.Tensor) -> torch.T
     """
     classes = int(one_hot.shape[-1])
     if one_hot.is_meta and classes > 1:
-        used = min(classes, getattr(index, "_cut_bound", classes))
+        used = bound = min(classes, getattr(index, "_cut_bound", classes))
         if (choices := product(recorder.tag(index).dims).constant()) is not None:
             used = min(used, max(1, int(choices)))
         one_hot._cut_share = Fraction(1, used)  # type: ignore[attr-defined]
-        recorder.used_classes[classes] = used
+        recorder.used_classes[classes] = in_turn(bound, used)
     return one_hot
 
 
@@ -92,9 +92,9 @@ def assumed_nonzero(recorder: Recorder, mask: torch.Tensor) -> Any:
             and mask.numel() <= MOST_EXPERTS
             and all(d.constant() is not None for d in ref.dims)
         ):
-            used = recorder.used_classes.get(mask.numel(), mask.numel())
-            out = torch.empty((used, 1), dtype=torch.int64, device="meta")
-            out._cutaway_value = torch.tensor(sorted(in_turn(mask.numel(), used)))[:, None]  # type: ignore[attr-defined]
+            used = recorder.used_classes.get(mask.numel()) or range(mask.numel())
+            out = torch.empty((len(used), 1), dtype=torch.int64, device="meta")
+            out._cutaway_value = torch.tensor(sorted(used))[:, None]  # type: ignore[attr-defined]
         else:
             return None
     recorder.assumptions.setdefault(BALANCED)
