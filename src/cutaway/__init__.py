@@ -11,6 +11,8 @@ _PUBLIC = {
     "models": "cutaway.catalogue:entries",
     "inspect": "cutaway.trace.inspect:inspect",
     "cost": "cutaway.costing:cost",
+    "predict": "cutaway.predicting:predict",
+    "Prediction": "cutaway.predicting:Prediction",
     "report": "cutaway.reading:report",
     "path": "cutaway.reading:path",
     "CostResult": "cutaway.report.result:CostResult",

@@ -20,6 +20,8 @@ __all__ = ["COMMANDS", "main", "run"]
 COMMANDS = {
     "inspect": ("cutaway.cli.inspect:inspect", "The module tree: classes, shapes, dtypes, parameters."),
     "cost": ("cutaway.cli.cost:cost", "What every line computes and moves, as formulas or numbers."),
+    "predict": ("cutaway.cli.predict:predict", "Latency, throughput, memory and money of serving a model."),
+    "compare": ("cutaway.cli.predict:compare", "Where the difference between two predictions comes from."),
     "report": (
         "cutaway.cli.report:report",
         "What a repository is and where its parts are, each statement with its line.",

@@ -131,8 +131,8 @@ def _in_order(module: Module) -> Iterator[tuple[Step, tuple[int, ...], int | For
     """Each execution of a step with the tensors it had; a fitted loop stands where it began, all turns together."""
     last, found = 0, []
     for n, step in enumerate(module.steps):
-        if not step.turns:
-            own = tuple(t.uid for t in (*step.inputs, *step.outputs))
+        own = tuple(t.uid for t in (*step.inputs, *step.outputs))
+        if not step.turns or len(step.turns[0][1]) != len(own):
             found.append((last, n, step, own, step.repeat))
             continue
         found += [(at, n, step, uids, 1) for at, uids in step.turns]

@@ -1,7 +1,7 @@
 # Numbers in fewer bits: what is stored, with its scales, and what the matrix units compute in. The three are separate
 # choices (weights, activations, cache), because engines mix them freely: four bits that are widened before the product save
 # memory and traffic and no arithmetic.
-"""`quantisation(weights, activations, kv, config)`: how a model's tensors are stored and multiplied."""
+"""`quantisation(weights, activations, kv, config, hw)`: how a model's tensors are stored and multiplied."""
 
 from __future__ import annotations
 
@@ -93,11 +93,11 @@ def format_of(name: str) -> Format:
 
 
 def quantisation(
+    weights: str | None,
+    activations: str | None,
+    kv: str | None,
+    config: Mapping[str, Any] | None,
     hw: Hardware,
-    weights: str | None = None,
-    activations: str | None = None,
-    kv: str | None = None,
-    config: Mapping[str, Any] | None = None,
 ) -> Quant:
     """What was asked for, else what the config says, else 16 bits. Raises BadValue where the hardware cannot compute in it."""
     said = quantisation_of(config or {})

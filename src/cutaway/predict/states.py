@@ -40,7 +40,7 @@ def states_of(g: Graph) -> Caches:
     paths: dict[str, tuple[Formula, ...]] = {}
     odd: list[str] = []
     for (path, _), memories in held.items():
-        fixed = [u for u in memories if not g.flow.memory[u].dims[1:] or _grows(g, u) is False]
+        fixed = [u for u in memories if _elements(g, u).constant() is not None]
         windows = [u for u in fixed if _feeds_attention(g, first[u], attended)]
         states = [u for u in fixed if u not in windows]
         if states and not windows:
@@ -63,10 +63,6 @@ def _counted(spec: StateSpec, count: int) -> StateSpec:
 def _elements(g: Graph, u: int) -> Formula:
     """Of one sequence."""
     return product(g.flow.memory[u].dims) / sym("batch_size")
-
-
-def _grows(g: Graph, u: int) -> bool:
-    return "cache_len" in _elements(g, u).symbols()
 
 
 def _feeds_attention(g: Graph, start: int, attended: dict[int, int]) -> bool:

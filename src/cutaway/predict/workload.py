@@ -330,9 +330,13 @@ def _by_role(ops: tuple[Op, ...], total: int) -> dict[str, int]:
     found: dict[str, int] = {}
     for op in ops:
         found[op.role] = found.get(op.role, 0) + op.count * op.weight_elements
-    more = sum(found.values()) - total
-    if more > 0 and found.get("lm_head", 0) >= more:
-        found["lm_head"] -= more
+    tables = {op.weight_elements for op in ops if op.role == "embedding"}
+    heads = sum(op.weight_elements for op in ops if op.role == "lm_head")
+    if sum(found.values()) > total and heads in tables:
+        found["lm_head"] -= heads
+    if (more := sum(found.values()) - total) > 0:  # layers that share their weights
+        largest = max(found, key=lambda role: found[role])
+        found[largest] -= more
     elif more < 0:  # parameters that this pass does not read
         found["replicated"] = found.get("replicated", 0) - more
     return {role: n for role, n in found.items() if n}

@@ -1,0 +1,180 @@
+# `cutaway predict` and `cutaway compare`: flags in, one call of `cutaway.predicting`, `emit`.
+"""Predictions on the command line."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from cutaway.cli.output import Output, emit, to_json
+from cutaway.errors import BadValue
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Load:
+    """What is served, how, and on what."""
+
+    hardware: str = "h100"
+    """A device of `cutaway hardware`, or a sheet of your own (FILE.toml)."""
+    batch: int | None = None
+    """Requests that start and end together; 1 if no load is given."""
+    prompt: int = 1024
+    """Tokens of each prompt."""
+    output: int = 128
+    """Tokens of each answer."""
+    concurrency: int | None = None
+    """Users, each of whom asks again when answered."""
+    rate: float | None = None
+    """Requests per second that arrive by chance."""
+    engine: Literal["vllm", "sglang", "trtllm", "ideal"] = "vllm"
+    """Whose overheads and habits."""
+    tp: int = 1
+    """Devices that share each layer."""
+    pp: int = 1
+    """Stages of layers."""
+    ep: int = 1
+    """Groups of devices that the experts are spread over."""
+    dp: int = 1
+    """Copies of the attention; with --ep above --tp they share the experts."""
+    sp: Annotated[bool, Parameter(negative="")] = False
+    """Cut norms and residual streams by tokens."""
+    weights: str | None = None
+    """bf16, fp16, fp8, fp8_block, int8, int4, nvfp4 or mxfp4; without it, what the config says."""
+    activations: str | None = None
+    """What products compute in, if not what the weights ask for."""
+    kv: str | None = None
+    """The dtype of the cache."""
+    tier: Literal["speed of light", "calibrated", "measured"] | None = None
+    """The best tier of the time model that may be used."""
+    overlap: float = 0.0
+    """The share of communication that hides behind kernels, 0 to 1."""
+    trust_code: Annotated[bool, Parameter(negative="")] = False
+    """Run code that is not in an installed package."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Answer:
+    """How the answer leaves. `--output` counts tokens here, so the file has `-o` alone."""
+
+    json: Annotated[bool, Parameter(negative="", show_default=False)] = False
+    """Short for --format json."""
+    format: Literal["text", "json", "md"] | None = None
+    """The form of the answer; without it, the one that FILE's suffix says, else text."""
+    file: Annotated[Path | None, Parameter(name=["-o", "--file"])] = None
+    """Write to FILE instead of stdout."""
+
+    @property
+    def place(self) -> Output:
+        return Output(self.json, self.format, self.file)
+
+
+def predict(
+    model: str,
+    /,
+    *,
+    load: Load = Load(),
+    explain: Annotated[bool, Parameter(negative="")] = False,
+    arg: Annotated[list[str] | None, Parameter(negative="", consume_multiple=False)] = None,
+    answer: Answer = Answer(),
+) -> None:
+    """Latency, throughput, memory and money of serving a model, and what bounds each part.
+
+    Parameters
+    ----------
+    model
+        A model of the catalogue, a config.json or its folder, or file.py:Class.
+    explain
+        Each kernel with its time, tier, constants and source lines; each figure with its definition.
+    arg
+        NAME=VALUE for the constructor of a class, repeatable.
+    """
+    found = _predict(model, load, arg)
+    _emit(found, explain, answer.place)
+
+
+def compare(
+    a: str,
+    b: str,
+    /,
+    *,
+    load: Load = Load(),
+    answer: Answer = Answer(),
+) -> None:
+    """Where the difference between two predictions comes from.
+
+    Parameters
+    ----------
+    a
+        A model, with options of its own after commas: llama-3.1-8b,hardware=h100,weights=fp8.
+    b
+        The other; what neither names is as the options say.
+    """
+    first, second = (_predict(*_own(words, load), None) for words in (a, b))
+
+    def text() -> str:
+        from cutaway.report.predict_text import compare_text
+
+        return compare_text(first, second)
+
+    def as_json() -> str:
+        from cutaway.report.predict_text import differences
+
+        rows = {
+            phase: [
+                {"name": n, "a_s": x, "b_s": y}
+                for n, x, y in differences(first.parts[phase], second.parts[phase])
+            ]
+            for phase in first.parts
+            if phase in second.parts
+        }
+        return to_json(
+            {"schema_version": 1, "a": first.to_dict(), "b": second.to_dict(), "differences": rows}
+        )
+
+    emit({"text": text, "json": as_json}, answer.place)
+
+
+def _own(words: str, load: Load) -> tuple[str, Load]:
+    """`llama-3.1-8b,tp=2` as the model and the load with these options changed."""
+    model, *pairs = words.split(",")
+    values = dict(vars(load))
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or name not in values:
+            raise BadValue(
+                "this takes NAME=VALUE", asked=pair, known=", ".join(values), try_="llama-3.1-8b,weights=fp8"
+            )
+        try:
+            values[name] = json.loads(value)
+        except ValueError:
+            values[name] = value
+    return model, Load(**values)
+
+
+def _predict(model: str, load: Load, arg: list[str] | None):
+    from cutaway.predicting import predict
+
+    given = {}
+    if arg:
+        from cutaway.trace.target import parse_args
+
+        given = parse_args(arg)
+    return predict(model, **vars(load), args=given)
+
+
+def _emit(found, explain: bool, output: Output) -> None:
+    def text() -> str:
+        from cutaway.report.predict_text import render_text
+
+        return render_text(found, explain=explain)
+
+    def markdown() -> str:
+        from cutaway.report.predict_text import render_markdown
+
+        return render_markdown(found, explain=explain)
+
+    emit({"text": text, "json": lambda: found.to_json(explain), "md": markdown}, output)
