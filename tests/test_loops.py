@@ -131,3 +131,36 @@ def test_a_loop_over_images_of_whole_groups_of_patches() -> None:
 
 def test_what_growth_over_one_size_hides_is_a_gap() -> None:
     assert analyse_module(Hidden(), IMAGES, name="it", values={}).gaps
+
+
+class Frames(nn.Module):
+    """Cuts a recording into frames, whose number torch divides out."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.reshape(x.shape[0], -1, 80).mean(-1)
+
+
+class Resized(nn.Module):
+    """Brings a learned grid to the size of the image, whose sides went through `int`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.places = nn.Parameter(torch.zeros(1, 4, 10, 10))
+
+    def forward(self, x: torch.Tensor, grid_thw: torch.Tensor) -> torch.Tensor:
+        _, h, w = grid_thw.tolist()[0]
+        return nn.functional.interpolate(self.places, size=(int(h), int(w)), mode="bilinear").flatten(2)
+
+
+def test_what_torch_divides_out_is_a_share() -> None:
+    specs = (InputSpec("x", ("batch_size", "audio_len"), "float", "random"),)
+    plan = InputPlan("prefill", specs, symbols_of(specs), None, ())
+    found = analyse_module(Frames(), plan, name="it", values={})
+    assert found.gaps == () and "audio_len % 80 == 0" in found.valid_when
+    assert found.modules[0].outputs[0].dims[1] == sym("audio_len") / 80
+
+
+def test_a_grid_resized_to_an_image() -> None:
+    found = analyse_module(Resized(), IMAGES, name="it", values={})
+    assert found.gaps == ()
+    assert found.modules[0].outputs[0].dims[-1] == sym("image_height") * sym("image_width") / 64
