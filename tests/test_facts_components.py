@@ -1,10 +1,13 @@
 # The detectors on programs of a page or two in four languages, whose names no known engine uses, and on two that lack most
 # of what is looked for: what must not be claimed is tested as much as what must be found.
+import re
+
 import pytest
 
 from cutaway.facts.components import CONCEPTS, find_components
 from cutaway.facts.llm import llm_verdict
 from cutaway.facts.roles import role_of
+from cutaway.facts.vocabulary import Vocabulary, spellings
 from cutaway.facts.words import beginnings, matcher, snake
 from cutaway.read.languages import read_file
 from cutaway.read.program import Program
@@ -593,3 +596,37 @@ def test_no_match_is_lost_by_looking_at_beginnings(identifier):
         if matcher(clue.pattern).search(text):
             known = beginnings(clue.pattern)
             assert known is None or known & starts, clue
+
+
+def test_a_branch_without_wildcards_is_spelt_out():
+    assert set(spellings("(?:kv|key)_caches?")) == {"kv_cache", "kv_caches", "key_cache", "key_caches"}
+    assert set(spellings("get_[kv]")) == {"get_k", "get_v"}
+    assert spellings(r"\w*_queue") is None
+    assert spellings(r"(?:\w+_)?queue") is None
+
+
+def test_looking_words_up_finds_what_searching_finds():
+    patterns = sorted(
+        {c.pattern for concept in CONCEPTS for c in concept.clues if c.field not in ("about", "code")}
+    )
+    vocabulary = Vocabulary(enumerate(patterns))
+    words = {snake(word) for path in PYTHON for word in re.findall(r"\w+", PYTHON[path])} - {""}
+    words |= {"kv_cache", "n_ctx", "lumen/models/llama", "configs/base", "wait_queue", "top_kth", "k"}
+    for word in words:
+        mask = vocabulary.mask(word)
+        assert [p for i, p in enumerate(patterns) if mask >> i & 1] == [
+            p for p in patterns if matcher(p).search(word)
+        ], word
+
+
+def test_texts_are_read_in_one_go_where_the_source_can():
+    class Many(Memory):
+        asked = ()
+
+        def read_many(self, paths):
+            self.asked = list(paths)
+            return ((path, self.files[path]) for path in self.asked)
+
+    memory = Many(PYTHON)
+    assert find_components(Program(memory, memory)) == find_components(program(PYTHON))
+    assert "lumen/planner.py" in memory.asked and len(memory.asked) == len(set(memory.asked))

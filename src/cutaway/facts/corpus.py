@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING
 
 from cutaway.facts.concept import CALLABLE, TYPE, Clue
 from cutaway.facts.roles import role_of
-from cutaway.facts.words import beginnings, matcher, snake
+from cutaway.facts.vocabulary import Vocabulary
+from cutaway.facts.words import matcher, snake
 from cutaway.model.code import Def
+from cutaway.read.languages import decode
+from cutaway.read.program import lines_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -57,35 +60,13 @@ class Lexicon:
 
     def __init__(self, clues: Iterable[tuple[int, Clue]]):
         self.known: dict[str, int] = {}
-        self.always: list[tuple[int, re.Pattern[str]]] = []
-        self.by_start: dict[str, list[tuple[int, re.Pattern[str]]]] = defaultdict(list)
-        for bit, clue in clues:
-            row = 1 << bit, matcher(clue.pattern)
-            starts = beginnings(clue.pattern)
-            if starts is None:
-                self.always.append(row)
-            else:
-                for start in starts:
-                    self.by_start[start].append(row)
+        self.vocabulary = Vocabulary((bit, clue.pattern) for bit, clue in clues)
 
     def mask(self, identifier: str) -> int:
         found = self.known.get(identifier)
         if found is None:
-            found = self.known[identifier] = self._mask("/".join(map(snake, identifier.split("/"))))
-        return found
-
-    def _mask(self, text: str) -> int:
-        found = tried = 0
-        for word in text.replace("/", "_").split("_"):
-            for start in {word[:1], word[:2], word[:3]}:
-                for bit, pattern in self.by_start.get(start, ()):
-                    if not tried & bit:
-                        tried |= bit
-                        if pattern.search(text):
-                            found |= bit
-        for bit, pattern in self.always:
-            if pattern.search(text):
-                found |= bit
+            text = "/".join(map(snake, identifier.split("/")))
+            found = self.known[identifier] = self.vocabulary.mask(text)
         return found
 
 
@@ -102,6 +83,7 @@ class Corpus:
             field: Lexicon(fields[field])
             for field in ("name", "owner", "path", "has", "uses", "takes", "base")
         }
+        self._lines: dict[str, list[str]] = {}
         self.roles: dict[str, str] = {}
         self.entities: list[Entity] = []
         self.by_name: dict[str, list[Entity]] = defaultdict(list)
@@ -188,6 +170,19 @@ class Corpus:
         for text in definition.bases:
             mask |= lexicons["base"].mask(text)
         return mask
+
+    def lines(self, path: str) -> list[str]:
+        """A file's lines; those of many files are best asked for with `prefetch` before."""
+        if path not in self._lines:
+            self._lines[path] = self.program.lines(path)
+        return self._lines[path]
+
+    def prefetch(self, paths: Iterable[str]) -> None:
+        """Read the files that the judgement is about to ask for in one go, where the source can."""
+        many = getattr(self.program.source, "read_many", None)
+        if many is not None:
+            for path, data in many(sorted(set(paths) - self._lines.keys())):
+                self._lines[path] = lines_of(decode(data))
 
     @cached_property
     def shares(self) -> dict[str, float]:

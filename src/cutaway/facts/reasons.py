@@ -48,7 +48,7 @@ class Found(Struct, frozen=True):
 
 def body(corpus: Corpus, entity: Entity) -> str:
     """The source text of a definition."""
-    lines = corpus.program.lines(entity.path)
+    lines = corpus.lines(entity.path)
     return "\n".join(lines[entity.definition.line - 1 : entity.definition.end])
 
 

@@ -60,15 +60,16 @@ def rank(corpus: Corpus, concepts: list[Concept], bits: dict[str, list[int]]) ->
 
     Concepts are judged in the order given, so that one can lean on those before it (`Concept.near`).
     """
+    rough = {concept.key: _rough(corpus, concept, bits[concept.key]) for concept in concepts}
+    corpus.prefetch(scored.entity.path for found in rough.values() for scored in found)
     winners: dict[str, list[Scored]] = {}
     for concept in concepts:
-        winners[concept.key] = _rank(corpus, concept, bits[concept.key], winners)
+        winners[concept.key] = _judged(corpus, concept, bits[concept.key], rough[concept.key], winners)
     return winners
 
 
-def _rank(
-    corpus: Corpus, concept: Concept, bits: list[int], winners: dict[str, list[Scored]]
-) -> list[Scored]:
+def _rough(corpus: Corpus, concept: Concept, bits: list[int]) -> list[Scored]:
+    """The candidates that are worth a look at their text, by what needs none."""
     clues = corpus.clues
     mine = sum(1 << bit for bit in bits)
     telling = sum(
@@ -88,8 +89,14 @@ def _rank(
         if points > concept.least * 0.4:
             rough.append(Scored(entity, points, met))
     rough.sort(key=lambda s: -s.score * _role_factor(s.entity))
+    return rough[:FINALISTS]
+
+
+def _judged(
+    corpus: Corpus, concept: Concept, bits: list[int], rough: list[Scored], winners: dict[str, list[Scored]]
+) -> list[Scored]:
     final = []
-    for scored in rough[:FINALISTS]:
+    for scored in rough:
         _refine(corpus, concept, bits, scored, winners)
         if scored.score >= concept.least and _needs(corpus, concept, scored):
             final.append(scored)

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-__all__ = ["beginnings", "matcher", "snake"]
+__all__ = ["alternatives", "beginnings", "matcher", "snake"]
 
 _PIECE = re.compile(r"[A-Z]+s?(?![a-z])|[A-Z]?[a-z]+|[0-9]+[a-z]*")
 
@@ -28,7 +28,7 @@ def beginnings(pattern: str) -> set[str] | None:
     """The first letters, up to three, of a word that a match must begin with or go through; None where no such letters can
     be named. A text none of whose words begins so cannot match, which is cheaper to see than to search."""
     found: set[str] = set()
-    for alternative in _alternatives(pattern):
+    for alternative in alternatives(pattern):
         text = alternative.removeprefix("^")
         if text.startswith(r"\w*_"):
             text = text.removeprefix(r"\w*_")
@@ -44,7 +44,7 @@ def beginnings(pattern: str) -> set[str] | None:
     return found
 
 
-def _alternatives(pattern: str) -> list[str]:
+def alternatives(pattern: str) -> list[str]:
     """The branches of the outermost `|`."""
     parts, depth, escaped = [""], 0, False
     for letter in pattern:

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from cutaway.model.code import Bind, Def, Edge, FileRecord
 
-__all__ = ["Program"]
+__all__ = ["Program", "lines_of"]
 
 
 class Files(Protocol):
@@ -28,6 +28,12 @@ class Records(Protocol):
     def record(self, path: str) -> FileRecord | None: ...
 
     def records(self) -> Iterator[tuple[str, FileRecord]]: ...
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines of a text without their ends."""
+    lines = text.split("\n")  # not `splitlines`: parsers do not count a form feed
+    return lines[:-1] if lines[-1] == "" else lines
 
 
 class Program:
@@ -59,8 +65,7 @@ class Program:
 
     def lines(self, path: str) -> list[str]:
         """A file's lines without their ends; line n is `lines[n - 1]`."""
-        lines = self.text(path).split("\n")  # not `splitlines`: parsers do not count a form feed
-        return lines[:-1] if lines[-1] == "" else lines
+        return lines_of(self.text(path))
 
     @cached_property
     def names(self) -> dict[str, list[tuple[str, int]]]:
