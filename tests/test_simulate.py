@@ -1,4 +1,5 @@
 # Serving simulated: what must hold for any step time, and what each feature must change.
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -148,3 +149,10 @@ def test_a_table_of_step_times_is_exact_where_time_is_linear():
     table = StepTable(step_time, max_tokens=4096, max_sequences=128, max_context=8192)
     assert table(0, 0, 77, 3000) == pytest.approx(step_time(0, 0, 77, 3000))
     assert table(1000, 700, 3, 60) == pytest.approx(step_time(1000, 700, 3, 60), rel=1e-3)
+
+
+def test_a_table_answers_arrays_as_it_answers_numbers():
+    table = StepTable(step_time, max_tokens=4096, max_sequences=128, max_context=8192)
+    points = [(0, 0, 5, 300), (1000, 200, 0, 0), (700, -300, 64, 5000), (9000, 0, 200, 20000)]
+    together = table.arrays(*(np.array(column) for column in zip(*points, strict=True)))
+    assert together == pytest.approx([table(*point) for point in points])

@@ -25,7 +25,7 @@ DEFINITIONS = {
         "closed loop": "time to first token: mean over requests, waiting for a step and for other prompts included",
     },
     "tpot_s": {
-        "static": "time per output token: mean step of the tokens after the first, the cache growing from prompt to prompt + output",
+        "static": "time per output token: mean step of the tokens after the first, the cache growing by one a step",
         "closed loop": "time per output token: (last - first token) / (output - 1), steps with prompts of others included",
     },
     "throughput_tokens_per_s": {

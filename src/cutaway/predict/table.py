@@ -1,7 +1,7 @@
 # A simulation asks for thousands of step times, one at a time, and the full model answers in arrays. So it is asked once
 # for a grid, and the grid is interpolated. Linear in each size is exact for what is a product of two of them (attention:
 # tokens x context), and close for matrix products between neighbouring sizes.
-"""`StepTable`: a vectorised step time, tabulated."""
+"""`StepTable`: a vectorised step time, tabulated, for one point or for arrays."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    Number = np.ndarray | float
 
 _FINE = (
     0,
@@ -62,7 +64,8 @@ class StepTable:
         )
         values = np.broadcast_to(values, [len(axis) for axis in self._axes])
         self._strides = [int(np.prod(values.shape[i + 1 :])) for i in range(4)]
-        self._values: list[float] = values.ravel().tolist()
+        self._flat = values.ravel()
+        self._values: list[float] = self._flat.tolist()
 
     def __call__(self, tokens: float, context: float, sequences: float, decode_context: float) -> float:
         corners = [(0, 1.0)]
@@ -86,6 +89,30 @@ class StepTable:
                 ]
         values = self._values
         return max(0.0, sum(values[offset] * weight for offset, weight in corners))
+
+    def arrays(
+        self, tokens: Number, context: Number, sequences: Number, decode_context: Number
+    ) -> np.ndarray:
+        """The same on arrays that broadcast."""
+        corners: list[tuple[np.ndarray | int, np.ndarray | float]] = [(0, 1.0)]
+        for axis, stride, given in zip(
+            self._axes, self._strides, (tokens, context, sequences, decode_context), strict=True
+        ):
+            at = np.asarray(given, float)
+            nodes = np.asarray(axis, float)
+            index = np.clip(np.searchsorted(nodes, at, side="right") - 1, 0, len(axis) - 2)
+            part = (at - nodes[index]) / (nodes[index + 1] - nodes[index])
+            base = index * stride
+            low = [(offset + base, weight * (1 - part)) for offset, weight in corners]
+            # A size that is zero, or any node, everywhere needs no second corner.
+            high = (
+                [(offset + base + stride, weight * part) for offset, weight in corners]
+                if np.any(part)
+                else []
+            )
+            corners = low + high
+        total = sum(self._flat[offset] * weight for offset, weight in corners)
+        return np.maximum(total, 0.0)
 
 
 def _axis(top: int, skip: int = 0) -> list[int]:
