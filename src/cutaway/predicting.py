@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,40 +15,89 @@ from cutaway.errors import BadValue
 
 if TYPE_CHECKING:
     from cutaway.hardware import Hardware
+    from cutaway.predict.engine import Engine
+    from cutaway.predict.machine import Machine
     from cutaway.predict.memory import Memory
     from cutaway.predict.quant import Quant
     from cutaway.predict.shard import Parallel
-    from cutaway.predict.step import Part
+    from cutaway.predict.step import Part, Step
+    from cutaway.predict.types import Workload
 
 LONGEST, MOST = 1 << 27, 1 << 20  # tokens of a prompt or an answer; sequences
 SIMULATED = 400  # requests, where arrivals are asked for
 
 
 @dataclass(frozen=True)
-class Prediction:
-    """What was asked and what comes of it; seconds, bytes, tokens per second. `tier` is the lowest of any kernel's."""
+class Setup:
+    """A model on devices under an engine: what does not depend on the load, made once and asked often."""
 
-    model: str
+    prefill: Workload
+    decode: Workload | None
     hardware: Hardware
-    engine: str
-    regime: str  # static | closed loop | arrivals
-    asked: Mapping[str, Any]
     parallel: Parallel
     quant: Quant
+    step: Step
+    machine: Machine
+
+    @property
+    def engine(self) -> Engine:
+        return self.machine.engine
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What was asked and what comes of it; seconds, bytes, tokens per second. Details are worked out when asked for."""
+
+    setup: Setup = field(repr=False)
+    regime: str  # static | closed loop | arrivals
+    asked: Mapping[str, Any]
     ttft_s: float
     tpot_s: float
     throughput_tokens_per_s: float
-    prefill_step_s: float
-    decode_step_s: float
-    memory: Memory
-    tier: str
-    usd_per_million_tokens: float | None
-    joules_per_token: float | None
-    parts: Mapping[str, tuple[Part, ...]]  # phase -> where the time of one step goes
-    definitions: Mapping[str, str]
-    warnings: tuple[str, ...] = ()
-    gaps: tuple[str, ...] = ()
     served: Mapping[str, Any] = field(default_factory=dict)  # percentiles, of arrivals
+
+    @property
+    def model(self) -> str:
+        return self.setup.prefill.model
+
+    @property
+    def hardware(self) -> Hardware:
+        return self.setup.hardware
+
+    @property
+    def engine(self) -> str:
+        return self.setup.engine.name
+
+    @property
+    def parallel(self) -> Parallel:
+        return self.setup.parallel
+
+    @property
+    def quant(self) -> Quant:
+        return self.setup.quant
+
+    @property
+    def tier(self) -> str:
+        """The lowest of any kernel's."""
+        return self.setup.step.tiers[0]
+
+    @property
+    def users(self) -> int:
+        """Sequences that are there together; of arrivals, on average."""
+        if self.regime == "arrivals":
+            return max(1, round(float(self.served["running_mean"])))
+        return self.asked["concurrency"] or self.asked["batch"] or 1
+
+    @cached_property
+    def memory(self) -> Memory:
+        """What lies on one device."""
+        from cutaway.predict.memory import UTILISATION, memory_of
+
+        s, prompt = self.setup, self.asked["prompt"]
+        return memory_of(
+            s.prefill, s.hardware, s.parallel, s.quant, batch=self.users, context=prompt + self.asked["output"],
+            prompt=prompt, utilisation=self.asked["utilisation"] or UTILISATION,
+        )  # fmt: skip
 
     @property
     def memory_bytes(self) -> int:
@@ -57,6 +107,75 @@ class Prediction:
     @property
     def fits(self) -> bool:
         return self.memory.fits
+
+    @cached_property
+    def parts(self) -> Mapping[str, tuple[Part, ...]]:
+        """Phase -> where the time of one step of kernels goes: of prompts (a chunk at the most), of the next token."""
+        from cutaway.predict.memory import CHUNK
+
+        prompt, output = self.asked["prompt"], self.asked["output"]
+        share = math.ceil(self.users / self.parallel.dp)
+        chunk = min(prompt * share, CHUNK)
+        points = {"prefill": (chunk, (min(prompt, chunk) - chunk) / 2, 0, 0)}
+        if self.setup.decode is not None and output > 1:
+            points["decode"] = (0, 0, share, prompt + output / 2)
+        return {phase: tuple(self.setup.step.parts(*at)) for phase, at in points.items()}
+
+    @property
+    def prefill_step_s(self) -> float:
+        """Of the kernels alone, without the engine."""
+        return sum(float(part.seconds) for part in self.parts["prefill"])
+
+    @property
+    def decode_step_s(self) -> float:
+        """Of the kernels alone, without the engine."""
+        return sum(float(part.seconds) for part in self.parts.get("decode", ()))
+
+    @property
+    def usd_per_million_tokens(self) -> float | None:
+        return self._cost[0]
+
+    @property
+    def joules_per_token(self) -> float | None:
+        return self._cost[1]
+
+    @cached_property
+    def _cost(self) -> tuple[float | None, float | None]:
+        from cutaway.predict.money import cost_of
+
+        found = cost_of(self.setup.machine, self.throughput_tokens_per_s)
+        money, energy = float(found.usd_per_million_tokens), float(found.joules_per_token)
+        return None if math.isnan(money) else money, None if math.isnan(energy) else energy
+
+    @property
+    def definitions(self) -> Mapping[str, str]:
+        """What each figure means in this regime."""
+        from cutaway.predict import money, serving, simulate
+
+        if self.regime == "arrivals":
+            return dict(simulate.DEFINITIONS) | money.DEFINITIONS
+        return {name: said[self.regime] for name, said in serving.DEFINITIONS.items()} | money.DEFINITIONS
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is beyond the model or the memory, and what happens then."""
+        found, limit = [], self.setup.prefill.max_positions
+        tokens = self.asked["prompt"] + self.asked["output"]
+        if limit and tokens > limit:
+            found.append(
+                f"{tokens} tokens are more than the model's {limit} positions: an engine refuses or cuts such "
+                "requests; the figures are what the kernels would take"
+            )
+        if not self.fits:
+            how = f"; what would do: {', '.join(self.memory.advice)}" if self.memory.advice else ""
+            found.append(f"does not fit by {self.memory.missing / 1e9:.1f} GB a device{how}")
+        return tuple(found)
+
+    @property
+    def gaps(self) -> tuple[str, ...]:
+        """What of the model could not be read or priced as what it is."""
+        later = self.setup.decode.gaps if self.setup.decode is not None else ()
+        return tuple(dict.fromkeys((*self.setup.prefill.gaps, *later)))
 
     def to_dict(self, explain: bool = False) -> dict[str, Any]:
         """The contract's keys; with `explain`, each kernel."""
@@ -114,67 +233,36 @@ def predict(
     >>> predict("llama-3.1-8b", "h100", batch=8, prompt=2048).fits  # doctest: +SKIP
     True
     """
-    _check_sizes(
-        batch=batch, prompt=prompt, output=output, concurrency=concurrency, rate=rate, overlap=overlap
-    )
-    import numpy as np
-
-    from cutaway.predict import engine as engines
-    from cutaway.predict import machine as machines
-    from cutaway.predict import memory, serving
-    from cutaway.predict.money import cost_of
-    from cutaway.predict.quant import quantisation
-    from cutaway.predict.shard import Parallel
-    from cutaway.predict.step import Step
-
-    device, running = device_of(hardware), engines.find(engine)
-    prefill, decode, config = _workloads(model, trust_code, args)
-    if decode is None and output > 1:
+    asked = {
+        "batch": batch, "prompt": prompt, "output": output, "concurrency": concurrency, "rate": rate,
+        "utilisation": utilisation,
+    }  # fmt: skip
+    _check_load(asked)
+    words = (engine, tp, pp, ep, dp, sp, weights, activations, kv, tier, overlap, trust_code)
+    if isinstance(hardware, str) and not args:
+        setup = _kept_setup(model, hardware, *words)
+    else:
+        setup = _setup(model, hardware, *words, args=args)
+    if setup.decode is None and output > 1:
         raise BadValue(
-            "this model has no next token to predict",
-            asked=f"--output {output}",
-            known=prefill.model,
+            "this model has no next token to predict", asked=f"--output {output}", known=setup.prefill.model,
             try_="--output 1",
-        )
-    cut = Parallel(tp=tp, pp=pp, ep=ep, dp=dp, sp=sp)
-    stored = quantisation(weights, activations, kv, config, device)
-    step = Step(prefill, decode, device, cut, stored, tier=tier, overlap=overlap)
-    machine = machines.assemble(prefill, decode, device, cut, stored, running, tier=tier)
+        )  # fmt: skip
+    if rate is not None:
+        return Prediction(setup, "arrivals", asked, *_arrivals(setup, rate, prompt, output))
+    from cutaway.predict import serving
+
     users = concurrency or batch or 1
     share = math.ceil(users / dp)  # what one copy of the attention sees
-    held = memory.memory_of(
-        prefill, decode, device, cut, stored, batch=users, context=prompt + output, prompt=prompt,
-        utilisation=utilisation or memory.UTILISATION,
-    )  # fmt: skip
-    served: dict[str, Any] = {}
-    if rate is not None:
-        regime, ttft, tpot, throughput, served = _arrivals(machine, held, rate, prompt, output)
-    elif concurrency is not None:
-        regime = "closed loop"
-        most = max(1, min(held.largest_batch // dp, memory.MANY))
-        got = serving.closed_loop(machine.step, running, share, prompt, output, most_sequences=most)
-        ttft, tpot, throughput = float(got.ttft), float(got.tpot), float(got.throughput) * users / share
+    if concurrency is not None:
+        most = max(1.0, float(setup.machine.most_sequences(prompt + output)) // dp)
+        got = serving.closed_loop(
+            setup.machine.step, setup.engine, share, prompt, output, most_sequences=most
+        )
     else:
-        regime = "static"
-        got = serving.static(machine.step, share, prompt, output, request=running.request)
-        ttft, tpot, throughput = float(got.ttft), float(got.tpot), float(got.throughput) * users / share
-    chunk = min(prompt * share, memory.CHUNK)
-    points = {"prefill": (chunk, (min(prompt, chunk) - chunk) / 2, 0, 0)}
-    if decode is not None and output > 1:
-        points["decode"] = (0, 0, share, prompt + output / 2)
-    cost = cost_of(machine, throughput)
-    money = [None if np.isnan(v) else float(v) for v in (cost.usd_per_million_tokens, cost.joules_per_token)]
-    return Prediction(
-        model=prefill.model, hardware=device, engine=running.name, regime=regime,
-        asked={"batch": batch, "prompt": prompt, "output": output, "concurrency": concurrency, "rate": rate},
-        parallel=cut, quant=stored, ttft_s=ttft, tpot_s=tpot, throughput_tokens_per_s=throughput,
-        prefill_step_s=float(step(*points["prefill"])),
-        decode_step_s=float(step(*points["decode"])) if "decode" in points else 0.0,
-        memory=held, tier=step.tiers[0], usd_per_million_tokens=money[0], joules_per_token=money[1],
-        parts={phase: tuple(step.parts(*at)) for phase, at in points.items()},
-        definitions=_definitions(regime), warnings=_warnings(prefill.max_positions, prompt, output, held, config),
-        gaps=tuple(dict.fromkeys((*prefill.gaps, *(decode.gaps if decode is not None else ())))), served=served,
-    )  # fmt: skip
+        got = serving.static(setup.machine.step, share, prompt, output, request=setup.engine.request)
+    figures = float(got.ttft), float(got.tpot), float(got.throughput) * users / share
+    return Prediction(setup, "static" if concurrency is None else "closed loop", asked, *figures)
 
 
 def device_of(hardware: str | Path | Hardware) -> Hardware:
@@ -191,36 +279,58 @@ def device_of(hardware: str | Path | Hardware) -> Hardware:
     return find(str(hardware))
 
 
-def _workloads(model: str, trust_code: bool, args: Mapping[str, Any] | None):
+def _setup(
+    model: str, hardware: str | Path | Hardware, engine: str, tp: int, pp: int, ep: int, dp: int, sp: bool,
+    weights: str | None, activations: str | None, kv: str | None, tier: str | None, overlap: float,
+    trust_code: bool, args: Mapping[str, Any] | None = None,
+) -> Setup:  # fmt: skip
+    """Everything that does not depend on the load."""
+    from cutaway.predict import engine as engines
+    from cutaway.predict.machine import assemble
+    from cutaway.predict.quant import quantisation
+    from cutaway.predict.shard import Parallel
     from cutaway.predict.shipped import traced, workloads_of
+    from cutaway.predict.step import Step
 
-    return traced(model, trust_code=trust_code, args=args) if args else workloads_of(model, trust_code)
+    if not 0 <= overlap <= 1:
+        raise BadValue("overlap is a share from 0 to 1", asked=str(overlap))
+    device, running = device_of(hardware), engines.find(engine)
+    cut = Parallel(tp=tp, pp=pp, ep=ep, dp=dp, sp=sp)
+    found = traced(model, trust_code=trust_code, args=args) if args else workloads_of(model, trust_code)
+    prefill, decode, config = found
+    stored = quantisation(weights, activations, kv, config, device)
+    step = Step(prefill, decode, device, cut, stored, tier=tier, overlap=overlap)
+    machine = assemble(prefill, decode, device, cut, stored, running, tier=tier)
+    return Setup(prefill, decode, device, cut, stored, step, machine)
 
 
-def _check_sizes(**given: Any) -> None:
+_kept_setup = lru_cache(maxsize=256)(_setup)
+
+
+def _check_load(asked: Mapping[str, Any]) -> None:
     """Raises BadValue for what is negative, huge or contradictory."""
-    if sum(given[name] is not None for name in ("batch", "concurrency", "rate")) > 1:
-        raise BadValue(
-            "a load is a batch, a concurrency or a rate",
-            asked=", ".join(n for n in ("batch", "concurrency", "rate") if given[n]),
-        )
+    loads = [name for name in ("batch", "concurrency", "rate") if asked[name] is not None]
+    if len(loads) > 1:
+        raise BadValue("a load is a batch, a concurrency or a rate", asked=", ".join(loads))
     for name, most in (("batch", MOST), ("concurrency", MOST), ("prompt", LONGEST), ("output", LONGEST)):
-        value = given[name]
+        value = asked[name]
         if value is not None and (
             not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most
         ):
             raise BadValue(f"{name} must be a whole number from 1 to {most}", asked=str(value))
-    if given["rate"] is not None and not 0 < given["rate"] < 1e6:
+    if asked["rate"] is not None and not 0 < asked["rate"] < 1e6:
         raise BadValue(
-            "rate must be above 0 and below a million requests per second", asked=str(given["rate"])
+            "rate must be above 0 and below a million requests per second", asked=str(asked["rate"])
         )
-    if not 0 <= given["overlap"] <= 1:
-        raise BadValue("overlap is a share from 0 to 1", asked=str(given["overlap"]))
+    if asked["utilisation"] is not None and not 0 < asked["utilisation"] <= 1:
+        raise BadValue(
+            "utilisation is a share of the memory, above 0 and at most 1", asked=str(asked["utilisation"])
+        )
 
 
 def _arrivals(
-    machine: Any, held: Memory, rate: float, prompt: int, output: int
-) -> tuple[str, float, float, float, dict]:
+    setup: Setup, rate: float, prompt: int, output: int
+) -> tuple[float, float, float, dict[str, Any]]:
     """Requests that come by chance, through the engine event by event."""
     from cutaway.predict.arrivals import draw
     from cutaway.predict.memory import PAGE
@@ -228,40 +338,15 @@ def _arrivals(
     from cutaway.predict.simulate import simulate
     from cutaway.predict.table import StepTable
 
-    engine, copies = machine.engine, machine.copies
-    most = max(1, min(held.largest_batch // copies, engine.sequences))
+    machine, engine = setup.machine, setup.engine
+    room = int(machine.most_sequences(prompt + output)) // machine.copies
+    most = max(1, min(room, engine.sequences))
     config = ServerConfig(
         max_num_seqs=most, max_num_batched_tokens=engine.tokens, block_size=PAGE,
-        blocks=max(1, held.largest_batch // copies) * -(-(prompt + output) // PAGE),
+        blocks=max(1, room) * -(-(prompt + output) // PAGE),
     )  # fmt: skip
     table = StepTable(machine.step, max_tokens=engine.tokens, max_sequences=most, max_context=prompt + output)
     requests = draw(SIMULATED, rate=rate, input_tokens=prompt, output_tokens=output)
-    found = simulate(requests, table, config, instances=copies).summary()
+    found: dict[str, Any] = simulate(requests, table, config, instances=machine.copies).summary()
     tpot = found.get("tpot_s", {"mean": 0.0})
-    return "arrivals", found["ttft_s"]["mean"], tpot["mean"], found["throughput_tokens_per_s"], found  # type: ignore[index]
-
-
-def _definitions(regime: str) -> dict[str, str]:
-    from cutaway.predict import money, serving, simulate
-
-    said = (
-        simulate.DEFINITIONS
-        if regime == "arrivals"
-        else {k: v[regime] for k, v in serving.DEFINITIONS.items()}
-    )
-    return dict(said) | money.DEFINITIONS
-
-
-def _warnings(
-    limit: int, prompt: int, output: int, held: Memory, config: Mapping[str, Any]
-) -> tuple[str, ...]:
-    found = []
-    if limit and prompt + output > limit:
-        found.append(
-            f"{prompt + output} tokens are more than the model's {limit} positions: an engine refuses or cuts such "
-            "requests; the figures are what the kernels would take"
-        )
-    if not held.fits:
-        how = f"; what would do: {', '.join(held.advice)}" if held.advice else ""
-        found.append(f"does not fit by {held.missing / 1e9:.1f} GB a device{how}")
-    return tuple(found)
+    return found["ttft_s"]["mean"], tpot["mean"], found["throughput_tokens_per_s"], found

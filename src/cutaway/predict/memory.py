@@ -1,7 +1,7 @@
 # What must lie on a device before a token comes out: weights as they are stored and cut, what is kept of each sequence by
 # kind of layer, the largest live tensors of a step, buffers for messages, and what engines keep free. The inverse questions
 # (largest batch, longest context, fewest devices) are the same sum solved for one term.
-"""`memory_of(prefill, decode, hw, parallel, quant, …)`: bytes on one device, and what fits."""
+"""`memory_of(prefill, hw, parallel, quant, …)`: bytes on one device, and what fits."""
 
 from __future__ import annotations
 
@@ -127,7 +127,6 @@ def activation_bytes(w: Workload, tokens: int, batch: int, p: Parallel) -> int:
 
 def memory_of(
     prefill: Workload,
-    decode: Workload | None,
     hw: Hardware,
     p: Parallel,
     q: Quant,

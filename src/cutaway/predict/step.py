@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cutaway.hardware import Hardware
 
 NAMES = ("batch_size", "seq_len", "cache_len", "a_bytes", "kv_bytes")
+OTHER_INPUT = 1500  # frames, patches or tokens of an input that is not the prompt
 ALONE = ("attention", "mla_attention", "scan")  # kinds that look at sequences and not at tokens
 MOVED = (
     "norm",
@@ -137,35 +138,34 @@ class Step:
             )
         return found
 
-    @property
+    @cached_property
     def tiers(self) -> tuple[str, ...]:
         """The tiers of its kernels, the lowest first."""
         found = {tier for _, _, tier, _ in self._kernels(self._at(0, 0, 1, 128))}
         return tuple(t for t in TIERS if t in found)
 
     @cached_property
-    def _groups(self) -> list[tuple[list[Piece], Any]]:
-        """Pieces that one call of the time model answers, with the compiled sizes of each."""
+    def _groups(self) -> list[_Group]:
+        """Pieces that one call of the time model answers."""
         found: dict[Any, list[Piece]] = {}
         for piece in self.pieces:
             sizes = tuple(sorted(_sizes(piece)))
             found.setdefault((piece.op.kind, piece.dtype, piece.weights, sizes), []).append(piece)
-        return [(members, _compiled(members)) for members in found.values()]
+        return [_Group(members, self.parallel) for members in found.values()]
 
     def _kernels(self, at: _At) -> list[tuple[list[Piece], np.ndarray, str, str]]:
         """Seconds of each piece, [pieces, …], times how often it runs."""
         out = []
-        for members, sizes in self._groups:
-            dims = sizes(at, self.parallel)
-            first = members[0]
+        for group in self._groups:
+            dims, flops = group.sizes(at)
+            first = group.members[0]
             seconds, tier, why = op_time(
                 self.hw, first.op.kind, first.dtype, weights=first.weights, cache=self.quant.kv.name, tier=self.tier, **dims
             )  # fmt: skip
-            flops = [0 if m.flops is None else at.evaluate(m.flops, m.tokens) for m in members]
-            if any(m.flops is not None for m in members):
-                seconds = np.maximum(seconds, at.stack(flops) / self.hw.peak(first.dtype))
-            runs = at.stack([m.op.count * at.runs(m.tokens) for m in members])
-            out.append((members, np.broadcast_to(seconds, runs.shape) * runs, tier, why))
+            if flops is not None:
+                seconds = np.maximum(seconds, flops / self.hw.peak(first.dtype))
+            runs = group.counts(at)
+            out.append((group.members, np.broadcast_to(seconds * runs, runs.shape), tier, why))
         return out
 
     def _sent(self, m: Message, at: _At) -> np.ndarray:
@@ -195,40 +195,36 @@ class _At:
     def __init__(
         self, prompt: np.ndarray, before: np.ndarray, batch: np.ndarray, context: np.ndarray, q: Quant
     ):
-        self.shape = prompt.shape
-        self.prompt, self.before, self.batch, self.context = prompt, before, batch, context
-        self.a_bytes, self.kv_bytes = 2.0, q.kv.element
-        one = np.ones(self.shape)
+        self.shape, self.ones = prompt.shape, (1,) * prompt.ndim
+        self.bytes = (2.0, q.kv.element)  # of an activation, and of the cache
+        self.seen = np.maximum(prompt + before, 1)  # keys that the last token of the prompt looks at
         # batch_size, seq_len, cache_len by which tokens are meant
+        all_, last = prompt + batch, batch + (prompt > 0)
         self.where = {
-            "all": (np.maximum(prompt + batch, 1), one, context),
-            "prompt": (one, np.maximum(prompt, 1), one),
-            "decode": (np.maximum(batch, 1), one, np.maximum(context, 1)),
-            "last": (np.maximum(batch + (prompt > 0), 1), one, context),
+            "all": (np.maximum(all_, 1), 1.0, context),
+            "prompt": (1.0, np.maximum(prompt, 1), 1.0),
+            "decode": (np.maximum(batch, 1), 1.0, np.maximum(context, 1)),
+            "last": (np.maximum(last, 1), 1.0, context),
         }
-
-    def runs(self, tokens: str) -> np.ndarray:
-        """1 where there are such tokens, else 0."""
-        there = {
-            "all": self.prompt + self.batch,
-            "prompt": self.prompt,
-            "decode": self.batch,
-            "last": self.prompt + self.batch,
+        # 1 where there are such tokens, else 0
+        self.runs = {
+            "all": (all_ > 0) * 1.0,
+            "prompt": (prompt > 0) * 1.0,
+            "decode": (batch > 0) * 1.0,
+            "last": (all_ > 0) * 1.0,
         }
-        return (there[tokens] > 0).astype(float)
 
     def tokens(self, tokens: str) -> np.ndarray:
         """How many there are of them."""
-        return self.where[tokens][0] * self.where[tokens][1] * self.runs(tokens)
+        return self.where[tokens][0] * self.where[tokens][1] * self.runs[tokens]
 
     def values(self, tokens: str) -> tuple:
-        return (*self.where[tokens], self.a_bytes, self.kv_bytes)
+        return (*self.where[tokens], *self.bytes)
 
     def evaluate(self, f: Formula, tokens: str) -> np.ndarray:
-        return np.broadcast_to(f.evaluate(dict(zip(NAMES, self.values(tokens), strict=True))), self.shape)
-
-    def stack(self, rows: list[Any]) -> np.ndarray:
-        return np.stack([np.broadcast_to(np.asarray(r, float), self.shape) for r in rows])
+        return np.broadcast_to(
+            _formula(f).evaluate(dict(zip(NAMES, self.values(tokens), strict=True))), self.shape
+        )
 
 
 def pieces(prefill: Workload, decode: Workload | None, p: Parallel, q: Quant) -> list[Piece]:
@@ -324,26 +320,61 @@ def _is_self(d: dict[str, Any]) -> bool:
     return bool(d["causal"]) and str(d["q_len"]) == str(d["kv_len"])
 
 
-def _compiled(members: list[Piece]) -> Any:
-    """A function of the point that gives every size as an array [members, …]."""
-    names = list(_sizes(members[0]))
-    plans = []
-    for piece in members:
-        values = [v if isinstance(v, Formula) else const(v) for v in _sizes(piece).values()]
-        fixed = sorted(set().union(*(v.symbols() for v in values)) - {*NAMES, "kv_len"})
-        values = [v.substitute(dict.fromkeys(fixed, 1500)) if fixed else v for v in values]
-        plans.append((piece.tokens, compile_formulas(values, (*NAMES, "kv_len"))))
-    grouped = members[0].op.kind == "grouped_gemm"
+class _Group:
+    """Kernels of one kind, with their sizes as functions of the point: what is the same at every point is there already."""
 
-    def sizes(at: _At, p: Parallel) -> dict[str, np.ndarray]:
-        rows = [plan(*at.values(tokens), np.maximum(at.prompt + at.before, 1)) for tokens, plan in plans]
-        out = {name: at.stack([row[n] for row in rows]) for n, name in enumerate(names)}
-        if grouped:
-            out["m"] = out["m"] * (p.dp if p.joint else 1)
-            out["share"] = 1 / p.ep
-        return out
+    def __init__(self, members: list[Piece], p: Parallel):
+        self.members = members
+        sizes = [_sizes(m) | ({"flops": m.flops} if m.flops is not None else {}) for m in members]
+        self.fixed: dict[str, np.ndarray] = {}
+        self.moving: list[str] = []
+        for name in sizes[0]:
+            values = [_constant(d[name]) for d in sizes]
+            if None in values:
+                self.moving.append(name)
+            else:
+                self.fixed[name] = np.array(values, float)
+        if members[0].op.kind == "grouped_gemm":
+            self.fixed["share"] = np.full(len(members), 1 / p.ep)
+        self.together = (
+            p.dp if p.joint and "share" in self.fixed else 1
+        )  # tokens of all copies meet at the experts
+        # One function for the members that run for the same tokens, which gives all their moving sizes.
+        self.plans = []
+        for tokens in dict.fromkeys(m.tokens for m in members):
+            rows = [n for n, m in enumerate(members) if m.tokens == tokens]
+            formulas = [_formula(sizes[n][name]) for name in self.moving for n in rows]
+            self.plans.append((tokens, rows, compile_formulas(formulas, (*NAMES, "kv_len"))))
+        self.tokens = [m.tokens for m in members]
+        self.times = np.array([m.op.count for m in members], float)
 
-    return sizes
+    def sizes(self, at: _At) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
+        """Each size as an array [members, …], and the FLOPs of those that are known by their bytes."""
+        out = {name: values.reshape(-1, *at.ones) for name, values in self.fixed.items()}
+        moving = np.empty((len(self.moving), len(self.members), *at.shape))
+        for tokens, rows, plan in self.plans:
+            for n, value in enumerate(plan(*at.values(tokens), at.seen)):
+                moving[n // len(rows), rows[n % len(rows)]] = value
+        out |= dict(zip(self.moving, moving, strict=True))
+        if self.together > 1:
+            out["m"] = out["m"] * self.together
+        return out, out.pop("flops", None)
+
+    def counts(self, at: _At) -> np.ndarray:
+        """How often each runs in the step."""
+        return np.stack([at.runs[t] for t in self.tokens]) * self.times.reshape(-1, *at.ones)
+
+
+def _constant(value: Formula | int) -> float | None:
+    found = value if isinstance(value, int) else value.constant()
+    return None if found is None else float(found)
+
+
+def _formula(value: Formula | int) -> Formula:
+    """In the symbols of a step; lengths of other inputs (an encoder's) are taken as usual ones."""
+    f = value if isinstance(value, Formula) else const(value)
+    others = f.symbols() - {*NAMES, "kv_len"}
+    return f.substitute(dict.fromkeys(others, OTHER_INPUT)) if others else f
 
 
 def _name(op: Op) -> str:
