@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from itertools import islice, product
+from math import prod
 
 import torch
 
@@ -42,13 +43,21 @@ def candidates(model: torch.nn.Module, parameters: Mapping) -> list[tuple[InputS
     short = [n for n in names if not n.startswith("decoder_")] if _classifies(model, parameters) else names
     own = [f"{n}_mask" for n in names if f"{n}_mask" in parameters]
     if not content - {*names, "input_ids"} and set(rich) == set(names) and not own:
-        return list(dict.fromkeys([*_forms_of(model, names), *_forms_of(model, short)]))
+        lists = [names, short, *([*names, n] for n in _crossed(model, parameters))]
+        return list(dict.fromkeys(specs for chosen in lists for specs in _forms_of(model, chosen)))
     more = [n for n in parameters if n in content or n in rich]
     masks = [n for n in parameters if n.endswith("_mask") and _documented_shape(model, n)]
     lists = [names, short, rich, [*names, *own], *([*names, n] for n in more), [*names, *more]]
     lists += [[*names, *more, *own], [*names, *more, *masks]]
+    lists += [[*names, n] for n in _crossed(model, parameters)]
     lists = list(dict.fromkeys(tuple(dict.fromkeys(chosen)) for chosen in lists))
     return [specs for chosen in lists for specs in _forms_of(model, chosen)]
+
+
+def _crossed(model: torch.nn.Module, parameters: Mapping) -> list[str]:
+    """What another part's states are called, for a part that is made to look at them."""
+    made = fixed(model, "encoder_hidden_size") is not None
+    return ["encoder_hidden_states"] if made and "encoder_hidden_states" in parameters else []
 
 
 def _classifies(model: torch.nn.Module, parameters: Mapping) -> bool:
@@ -92,7 +101,7 @@ def _documented(model: torch.nn.Module, name: str) -> InputSpec:
     """An argument nobody told us about: the shape that forward's docstring gives it."""
     shape = _documented_shape(model, name) or TEXT
     kind = _kind(model, name)
-    fill = "ones" if name.endswith("_mask") else "random" if kind == "float" else "zeros"
+    fill = "ones" if name.endswith(("_mask", "_sizes")) else "random" if kind == "float" else "zeros"
     return InputSpec(name, tuple(_size(model, d) for d in shape), kind, fill)
 
 
@@ -101,7 +110,7 @@ def _kind(model: torch.nn.Module, name: str) -> str:
     parameter = inspect.signature(model.forward).parameters.get(name)
     text = f"{parameter.annotation if parameter else ''} {_documented_line(model, name)}"
     kinds = (("LongTensor", "int64"), ("IntTensor", "int64"), ("BoolTensor", "bool"))
-    index = name.endswith(("_ids", "_mask", "_labels"))
+    index = name.endswith(("_ids", "_mask", "_labels", "_sizes"))
     return next((kind for word, kind in kinds if word in text), "int64" if index else "float")
 
 
@@ -111,7 +120,8 @@ def _documented_line(model: torch.nn.Module, name: str) -> str:
 
 
 def _documented_shape(model: torch.nn.Module, name: str) -> list[str] | None:
-    found = re.search(r"shape\s*`?[(\[]([^`)\]]*)[)\]]`?", _documented_line(model, name))
+    line = _documented_line(model, name)
+    found = re.search(r"shape\s*`[(\[]([^`]*)[)\]]`", line) or re.search(r"shape\s*[(\[]([^)\]]*)[)\]]", line)
     return [part.strip() for part in found.group(1).split(",") if part.strip()] if found else None
 
 
@@ -119,6 +129,11 @@ def _size(model: torch.nn.Module, word: str) -> int | str:
     """A dimension as documentation writes it: a number, a usual name, or a field of the config."""
     if word.isdigit():
         return int(word)
+    if " * " in word:
+        factors = [_size(model, part.strip()) for part in word.split("*")]
+        return prod(factors) if all(isinstance(f, int) for f in factors) else 1
+    if counted := re.fullmatch(r"len\((.*)\)", word):
+        return len(read(model, counted[1].split(".")[-1]) or [0])
     if known := fixed(model, word.split(".")[-1]):
         return known
     for pattern, symbol in WORDS:
@@ -132,13 +147,14 @@ def _size(model: torch.nn.Module, word: str) -> int | str:
 
 
 WORDS = (
-    ("^(text_|image_)?batch|^num_(images|videos)$", "batch_size"),
+    ("^(text_|image_)?batch|^num_(images|videos)(_or_videos)?$", "batch_size"),
     ("^prediction_length$", "prediction_length"),
-    ("seq|length", "seq_len"),
+    ("seq|length|^number_of_.*tokens$", "seq_len"),
 )
 FIELDS = {
     "num_features": ("num_time_features", "num_mel_bins", "feature_size"),
     "hidden_dim": ("hidden_size", "d_model"),
+    "dim": ("hidden_size", "d_model"),
     "embed_dim": ("hidden_size", "d_model"),
     "feature_size": ("num_mel_bins", "feature_size"),
 }
