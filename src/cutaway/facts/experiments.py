@@ -14,6 +14,7 @@ from cutaway.read.program import Program
 __all__ = ["find_experiments"]
 
 _WAIT = re.compile(r"(sleep|wait|wait_for|poll|get|call_later)$")
+_DECIDES = re.compile(r"[<>]=?|\bmin\(|\bmax\(|\brange\(")
 _NUMBER = re.compile(r"^(timeout\s*=\s*)?(0?\.\d*[1-9]\d*|[1-9]\d*(\.\d+)?)$")
 KNOWN = 2  # files that mention a class of settings, below which it is a detail
 _LIMIT = re.compile(
@@ -71,9 +72,9 @@ def _parameter(program: Program, project: dict[str, Any], config: dict[str, Any]
                 if path == one["path"] or role_of(path) != "code":
                     continue
                 for number, text in enumerate(program.lines(path), 1):
-                    if re.search(rf"\b{re.escape(field['name'])}\b", text) and re.search(
-                        r"[<>]=?|\bmin\(|\bmax\(|\brange\(", text
-                    ):
+                    if field["name"] not in text or not _DECIDES.search(text):
+                        continue
+                    if re.search(rf"\b{re.escape(field['name'])}\b", text):
                         do = f"halve `{field['name']}` ({one['path']}:{field['line']}, default {field['default']})"
                         see = f"the branch at {path}:{number} is taken earlier: {text.strip()[:80]}"
                         more = [evidence(program, path, number, "where the setting decides")]

@@ -160,23 +160,12 @@ def _config(program: Program, config: dict[str, Any]):
             what = f"{variable['name']} must be set, or KeyError"
             detect, fix = f"unset {variable['name']} and start", "give it a default, or set it"
             yield _row(program, "must be set", variable["path"], variable["line"], what, detect, fix)
-        for name, flag in flags.items():
-            if (
-                len(name) > 5
-                and re.fullmatch(rf"[a-z0-9]+_{re.escape(name)}", variable["name"].lower())
-                and role_of(flag["path"]) == "code"
-            ):
-                what = f"{variable['name']} and {flag['name']} ({flag['path']}:{flag['line']}) set the same thing"
-                yield _row(
-                    program,
-                    "two sources",
-                    variable["path"],
-                    variable["line"],
-                    what,
-                    "set both to different values",
-                    "find which is read last",
-                )
-                break
+        name = variable["name"].lower().partition("_")[2]  # behind the project's own prefix
+        flag = flags.get(name) if len(name) > 5 else None
+        if flag and role_of(flag["path"]) == "code":
+            what = f"{variable['name']} and {flag['name']} ({flag['path']}:{flag['line']}) set the same thing"
+            detect, fix = "set both to different values", "find which is read last"
+            yield _row(program, "two sources", variable["path"], variable["line"], what, detect, fix)
 
 
 def _demanded(program: Program, variable: dict[str, Any]) -> bool:

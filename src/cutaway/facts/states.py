@@ -96,9 +96,11 @@ def _flags(program: Program, path: str, record: FileRecord, owner: Def) -> list[
     begins: dict[str, int] = {}
     later: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for bind in record.binds:
+        flag = bind.value in ("True", "False")
+        if not flag and not _EVENT.match(bind.value):
+            continue
         attribute = bind.target.rpartition(".")[2]
         scope = holder(record, bind.scope)
-        flag = bind.value in ("True", "False")
         its = owner_of(record, bind.scope)
         if its is not None and its.name == owner.name and bind.target == f"self.{attribute}":
             if scope.endswith("__init__") and (flag or _EVENT.match(bind.value)):
@@ -108,6 +110,8 @@ def _flags(program: Program, path: str, record: FileRecord, owner: Def) -> list[
         elif flag and bind.target.count(".") >= 2:
             later[attribute].append({"path": path, "line": bind.line, "symbol": scope, "to": bind.value})
     for call in record.calls:
+        if not call.callee.endswith((".set", ".clear")):
+            continue
         name = re.match(r"^self\.(\w+)\.(set|clear)$", call.callee)
         if name and name[1] in begins and _inside(owner, call.line):
             later[name[1]].append(
