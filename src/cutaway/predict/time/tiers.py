@@ -9,10 +9,14 @@ import numpy as np
 
 from cutaway.errors import BadValue, nearest
 from cutaway.hardware import Hardware, dtype_name
+from cutaway.predict.time.constants import constants_of, table_of
+from cutaway.predict.time.families import FEW, family, family_of
+from cutaway.predict.time.tables import correction
 from cutaway.predict.time.work import BYTES, Bits, sizes, work
 
 SPEED_OF_LIGHT, CALIBRATED, MEASURED = "speed of light", "calibrated", "measured"
 TIERS = (SPEED_OF_LIGHT, CALIBRATED, MEASURED)
+_FOUR = 0.5 + 1 / 16  # bytes of a 4-bit weight with one 8 or 16 bit scale for every group of 16 or 32
 
 
 def op_time(
@@ -23,29 +27,112 @@ def op_time(
     weights: str | None = None,
     cache: str | None = None,
     tier: str | None = None,
+    looped: bool = False,
+    without: tuple[str, ...] = (),
     **dims: Any,
 ) -> tuple[np.ndarray, str, str]:
     """(seconds, tier, why) of one kernel; `dims` are those of `predict.types.Op`, numbers or arrays that broadcast.
 
-    `dtype` is what the matmul computes in, `weights` and `cache` what those are stored in (else the same). `tier` is
-    the best that may be used. Where an array is answered by two tiers, the lower is named. Raises BadValue.
+    `dtype` is what the matmul computes in ("fp8_block" where scales are per block), `weights` and `cache` what those
+    are stored in (else the same). `tier` is the best that may be used; where an array is answered by two, the lower is
+    named. `looped` is the time in a benchmark's loop, `without` leaves out what was fitted on these devices. Further
+    kind: "moe", a whole mixture (m, hidden, inter, experts, top_k, gated). Of experts, `share` is what lies on this
+    device and `skew` how uneven tokens choose: 0 dealt out in turn, 1 as in practice. Raises BadValue.
     """
     if tier is not None and tier not in TIERS:
         raise BadValue("unknown tier", asked=tier, known=", ".join(nearest(tier, TIERS) or TIERS))
-    d = sizes(kind, dims)
-    name = dtype_name(dtype)
-    bits = _bits(name, weights, cache)
+    d, name = sizes(kind, dims), dtype_name(dtype)
+    bits, peak = _bits(name, weights, cache), hw.peak(name)
+    if tier == SPEED_OF_LIGHT:
+        return _roofline(hw, kind, d, bits, peak)
+    seconds, tier_used, why = None, "", ""
+    for few in _phases(kind, d):
+        found_family = family_of(
+            kind,
+            _constants_dtype(kind, dtype, weights, cache),
+            few,
+            bool(np.any(d["causal"] > 0)) if "causal" in d else True,
+        )
+        time, used, words = _known(hw, found_family, kind, d, bits, peak, tier, looped, without)
+        mine = _is_few(kind, d) == few
+        seconds = time if seconds is None else np.where(mine, time, seconds)
+        tier_used, why = (
+            (used, words) if not tier_used or TIERS.index(used) < TIERS.index(tier_used) else (tier_used, why)
+        )
+    return seconds, tier_used, why
+
+
+def _known(
+    hw: Hardware,
+    name: str,
+    kind: str,
+    d: dict,
+    bits: Bits,
+    peak: float,
+    tier: str | None,
+    looped: bool,
+    without: tuple,
+) -> tuple[np.ndarray, str, str]:
+    """The calibrated time of one family, corrected by its table where there is one."""
+    found = constants_of(hw, name, without)
+    if found is None:
+        return _roofline(hw, kind, d, bits, peak)
+    used = family(found.family)
+    time = used.seconds(hw, found.values, d, bits, peak, looped, kind)
+    table = table_of(hw.name, name) if found.exact and tier != CALIBRATED else None
+    if table is None:
+        return time, CALIBRATED, found.why
+    miss = correction(table, used.nodes, used.axes(d))
+    known = ~np.isnan(miss)
+    time = time * np.exp(np.where(known, miss, 0.0))
+    if np.all(known):
+        return time, MEASURED, f"interpolated between measured sizes; {found.why}"
+    return time, CALIBRATED, f"{np.mean(~known):.0%} outside the measured sizes; {found.why}"
+
+
+def _roofline(hw: Hardware, kind: str, d: dict, bits: Bits, peak: float) -> tuple[np.ndarray, str, str]:
     flops, moved = work(kind, d, bits)
-    seconds = np.maximum(flops / hw.peak(name), moved / hw.bandwidth)
     return (
-        seconds,
+        np.maximum(flops / peak, moved / hw.bandwidth),
         SPEED_OF_LIGHT,
-        f"max(FLOPs / {hw.peak(name):.4g}, bytes / {hw.bandwidth:.4g}) of {hw.name}",
+        f"FLOPs / {peak:.4g}, bytes / {hw.bandwidth:.4g}",
     )
 
 
+def _phases(kind: str, d: dict) -> tuple[bool, ...]:
+    """Which of (a few queries, many) occur; other kinds know no phases."""
+    few = _is_few(kind, d)
+    return tuple(value for value in (True, False) if np.any(few == value))
+
+
+def _is_few(kind: str, d: dict) -> np.ndarray:
+    if kind in ("attention", "mla_attention"):
+        return d["q_len"] <= FEW
+    return d["length"] <= 1 if kind == "scan" else np.asarray(False)
+
+
+def _constants_dtype(kind: str, dtype: str, weights: str | None, cache: str | None) -> str:
+    """Attention goes by the dtype of its cache, experts with narrow weights by those, all else by the matmul's."""
+    plain = dtype_name(dtype)
+    if "attention" in kind:
+        return "fp8" if cache and BYTES[dtype_name(cache)] <= 1 else "bf16"
+    if kind in ("grouped_gemm", "moe") and weights and BYTES[dtype_name(weights)] < 1 and BYTES[plain] >= 2:
+        return "int4_wo"
+    if dtype == "fp8_block":
+        return dtype
+    return "bf16" if plain in ("fp16", "tf32", "fp32") else plain
+
+
 def _bits(dtype: str, weights: str | None, cache: str | None) -> Bits:
-    """Results leave in 16 bits unless everything is wider."""
-    wide = max(2, BYTES[dtype])
-    stored = BYTES[dtype_name(weights)] if weights else BYTES[dtype]
-    return Bits(stored, BYTES[dtype], BYTES[dtype_name(cache)] if cache else wide, wide)
+    """Results leave in 16 bits unless everything is wider; four bits carry their scales."""
+    wide = max(2.0, BYTES[dtype])
+
+    def stored(name: str) -> float:
+        return _FOUR if BYTES[name] < 1 else BYTES[name]
+
+    return Bits(
+        weight=stored(dtype_name(weights)) if weights else stored(dtype),
+        activation=stored(dtype),
+        cache=BYTES[dtype_name(cache)] if cache else wide,
+        output=wide,
+    )

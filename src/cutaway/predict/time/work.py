@@ -16,7 +16,8 @@ Array = np.ndarray
 # kind -> the sizes it takes, and those that have a default
 SIZES: dict[str, tuple[tuple[str, ...], dict[str, float]]] = {
     "gemm": (("m", "n", "k"), {}),
-    "grouped_gemm": (("m", "n", "k", "experts", "top_k"), {"imbalance": 1.0, "share": 1.0}),
+    "grouped_gemm": (("m", "n", "k", "experts", "top_k"), {"share": 1.0, "skew": 1.0}),
+    "moe": (("m", "hidden", "inter", "experts", "top_k"), {"share": 1.0, "skew": 1.0, "gated": 1.0}),
     "attention": (
         ("batch", "q_len", "kv_len", "heads", "kv_heads", "head_dim"),
         {"v_head_dim": 0, "window": 0, "causal": 1},
@@ -104,6 +105,12 @@ def _grouped(d: dict[str, Array], b: Bits) -> tuple[Array, Array]:
     return 2 * sent * n * k, b.weight * hit * n * k + sent * (b.activation * k + b.output * n)
 
 
+def _mixture(d: dict[str, Array], b: Bits) -> tuple[Array, Array]:
+    up = _grouped(d | {"n": d["inter"] * (1 + d["gated"]), "k": d["hidden"]}, b)
+    down = _grouped(d | {"n": d["hidden"], "k": d["inter"]}, b)
+    return up[0] + down[0], up[1] + down[1]
+
+
 def _attention(d: dict[str, Array], b: Bits) -> tuple[Array, Array]:
     wide = d["head_dim"] + value_dim(d)
     cached = d["kv_heads"] * keys_read(d) * wide * b.cache
@@ -137,5 +144,5 @@ def _moved(d: dict[str, Array], b: Bits) -> tuple[Array, Array]:
 
 
 _WORK = {
-    "gemm": _gemm, "grouped_gemm": _grouped, "attention": _attention, "mla_attention": _latent, "scan": _scan,
+    "gemm": _gemm, "grouped_gemm": _grouped, "moe": _mixture, "attention": _attention, "mla_attention": _latent, "scan": _scan,
 } | dict.fromkeys(("norm", "elementwise", "gather", "softmax", "conv", "other"), _moved)  # fmt: skip

@@ -1,0 +1,232 @@
+# Makes src/cutaway/predict/constants/{time.json,tables.npz} from a folder of measured timings. Deterministic: the rows
+# that may be fitted are those that bench/split.py leaves, samples are drawn with a fixed seed, and numbers are rounded.
+"""python scripts/fit_time.py MEASURED_DIR [FAMILY…]: fit constants and tables of the time model."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+import zipfile
+from collections.abc import Callable
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "bench"))
+
+from measured_layers import layer_tables  # noqa: E402
+from measured_rows import Table, tables  # noqa: E402
+from questions import COLLECTIVES, Question, question  # noqa: E402
+from split import judged  # noqa: E402
+
+from cutaway.hardware import dtype_name, find  # noqa: E402
+from cutaway.predict.time import links  # noqa: E402
+from cutaway.predict.time.constants import EMPTY, SCALE  # noqa: E402
+from cutaway.predict.time.families import FEW, family, family_of  # noqa: E402
+from cutaway.predict.time.tables import build, correction  # noqa: E402
+from cutaway.predict.time.tiers import _bits, _constants_dtype  # noqa: E402
+from cutaway.predict.time.work import sizes  # noqa: E402
+
+OUT = ROOT / "src" / "cutaway" / "predict" / "constants"
+SAMPLE = 3000  # rows of one fit: more change the third digit
+
+
+def main(folder: str, only: list[str]) -> None:
+    groups = gather(Path(folder))
+    families: dict[str, dict[str, dict]] = {}
+    arrays: dict[str, np.ndarray] = {}
+    for (name, device), parts in sorted(groups.items()):
+        if only and name.split()[0] not in only:
+            continue
+        fit = fit_collective if name in COLLECTIVES else fit_kernel
+        entry, table = fit(name, device, parts)
+        families.setdefault(name, {})[device] = entry
+        if table is not None:
+            arrays[f"{name}@{device}"] = table
+        print(
+            f"{name:<18} {device:<14} {entry['rows']:>6} rows  {entry['error']:5.1f} % on others", flush=True
+        )
+    write(families, arrays, merge=bool(only))
+
+
+def gather(folder: Path) -> dict[tuple[str, str], list[Table]]:
+    """(family of constants, device) -> its tables."""
+    groups: dict[tuple[str, str], list[Table]] = {}
+    for t in chain(tables(folder), layer_tables(folder)):
+        if t.family in COLLECTIVES:
+            groups.setdefault((t.family, t.device), []).append(t)
+            continue
+        asked = question(t)
+        if asked is None:
+            continue
+        for few in (True, False):
+            rows = few_queries(asked) == few
+            if rows.any():
+                causal = bool(np.any(asked.dims["causal"] > 0)) if "causal" in asked.dims else True
+                name = family_of(
+                    asked.kind,
+                    _constants_dtype(asked.kind, asked.dtype, asked.weights, asked.cache),
+                    few,
+                    causal,
+                )
+                groups.setdefault((name, t.device), []).append(t.where(rows))
+    return groups
+
+
+def few_queries(asked: Question) -> np.ndarray:
+    d = asked.dims
+    if "q_len" in d:
+        return d["q_len"] <= FEW
+    return d["length"] <= 1 if "length" in d else np.zeros(len(next(iter(d.values()))), bool)
+
+
+def fit_kernel(name: str, device: str, parts: list[Table]) -> tuple[dict, np.ndarray | None]:
+    """Constants by least absolute relative error on a sample, then the table of what they miss on all fitted rows."""
+    hw, used = find(device), family(name)
+    asked = [(question(t), t.seconds, judged(t.dims)) for t in parts]
+    time = [kernel(hw, used, q) for q, _, _ in asked]
+    chosen = [sample(~held) for _, _, held in asked]
+    fitted = [kernel(hw, used, q, rows) for (q, _, _), rows in zip(asked, chosen, strict=True)]
+    measured = np.concatenate([seconds[rows] for (_, seconds, _), rows in zip(asked, chosen, strict=True)])
+    constants = least(lambda c: np.concatenate([f(c) for f in fitted]), measured, used.start)
+    all_time = np.concatenate([f(constants) for f in time])
+    all_measured = np.concatenate([seconds for _, seconds, _ in asked])
+    held = np.concatenate([h for _, _, h in asked])
+    miss = np.log(all_measured / all_time)
+    axes = [
+        np.concatenate(column) for column in zip(*(coordinates(used, q) for q, _, _ in asked), strict=True)
+    ]
+    table = build(used.nodes, tuple(a[~held] for a in axes), miss[~held])
+    table = table if (table != EMPTY).sum() >= 8 else None
+    entry = entry_of(constants, all_time, all_measured, held, parts)
+    if table is not None:
+        at = correction(
+            np.where(table == EMPTY, np.nan, table / SCALE), used.nodes, tuple(a[held] for a in axes)
+        )
+        better = all_time[held] * np.exp(np.nan_to_num(at))
+        entry["table_error"] = error(better, all_measured[held])
+    return entry, table
+
+
+def coordinates(used, q: Question) -> list[np.ndarray]:
+    d = sizes(q.kind, q.dims)
+    return [np.broadcast_to(v, next(iter(q.dims.values())).shape) for v in used.axes(d)]
+
+
+def kernel(hw, used, q: Question, rows: np.ndarray | None = None) -> Callable[[dict], np.ndarray]:
+    dims = q.dims if rows is None else {name: column[rows] for name, column in q.dims.items()}
+    d, dtype = sizes(q.kind, dims), dtype_name(q.dtype)
+    bits, peak = _bits(dtype, q.weights, q.cache), hw.peak(dtype)
+    return lambda c: used.seconds(hw, c, d, bits, peak, True, q.kind)
+
+
+def fit_collective(name: str, device: str, parts: list[Table]) -> tuple[dict, None]:
+    speed = find(device).link
+    nbytes, ranks, measured = (
+        np.concatenate([t.dims["bytes"] for t in parts]).astype(float),
+        np.concatenate([t.dims["ranks"] for t in parts]).astype(float),
+        np.concatenate([t.seconds for t in parts]),
+    )
+    held = np.concatenate([judged(t.dims) for t in parts])
+    if name == "custom_all_reduce":
+        own = nbytes <= links.SWITCH
+        nbytes, ranks, measured, held = nbytes[own], ranks[own], measured[own], held[own]
+    constants = least(
+        lambda c: links.seconds(speed, c, name, nbytes[~held], ranks[~held]), measured[~held], links.START
+    )
+    return entry_of(
+        constants, links.seconds(speed, constants, name, nbytes, ranks), measured, held, parts
+    ), None
+
+
+def sample(allowed: np.ndarray) -> np.ndarray:
+    rows = np.flatnonzero(allowed)
+    if len(rows) <= SAMPLE:
+        return rows
+    return np.sort(np.random.default_rng(0).choice(rows, SAMPLE, replace=False))
+
+
+def entry_of(
+    constants: dict, time: np.ndarray, measured: np.ndarray, held: np.ndarray, parts: list[Table]
+) -> dict:
+    return {
+        "constants": constants,
+        "rows": int((~held).sum()),
+        "error": error(time[held], measured[held]) if held.any() else error(time, measured),
+        "source": ", ".join(sorted({t.source for t in parts})),
+    }
+
+
+def error(predicted: np.ndarray, measured: np.ndarray) -> float:
+    return round(float(100 * np.mean(np.abs(predicted / measured - 1))), 2)
+
+
+def least(
+    f: Callable[[dict], np.ndarray], measured: np.ndarray, start: dict, rounds: int = 60
+) -> dict[str, float]:
+    """Constants within their bounds that make |log(f / measured)| small: damped Gauss-Newton on logarithms, rows
+    weighted by one over their error, so that few wild rows do not rule."""
+    names = list(start)
+    x, low, high = (np.log([start[n][i] for n in names]) for i in range(3))
+    target, step, damping = np.log(measured), 1e-3, 1.0
+
+    def misses(at: np.ndarray) -> np.ndarray:
+        return np.log(f(dict(zip(names, np.exp(at).tolist(), strict=True)))) - target
+
+    left = misses(x)
+    for _ in range(rounds):
+        cost = np.abs(left).mean()
+        slopes = np.stack([(misses(x + step * unit) - left) / step for unit in np.eye(len(x))], axis=1)
+        weight = 1 / np.maximum(np.abs(left), 0.03)
+        square = (slopes * weight[:, None]).T @ slopes / len(left)
+        slope = (slopes * weight[:, None]).T @ left / len(left)
+        for _ in range(6):
+            move = -np.linalg.solve(square + damping * np.diag(np.diag(square) + 1e-6), slope)
+            tried = np.clip(x + np.clip(move, -0.7, 0.7), low, high)
+            tried_left = misses(tried)
+            if np.abs(tried_left).mean() < cost:
+                break
+            damping *= 3
+        else:
+            break
+        x, left, damping = tried, tried_left, max(damping / 3, 1e-4)
+        if cost - np.abs(left).mean() < 1e-5:
+            break
+    return {name: float(f"{value:.4g}") for name, value in zip(names, np.exp(x), strict=True)}
+
+
+def write(families: dict, arrays: dict[str, np.ndarray], merge: bool) -> None:
+    """`merge` keeps the families that were not fitted this time."""
+    OUT.mkdir(exist_ok=True)
+    if merge and (OUT / "time.json").exists():
+        families = json.loads((OUT / "time.json").read_text())["families"] | families
+        old = np.load(OUT / "tables.npz")
+        arrays = {
+            key: old[key] for key in old.files if key.partition("@")[0] not in families or key not in arrays
+        } | arrays
+    about = (
+        "Fitted by scripts/fit_time.py on rows that bench/split.py does not hold back. What each constant means stands "
+        "beside its name in src/cutaway/predict/time. 'error' is MAPE in percent on the rows held back, by constants "
+        "alone; 'table_error' with the table. Timings: NVIDIA aiconfigurator (Apache-2.0), 2026-08."
+    )
+    text = json.dumps({"about": about, "families": families}, indent=1, sort_keys=True)
+    (OUT / "time.json").write_text(text + "\n", encoding="utf-8")
+    with zipfile.ZipFile(OUT / "tables.npz", "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for key in sorted(arrays):
+            data = io.BytesIO()
+            np.lib.format.write_array(data, arrays[key])
+            # A fixed date keeps the archive the same from run to run.
+            archive.writestr(
+                zipfile.ZipInfo(f"{key}.npy", (2026, 1, 1, 0, 0, 0)), data.getvalue(), zipfile.ZIP_DEFLATED
+            )
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2 or not Path(sys.argv[1]).is_dir():
+        sys.exit(
+            "usage: python scripts/fit_time.py MEASURED_DIR [FAMILY…]; the folder of measured timings is not there"
+        )
+    main(sys.argv[1], sys.argv[2:])

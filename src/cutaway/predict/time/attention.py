@@ -1,0 +1,99 @@
+# Attention in one kernel, with the softmax inside. A prompt is tiles of queries that walk over their keys; one new token
+# is a walk over the cache that is cut into parts so that every unit of the device has some. The first is bound by the
+# matrix units and the exponentials, the second by how fast the cache streams.
+"""`prefill` and `decode`: the calibrated time of attention. What their constants mean stands at the `START`s."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cutaway.hardware import Hardware
+from cutaway.predict.time.looped import REUSE, from_host, kept_in_cache
+from cutaway.predict.time.work import Array, Bits, keys_read, pairs, value_dim, work
+
+ROWS = 128.0  # queries of one tile, and keys of one step
+PARTS = np.array([1, 2, 4, 8, 16, 32, 64], dtype=float)
+
+PREFILL = {
+    "launch_us": (6.0, 0.5, 200.0),
+    "matrix": (0.6, 0.02, 1.2),  # share of the peak rate
+    "memory": (0.7, 0.05, 1.2),  # share of the bandwidth
+    "softmax": (
+        0.1,
+        0.001,
+        3.0,
+    ),  # per pair, in units of one head_dim's worth of 128: exponentials beside the products
+    "start": (100.0, 0.1, 3000.0),  # a tile's fill and drain, in keys
+    "tail": (0.7, 0.02, 1.0),  # how much of an unfilled last wave is lost
+    "heat": (0.1, 0.001, 2.0),  # how much of the rate is lost when the device runs hot
+    "sequence_ns": (5.0, 0.01, 5000.0),  # of each sequence of the batch
+    "blend": (3.0, 1.0, 12.0),
+}
+DECODE = {
+    "launch_us": (8.0, 0.5, 200.0),
+    "matrix": (0.3, 0.005, 1.2),
+    "memory": (0.85, 0.05, 1.2),
+    "feed": (2.0, 0.05, 50.0),  # what one unit can draw, in units of its share of the bandwidth
+    "start": (100.0, 0.1, 5000.0),  # fill and drain of a part, in keys
+    "tail": (0.5, 0.02, 1.0),
+    "join_us": (2.0, 0.01, 50.0),  # joining the parts
+    "rows": (16.0, 1.0, 128.0),  # query heads that share a key's heads fill a tile of so many rows
+    "sequence_ns": (5.0, 0.01, 5000.0),
+    "blend": (3.0, 1.0, 12.0),
+} | REUSE
+# Latent attention was measured in a loop launched from the host, whose floor hides the kernel's own.
+_HOST = {"host_us": (100.0, 1.0, 500.0)}
+LATENT_PREFILL = PREFILL | {"launch_us": (12.0, 8.0, 16.0)} | _HOST
+LATENT_DECODE = DECODE | {"launch_us": (9.0, 6.0, 12.0)} | _HOST
+
+
+def prefill(
+    hw: Hardware, c: dict[str, float], d: dict[str, Array], bits: Bits, peak: float, looped: bool, kind: str
+) -> Array:
+    """Broadcasts over the sizes in `d`; a prompt with something in the cache is one with more keys than queries."""
+    flops, moved = work(kind, d, bits)
+    wide = d["head_dim"] + value_dim(d)
+    # Tiles on the diagonal are computed whole: half a tile more per query. A short prompt pays for a whole tile.
+    rows = np.maximum(d["q_len"], ROWS / 4)
+    looked = pairs(d) + rows * (ROWS / 2 + c["start"])
+    per_pair = 2 * (wide + c["softmax"] * 256) / (c["matrix"] * peak)
+    jobs = d["batch"] * d["heads"] * np.ceil(d["q_len"] / ROWS)
+    full = jobs / hw.units
+    waves = np.maximum(full + c["tail"] * (np.ceil(full) - full), 1.0)
+    hot = 1 + c["heat"] * flops / (flops + 1e-3 * peak)
+    compute = d["batch"] * d["heads"] * looked * per_pair * waves / full * hot
+    memory = moved / (c["memory"] * hw.bandwidth)
+    p = c["blend"]
+    total = c["launch_us"] * 1e-6 + d["batch"] * c["sequence_ns"] * 1e-9 + (compute**p + memory**p) ** (1 / p)
+    return from_host(total, c) if looped else total
+
+
+def decode(
+    hw: Hardware, c: dict[str, float], d: dict[str, Array], bits: Bits, peak: float, looped: bool, kind: str
+) -> Array:
+    """Broadcasts over the sizes in `d`, which has `q_len` 1 or a few (speculation)."""
+    _, moved = work(kind, d, bits)
+    wide = d["head_dim"] + (value_dim(d) if kind == "attention" else 0.0)
+    computed = (d["head_dim"] + value_dim(d))[..., None]
+    keys = keys_read(d)[..., None]
+    group = (d["heads"] * d["q_len"] / d["kv_heads"])[..., None]
+    tiles = np.ceil(group / 64)
+    part = keys / PARTS + c["start"]
+    full = (d["batch"] * d["kv_heads"])[..., None] * tiles * PARTS / hw.units
+    waves = np.maximum(full + c["tail"] * (np.ceil(full) - full), 1.0)
+    feed = waves * part * wide[..., None] * bits.cache / (c["feed"] * hw.bandwidth / hw.units)
+    compute = (
+        waves
+        * part
+        * 2
+        * np.maximum(np.minimum(group, 64), c["rows"])
+        * computed
+        / (c["matrix"] * peak / hw.units)
+    )
+    stream = moved / (c["memory"] * hw.bandwidth) * (kept_in_cache(hw, c, moved) if looped else 1.0)
+    results = (d["batch"] * d["heads"] * d["q_len"] * value_dim(d))[..., None]
+    joined = np.where(PARTS > 1, c["join_us"] * 1e-6 + 8 * PARTS * results / hw.bandwidth, 0.0)
+    p = c["blend"]
+    time = (compute**p + feed**p + stream[..., None] ** p) ** (1 / p) + joined
+    total = c["launch_us"] * 1e-6 + d["batch"] * c["sequence_ns"] * 1e-9 + time.min(axis=-1)
+    return from_host(total, c) if looped else total
