@@ -18,7 +18,7 @@ from cutaway.hardware import Hardware, sheet
 
 # Which family stands in for one that nobody measured: nearest in what the kernel does.
 _INSTEAD = {
-    "fp16": "bf16", "tf32": "bf16", "fp32": "bf16", "int8": "fp8", "int4": "bf16", "fp4": "fp8", "fp8_block": "fp8",
+    "fp16": "bf16", "tf32": "bf16", "fp32": "bf16", "int8": "fp8", "int4": "bf16", "fp4": "fp8_block", "fp8_block": "fp8",
     "fp8": "bf16", "int4_wo": "bf16",
 }  # fmt: skip
 _WORDS = {"encoder": "prefill", "mla_prefill": "prefill", "mla_decode": "decode", "conv": "moving"}

@@ -118,8 +118,8 @@ def _constants_dtype(kind: str, dtype: str, weights: str | None, cache: str | No
         return "fp8" if cache and BYTES[dtype_name(cache)] <= 1 else "bf16"
     if kind in ("grouped_gemm", "moe") and weights and BYTES[dtype_name(weights)] < 1 and BYTES[plain] >= 2:
         return "int4_wo"
-    if dtype == "fp8_block":
-        return dtype
+    if "fp8_block" in (dtype, weights):
+        return "fp8_block"
     return "bf16" if plain in ("fp16", "tf32", "fp32") else plain
 
 
