@@ -12,6 +12,7 @@ _PUBLIC = {
     "inspect": "cutaway.trace.inspect:inspect",
     "cost": "cutaway.costing:cost",
     "predict": "cutaway.predicting:predict",
+    "sweep": "cutaway.predict.sweep:sweep",
     "Prediction": "cutaway.predicting:Prediction",
     "report": "cutaway.reading:report",
     "path": "cutaway.reading:path",

@@ -21,6 +21,7 @@ COMMANDS = {
     "inspect": ("cutaway.cli.inspect:inspect", "The module tree: classes, shapes, dtypes, parameters."),
     "cost": ("cutaway.cli.cost:cost", "What every line computes and moves, as formulas or numbers."),
     "predict": ("cutaway.cli.predict:predict", "Latency, throughput, memory and money of serving a model."),
+    "sweep": ("cutaway.cli.sweep:sweep", "Predictions over grids: tables, Pareto fronts, pictures."),
     "compare": ("cutaway.cli.predict:compare", "Where the difference between two predictions comes from."),
     "report": (
         "cutaway.cli.report:report",

@@ -68,8 +68,10 @@ def static(step: Step, batch: Number, prompt: Number, output: Number, *, request
 
 def decode(step: Step, batch: Number, prompt: Number, output: Number) -> np.ndarray:
     """Mean seconds of the steps that yield the tokens after the first, the cache growing meanwhile."""
-    grown = np.maximum(np.asarray(output, float) - 1, 1)
-    return sum(weight * step(0.0, 0.0, batch, prompt + at * grown) for at, weight in _GAUSS)  # type: ignore[return-value]
+    grown = np.maximum(np.asarray(output, float) - 1, 1)[..., None]
+    points, shares = np.array(_GAUSS).T
+    grid = np.asarray(prompt, float)[..., None] + points * grown  # one call for all points
+    return step(0.0, 0.0, np.asarray(batch, float)[..., None], grid) @ shares
 
 
 def closed_loop(

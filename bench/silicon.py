@@ -1,0 +1,118 @@
+# The measured end-to-end rows of silicon_sample.csv.gz, in the words of a prediction. What a row says of its GPUs is not
+# always what ran, so the rules by which it is read stand here, each with its evidence; what no rule can read is counted
+# with its reason.
+"""`read(folder)`: rows and what could not be taken; `is_fit(row)`: the split."""
+
+import csv
+import gzip
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+# The engine's overheads are fitted on one device, and every other device judges them: no model x system of the judged
+# rows was seen by a fit.
+FIT_SYSTEM = "h200_sxm"
+
+CONFIGS = Path(__file__).parent / "configs"
+MODELS = {  # the sample's id -> a model of the catalogue, or a config kept here
+    "deepseek-ai/DeepSeek-R1": "deepseek-ai/DeepSeek-R1",
+    "nvidia/DeepSeek-R1-NVFP4": "deepseek-ai/DeepSeek-R1",
+    "deepseek-ai/DeepSeek-V3": "deepseek-ai/DeepSeek-V3",
+    "nvidia/DeepSeek-V3.1-NVFP4": "deepseek-ai/DeepSeek-V3",
+    "meta-llama/Llama-3.1-70B": "meta-llama/Llama-3.1-70B",
+    "meta-llama/Llama-3.1-8B-Instruct": "meta-llama/Llama-3.1-8B",
+    "nvidia/Llama-3.1-8B-Instruct-FP8": "meta-llama/Llama-3.1-8B",
+    "MiniMaxAI/MiniMax-M2.5": "MiniMaxAI/MiniMax-M2.5",
+    "Qwen/Qwen3-32B": "Qwen/Qwen3-32B",
+    "nvidia/Qwen3-32B-NVFP4": "Qwen/Qwen3-32B",
+    "moonshotai/Kimi-K2.5": str(CONFIGS / "Kimi-K2.5.json"),
+    "Qwen/Qwen3.5-397B-A17B": str(CONFIGS / "Qwen3.5-397B-A17B.json"),
+}
+MIXTURES = ("deepseek-ai/DeepSeek-R1", "deepseek-ai/DeepSeek-V3", "MiniMaxAI/MiniMax-M2.5", "Qwen/Qwen3.5-397B-A17B")
+SYSTEMS = {
+    "h100_sxm": "h100-sxm", "h200_sxm": "h200-sxm", "b200_sxm": "b200", "b300_sxm": "b300",
+    "gb200": "gb200", "gb300": "gb300",
+}  # fmt: skip
+QUANTS = {"bf16": "bf16", "fp8": "fp8", "fp8_block": "fp8_block", "nvfp4": "nvfp4", "int4_wo": "int4"}
+LENGTH_SPREAD = 0.9  # InferenceMAX draws lengths uniformly from 0.8 to 1.0 of the nominal ones
+ROUNDS = 10  # and sends ten requests per user, all users starting at once
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measured configuration; times in seconds, `concurrency` of one replica."""
+
+    id: str
+    model: str
+    system: str
+    engine: str
+    quant: str
+    tp: int
+    dp: int  # of attention
+    ep: int
+    concurrency: int
+    prompt: float
+    output: float
+    ttft: float
+    tpot: float
+    random_lengths: bool
+
+
+def read(folder: Path) -> tuple[list[Row], dict[str, int]]:
+    """The aggregated rows, and how many were left out by reason."""
+    with gzip.open(folder / "aiconfigurator" / "silicon_sample.csv.gz", "rt") as file:
+        table = list(csv.DictReader(file))
+    rows, left = [], {}
+    for raw in table:
+        if raw["mode"] != "agg":
+            continue
+        row = _row(raw)
+        if isinstance(row, str):
+            left[row] = left.get(row, 0) + 1
+        else:
+            rows.append(row)
+    return rows, left
+
+
+def is_fit(row: Row) -> bool:
+    """Whether constants may be fitted on the row."""
+    return row.system == FIT_SYSTEM
+
+
+def _row(raw: dict) -> Row | str:
+    def number(name: str) -> int:
+        return int(raw[name] or 0)
+
+    tp, dp = max(1, number("tp_size")), max(1, number("attention_dp_size"))
+    moe_tp, ep = max(1, number("moe_tp_size")), max(1, number("moe_ep_size"))
+    source = raw["silicon_data_source"]
+    found = re.search(r"silicon_concurrency=(\d+)", source)
+    concurrency = int(found[1]) if found else number("batch_size") * dp
+    k = math.isqrt(max(tp, dp))
+    if moe_tp == ep == k > 1 and max(tp, dp) == k * k:
+        # A run of k GPUs with expert parallelism k is written as k x k: the same times stand in other rows as TP k, EP k.
+        tp, dp, ep = (k, 1, k) if tp > 1 else (1, k, k)
+    elif dp > 1 and tp > 1 and ep == tp * dp and dp == tp:
+        # vLLM with data-parallel attention on k GPUs: attention is not sharded, experts are.
+        tp, ep = 1, dp
+    elif not raw["attention_dp_size"] and tp > 1 and found and number("batch_size"):
+        replicas = concurrency / number("batch_size")
+        if replicas == tp and ep == tp:
+            tp, dp = 1, tp
+    if tp > 8 or tp & (tp - 1):
+        return "the GPU count of a whole deployment stands where TP should (no such TP exists for the model)"
+    return Row(
+        raw["id"], MODELS[raw["model_path"]], raw["system"], raw["backend"],
+        _quant(raw), tp, dp, ep, concurrency,
+        float(raw["isl"]), float(raw["osl"]), float(raw["silicon_ttft_ms"]) / 1e3, float(raw["silicon_tpot_ms"]) / 1e3,
+        "harrli" not in source,
+    )  # fmt: skip
+
+
+def _quant(raw: dict) -> str:
+    """The format of the weights. Mixtures in `fp8` run the checkpoint that their makers publish, which is in blocks of
+    128 x 128; dense models in `fp8` run one with a scale a tensor."""
+    mode = raw["gemm_quant_mode"] or "bf16"
+    mixture = raw["model_path"] in MIXTURES
+    return "fp8_block" if mode == "fp8" and mixture else mode
