@@ -69,11 +69,8 @@ def _call_edges(
         reached = [_with(e, "task_target") if e.path else e for e in reached]
     if "launch" in call.how:
         reached = [_with(e, "kernel_launch") if _is_kernel(inference, e) else e for e in reached]
-    if reached and all(
-        _says_nothing(inference, e) for e in reached
-    ):  # a declaration: what runs stands in subclasses
-        reached += list(_below(inference, node, env, call))
-    yield from reached or list(_below(inference, node, env, call)) or [_unresolved(node, call)]
+    reached += _below(inference, node, env, call)
+    yield from reached or [_unresolved(node, call)]
     yield from dispatch.by_string(path, call, found)
     yield from _handed_over(inference, path, call, last)
 
@@ -127,18 +124,22 @@ def _reach(inference: Inference, path: str, call: Call, found: Found) -> Iterato
 
 
 def _below(inference: Inference, node: ast.expr | None, env: Env, call: Call) -> Iterator[Edge]:
-    """A method that the declared class does not have, in those of its subclasses that do."""
+    """What runs where the declared class has no such method, or one that says nothing: those of its subclasses."""
     if not isinstance(node, ast.Attribute):
         return
     for f in inference.infer(node.value, env):
-        if f.value.kind == "inst":
-            owner = inference.definition(f.value).name
-            below = inference.program.graph.overrides(f.value.path, f"{owner}.{node.attr}")
-            if not is_test(env.path):
-                below = [b for b in below if not is_test(b[0])]
-            for path, symbol in below[:MANY]:
-                at = inference.program.definition(path, symbol)
-                yield _edge(call, "override", path, symbol, at.line, f.via)
+        if f.value.kind != "inst":
+            continue
+        own = [g.value for g in inference.attribute_of(f, node.attr)]
+        if any(v.kind != "func" or "abstract" not in inference.definition(v).flags for v in own):
+            continue
+        owner = inference.definition(f.value).name
+        below = inference.program.graph.overrides(f.value.path, f"{owner}.{node.attr}")
+        if not is_test(env.path):
+            below = [b for b in below if not is_test(b[0])]
+        for path, symbol in below[:MANY]:
+            at = inference.program.definition(path, symbol)
+            yield _edge(call, "override", path, symbol, at.line, f.via)
 
 
 def _handed_over(inference: Inference, path: str, call: Call, last: str) -> Iterator[Edge]:
@@ -177,11 +178,6 @@ def _unresolved(node: ast.expr | None, call: Call) -> Edge:
 
 def _edge(call: Call, origin: str, path: str, symbol: str, at: int, via: str) -> Edge:
     return Edge(call.scope, call.line, call.callee, origin, path, symbol, at, via)
-
-
-def _says_nothing(inference: Inference, edge: Edge) -> bool:
-    definition = inference.program.definition(edge.path, edge.symbol) if edge.path else None
-    return definition is not None and "abstract" in definition.flags and edge.origin != "override"
 
 
 def _is_kernel(inference: Inference, edge: Edge) -> bool:

@@ -29,6 +29,7 @@ _PLATFORM = re.compile(
     r"(^|[_./])(cpu|rocm|hip|xpu|tpu|hpu|npu|neuron|mps|metal|ascend|aiter|openvino|musa)(?=$|[_./0-9])",
     re.IGNORECASE,
 )
+_FIXED = ("super", "constructor", "override")  # origins that name exactly what runs
 _QUOTED = re.compile(r"[\"']([\w.:]+)[\"']")
 
 
@@ -67,18 +68,25 @@ class Ways:
         path, symbol = node
         if path not in self.program:
             return
-        edges = self.program.callees(path, symbol)
-        plain = {(e.line, e.callee) for e in edges if e.path and e.origin != "override"}
-        for edge in edges:
-            if not edge.path or not edge.symbol or (edge.path, edge.symbol) == node:
-                continue
-            if edge.origin != "override" or (edge.line, edge.callee) not in plain:  # what overrides is ranked below
+        edges = [
+            e
+            for e in self.program.callees(path, symbol)
+            if e.path and e.symbol and (e.path, e.symbol) != node
+        ]
+        ranked = {
+            (e.line, e.callee, *n)
+            for e in edges
+            if e.origin not in _FIXED
+            for n in self.ranked((e.path, e.symbol))
+        }
+        for edge in edges:  # an override that its declaration leads to as well is met there, in its rank
+            if edge.origin != "override" or (edge.line, edge.callee, edge.path, edge.symbol) not in ranked:
                 yield from self._of_edge(node, edge)
 
     def _of_edge(self, node: Node, edge: Edge) -> Iterator[Hop]:
         target = (edge.path, edge.symbol)
         yield Hop(target, node, edge.line, edge.origin, edge.via)
-        if edge.origin not in ("super", "constructor", "override"):
+        if edge.origin not in _FIXED:
             for other in self.ranked(target):
                 yield Hop(other, node, edge.line, "override", edge.via, target)
 
@@ -143,7 +151,11 @@ class Ways:
         if hop.node[0] in self.preferred:
             return 0.0
         if hop.declared is None:
-            return 1.0
+            return (
+                1.0
+                + (1.0 if _ASIDE.search(hop.node[0]) else 0.0)
+                + 0.05 * min(40, self.order.get(hop.node[0], 40))
+            )
         others = self.ranked(hop.declared)
         return 0.1 * min(20, others.index(hop.node)) + (
             3.0 if any(n[0] in self.preferred for n in others) else 0.0
