@@ -1,0 +1,187 @@
+# Grids, inverse questions and money on a machine made of two numbers, and the sweep's promises: order, resumption, errors.
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from cutaway.cli import run
+from cutaway.errors import BadValue
+from cutaway.predict import engine, inverse, serving
+from cutaway.predict import sweep as swept
+from cutaway.predict.grid import loop_grid, static_grid
+from cutaway.predict.inverse import Target
+from cutaway.predict.machine import Machine
+from cutaway.predict.money import cost_of
+
+
+def toy(bandwidth=1e12, devices=1, price=2.0, capacity=40e9):
+    """16 GB of weights read each step, 100 kB of cache a token, 1 µs of arithmetic a token."""
+
+    def step(prefill, context, batch, kv):
+        prefill, batch = np.asarray(prefill, float), np.asarray(batch, float)
+        tokens = prefill + batch
+        moved = 16e9 / devices + batch * np.asarray(kv, float) * 1e5 / devices
+        return np.maximum(moved / bandwidth, tokens * 1e-6) + 1e-3
+
+    return Machine(
+        "toy", engine.find("ideal"), step, lambda tokens: np.asarray(tokens, float) * 1e5, 32, devices,
+        weights=16e9 / devices, fixed=1e9, capacity=capacity, tier="calibrated", watts=500.0 * devices,
+        price=None if price is None else price * devices, max_positions=32768,
+    )  # fmt: skip
+
+
+def test_a_grid_gives_what_its_points_give():
+    machine = toy()
+    batches, prompts, outputs = (1, 8, 64), (100, 1000, 4000), (1, 50, 900)
+    rows = static_grid(machine, batches, prompts, outputs)
+    assert len(rows["ttft_s"]) == 27
+    for i in (0, 5, 13, 26):
+        b, p, o = (float(rows[k][i]) for k in ("batch", "prompt", "output"))
+        alone = serving.static(machine.step, b, p, o)
+        assert rows["ttft_s"][i] == pytest.approx(alone.ttft)
+        assert rows["tpot_s"][i] == pytest.approx(alone.tpot, rel=2e-3)
+        assert rows["throughput_tokens_per_s"][i] == pytest.approx(alone.throughput, rel=2e-3)
+        assert rows["memory_bytes"][i] == machine.memory(b, p + o)
+        assert rows["fits"][i] == (machine.memory(b, p + o) <= machine.capacity)
+
+
+def test_closed_loops_have_a_grid_too():
+    machine = toy()
+    rows = loop_grid(machine, (1, 16), (500,), (100, 400))
+    alone = serving.closed_loop(machine.step, machine.engine, 16, 500, 400)
+    assert rows["tpot_s"][3] == pytest.approx(alone.tpot)
+    assert rows["batch"].tolist() == [1, 1, 16, 16]
+
+
+def test_money_follows_throughput():
+    cost = cost_of(toy(devices=2), 1000.0)
+    assert cost.usd_per_million_tokens == pytest.approx(4 / 3600 / 1000 * 1e6)
+    assert cost.joules_per_token == pytest.approx(1.0)
+    assert cost.kwh_per_million_tokens == pytest.approx(1e6 * 1.0 / 3.6e6)
+    assert np.isnan(cost_of(toy(price=None), 1000.0).usd_per_million_tokens)
+
+
+def test_the_largest_batch_is_the_last_that_is_fast_enough():
+    machine = toy(capacity=200e9)
+    best = inverse.largest_batch(machine, 1000, 200, tpot=0.020)
+    time = [float(serving.decode(machine.step, b, 1000, 200)) for b in (best, best + 1)]
+    assert time[0] <= 0.020 < time[1]
+    assert inverse.largest_batch(toy(), 1000, 200, tpot=10.0) == toy().most_sequences(1200)
+
+
+def test_the_bandwidth_for_a_tpot_gives_that_tpot():
+    found = inverse.bandwidth_for(lambda f: toy(bandwidth=f * 1e12), 1e12, 8, 1000, 200, 0.005)
+    assert float(serving.decode(toy(bandwidth=found).step, 8, 1000, 200)) == pytest.approx(0.005, rel=1e-3)
+    with pytest.raises(BadValue, match="no bandwidth is enough") as caught:
+        inverse.bandwidth_for(lambda f: toy(bandwidth=f * 1e12), 1e12, 8, 1000, 200, 0.0005)
+    assert "1.0" in caught.value.known  # ms that the machine takes besides memory
+
+
+def test_the_cheapest_and_the_smallest_that_meet_a_level():
+    slow, fast = replace(toy(price=1.0), name="slow"), replace(toy(bandwidth=4e12, devices=2, price=9.0), name="fast")
+    easy = inverse.cheapest([fast, slow], 1000, 200, Target(tpot=0.05))
+    assert [f.machine.name for f in easy] == ["slow", "fast"]
+    hard = inverse.cheapest([fast, slow], 1000, 200, Target(tpot=0.008))
+    assert [f.machine.name for f in hard] == ["fast"]
+    assert all(f.tpot <= 0.008 for f in hard)
+    assert inverse.fewest_devices([fast, slow], 1000, 200, Target(tpot=0.05)).machine.name == "slow"
+
+
+@pytest.mark.parametrize(
+    ("target", "machine", "what", "known"),
+    [
+        (Target(tpot=1e-6), toy(), "meets the target", "least TPOT"),
+        (Target(tpot=0.1), toy(capacity=10e9), "does not fit", "GB too much"),
+    ],
+)
+def test_an_impossible_level_says_what_would_be_possible(target, machine, what, known):
+    with pytest.raises(BadValue, match=what) as caught:
+        inverse.cheapest([machine], 1000, 200, target)
+    assert known in caught.value.known
+    assert caught.value.try_
+
+
+@pytest.mark.parametrize("bad", [{}, {"tpot": -1}, {"ttft": float("inf")}, {"throughput": 0}])
+def test_a_level_must_be_one(bad):
+    with pytest.raises(BadValue):
+        Target(**bad)
+
+
+def test_the_front_holds_what_nothing_beats():
+    columns = {"a": np.array([1.0, 2, 3, 2, np.nan, 4]), "b": np.array([1.0, 3, 3, 2, 9, 5])}
+    assert swept.pareto(columns, "a", "b").tolist() == [0, 1, 5]
+    with pytest.raises(BadValue, match="no such column"):
+        swept.pareto(columns, "c", "b")
+
+
+@pytest.mark.parametrize(
+    "grid", [((0,), (1,), (1,)), ((1,), (-5,), (1,)), ((1,), (1,), (10**9,)), ((), (1,), (1,))]
+)
+def test_a_grid_of_nonsense_is_refused(grid):
+    with pytest.raises(BadValue):
+        swept.Grid(*grid)
+
+
+def test_ranges():
+    assert swept.steps(1, 256, 9) == (1, 2, 4, 8, 16, 32, 64, 128, 256)
+    assert swept.steps(5, 5, 3) == (5,)
+    with pytest.raises(BadValue):
+        swept.steps(9, 3, 2)
+
+
+@pytest.fixture
+def toys(monkeypatch):
+    """Cases are toys: tp is how many devices; asked for 3, it cannot be. How many were built is counted."""
+    built = []
+
+    def machine(case):
+        built.append(case)
+        if case.tp == 3:
+            raise BadValue("3 does not divide")
+        return toy(devices=case.tp)
+
+    monkeypatch.setattr(swept.Case, "machine", machine)
+    return built
+
+
+def test_a_sweep_goes_on_where_it_stopped_and_gives_the_same_rows(toys, tmp_path):
+    grid = swept.Grid((1, 4), (100, 200), (10,))
+    cases = swept.cases(model=["m"], hardware=["h"], tp=[1, 2, 3, 4])
+    whole = swept.sweep(cases, grid)
+    assert [case.tp for case, _ in whole.refused] == [3]
+    assert whole.columns["tp"].tolist() == [1] * 4 + [2] * 4 + [4] * 4
+    swept.sweep(cases[:2], grid, folder=tmp_path)
+    (tmp_path / "0123.npz").write_bytes(b"not ours")
+    toys.clear()
+    rest = swept.sweep(cases, grid, folder=tmp_path)
+    assert [case.tp for case in toys] == [3, 4]
+    toys.clear()
+    again = swept.sweep(cases, grid, folder=tmp_path)
+    assert toys == []
+    for other in (rest, again):
+        assert other.refused == whole.refused
+        assert all(np.array_equal(other.columns[k], v) for k, v in whole.columns.items())
+
+
+def test_where_no_machine_can_be_the_reason_is_said(toys):
+    with pytest.raises(BadValue) as caught:
+        swept.sweep(swept.cases(model=["m"], hardware=["h"], tp=[3]), swept.Grid((1,), (1,), (1,)))
+    assert "3 does not divide" in caught.value.known
+
+
+def test_the_command(toys, capsys, tmp_path):
+    words = ["sweep", "m", "--hardware", "h100", "--batch", "1:4:3", "--prompt", "100", "--output", "10", "--tp", "1,3"]
+    assert run([*words, "--json"]) == 0
+    out, err = capsys.readouterr()
+    rows = json.loads(out)["rows"]
+    assert [row["batch"] for row in rows] == [1, 2, 4]
+    assert {"ttft_s", "tpot_s", "throughput_tokens_per_s", "memory_bytes", "fits"} <= rows[0].keys()
+    assert "3 does not divide" in err
+    assert run([*words, "-o", str(tmp_path / "x.csv")]) == 0
+    assert len((tmp_path / "x.csv").read_text().splitlines()) == 4
+    assert run([*words, "--pareto", "tpot_s,throughput_tokens_per_s"]) == 0
+    assert run([*words, "--slo-tpot", "0.001"]) == 2
+    assert "least TPOT" in capsys.readouterr().err
+    assert run(["sweep", "m", "--hardware", "h100"]) == 2
+    assert run([*words[:4], "--batch", "x"]) == 2
