@@ -59,8 +59,8 @@ class Scope:
     def learn(self, value: int, formula: Formula) -> None:
         if abs(value) > 1:
             self.known.setdefault(value, formula)
-            if is_count(formula):
-                self.counts.setdefault(formula, value)
+        if value >= 0 and is_count(formula):
+            self.counts.setdefault(formula, value)
 
     def is_whole(self, f: Formula) -> bool:
         """Whether `f` has whole coefficients, its symbols counted in the units that they are multiples of."""
@@ -156,6 +156,11 @@ def _exact(value: Any) -> Formula:
     return const(Fraction(value)) if isinstance(value, float) else const(value)
 
 
+def _plain(value: Any) -> Any:
+    """The number without its formula: Python would ask a Dim on the other side again, which knows one formula only."""
+    return int(value) if isinstance(value, Dim) else value
+
+
 def _binary(name: str, combine: Any) -> Any:
     plain = getattr(int, name)
 
@@ -210,26 +215,22 @@ class Dim(int):
         return self // other, self % other
 
     def __lt__(self, other: Any) -> bool:
-        return _guard(
-            self, other, "<", int.__lt__(self, other) if isinstance(other, int) else int(self) < other
-        )
+        return _guard(self, other, "<", int(self) < _plain(other))
 
     def __le__(self, other: Any) -> bool:
-        return _guard(
-            self, other, "<=", int.__le__(self, other) if isinstance(other, int) else int(self) <= other
-        )
+        return _guard(self, other, "<=", int(self) <= _plain(other))
 
     def __gt__(self, other: Any) -> bool:
-        return not _guard(self, other, "<=", int(self) <= other)
+        return not _guard(self, other, "<=", int(self) <= _plain(other))
 
     def __ge__(self, other: Any) -> bool:
-        return not _guard(self, other, "<", int(self) < other)
+        return not _guard(self, other, "<", int(self) < _plain(other))
 
     def __eq__(self, other: Any) -> bool:
-        return _guard(self, other, "==", int(self) == other)
+        return _guard(self, other, "==", int(self) == _plain(other))
 
     def __ne__(self, other: Any) -> bool:
-        return not _guard(self, other, "==", int(self) == other)
+        return not _guard(self, other, "==", int(self) == _plain(other))
 
     def __bool__(self) -> bool:
         return not _guard(self, 0, "==", int(self) == 0)

@@ -86,6 +86,9 @@ class Recorder:
         self.scope, self.modules = scope, [root]
         self.most = most  # ops of one forward, without those of the modules that it calls
         self.call_dims: list[Dim] = []
+        self.call_sizes: tuple[
+            int, ...
+        ] = ()  # the sizes that the call names, Dims or plain numbers, in order
         self.caching = 0  # inside a cache's update: what is made there is cached state
         self.infos: dict[Any, OpInfo] = {}
         self.mute = 0
@@ -163,11 +166,12 @@ class ShapeMode(TorchFunctionMode):
             return with_share(recorder, args[0], func(*args, **(kwargs or {})))
         if not dims:
             return func(*args, **(kwargs or {}))
-        outer, recorder.call_dims = recorder.call_dims, dims
+        outer = recorder.call_dims, recorder.call_sizes
+        recorder.call_dims, recorder.call_sizes = dims, _sizes_named(args, kwargs or {})
         try:
             return func(*args, **(kwargs or {}))
         finally:
-            recorder.call_dims = outer
+            recorder.call_dims, recorder.call_sizes = outer
 
 
 class OpMode(TorchDispatchMode):
@@ -229,7 +233,10 @@ class OpMode(TorchDispatchMode):
             else:
                 if resolver is None:
                     resolver = Resolver(
-                        recorder.scope, recorder.call_dims, [(r.sizes, r.dims) for r in inputs.values()]
+                        recorder.scope,
+                        recorder.call_dims,
+                        [(r.sizes, r.dims) for r in inputs.values()],
+                        recorder.call_sizes,
                     )
                 dims = (
                     t._cut.dims
@@ -373,6 +380,14 @@ def _dims_in(args: Iterable[Any]) -> Iterator[Dim]:
             yield from _dims_in(a)
         elif kind is slice:
             yield from _dims_in((a.start, a.stop, a.step))
+
+
+def _sizes_named(args: tuple, kwargs: dict) -> tuple[int, ...]:
+    """The sizes in `zeros((2, n))`, `zeros(2, n)` or `zeros(size=(2, n))`."""
+    for a in (*args, kwargs.get("size")):
+        if isinstance(a, (list, tuple)) and all(isinstance(v, int) for v in a):
+            return tuple(a)
+    return tuple(a for a in args if isinstance(a, int))
 
 
 def _tensors_in(args: Iterable[Any]) -> Iterator[torch.Tensor]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from cutaway.formula import Formula, const
 from cutaway.formula.core import product
-from cutaway.trace.dim import Scope, exact_quotient, rounded_down, rounded_up
+from cutaway.trace.dim import Dim, Scope, exact_quotient, rounded_down, rounded_up
 
 Sizes = Sequence[int]
 Dims = tuple[Formula, ...]
@@ -20,8 +20,14 @@ Dims = tuple[Formula, ...]
 class Resolver:
     """Finds formulas for the numbers of one call."""
 
-    def __init__(self, scope: Scope, call_dims: Sequence[Any], inputs: Sequence[tuple[Sizes, Dims]]):
-        self.scope = scope
+    def __init__(
+        self,
+        scope: Scope,
+        call_dims: Sequence[Any],
+        inputs: Sequence[tuple[Sizes, Dims]],
+        call_sizes: Sequence[int] = (),
+    ):
+        self.scope, self.call_sizes = scope, call_sizes
         self.inputs = inputs
         self.telling = scope.telling
         self.local: dict[int, Formula] = {}
@@ -54,6 +60,12 @@ class Resolver:
             return -positive
         return const(value) if found is None else found
 
+    def named(self, value: int) -> Formula:
+        """The formula of a size that the call names: a plain small number is itself, whatever else has its value."""
+        if isinstance(value, Dim):
+            return value.formula
+        return (self.scope.known.get(value) if value >= self.telling else None) or const(value)
+
 
 def infer(
     name: str, args: Sequence[Any], out_sizes: Sizes, inputs: Sequence[tuple[Sizes, Dims]], r: Resolver
@@ -84,6 +96,17 @@ def _is(f: Formula, size: int, scope: Scope) -> bool:
     k = f.constant()
     value = k if k is not None else f.evaluate(scope.hints)
     return value == size or (value != int(value) and abs(size - value) < 1)
+
+
+def _made(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims | None:
+    """zeros, full, new_empty …: the very sizes that the call names."""
+    return tuple(r.named(v) for v in r.call_sizes) if tuple(map(int, r.call_sizes)) == tuple(out) else None
+
+
+def _embedding(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims | None:
+    """A row of the table for each index."""
+    table, places = (getattr(t, "_cut_dims", None) for t in args[:2])
+    return (*places, *table[1:]) if table is not None and places is not None else None
 
 
 def _view(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims | None:
@@ -420,6 +443,23 @@ def _upsample(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims
 MAKERS: dict[str, Callable[..., Dims | None]] = {
     **dict.fromkeys(("view", "_unsafe_view", "_reshape_alias", "reshape", "view_copy"), _view),
     "as_strided": _same_product,
+    **dict.fromkeys(
+        (
+            "empty",
+            "zeros",
+            "ones",
+            "full",
+            "rand",
+            "randn",
+            "randint",
+            "new_empty",
+            "new_zeros",
+            "new_ones",
+            "new_full",
+        ),
+        _made,
+    ),
+    "embedding": _embedding,
     "transpose": _transpose,
     "permute": _permute,
     "t": lambda a, o, i, r: tuple(reversed(i[0][1])),

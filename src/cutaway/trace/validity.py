@@ -24,7 +24,7 @@ def conditions(scope: Scope, plan: InputPlan, values: Mapping[str, int]) -> tupl
         if _offset(g) > _offset(bounds[_shape_of(g)]):
             bounds[_shape_of(g)] = g
     ones = [f"{s.name} {'==' if values.get(s.name) == 1 else '>'} 1" for s in plan.symbols]
-    chunks = [f"{_plain(f)} > 1" for f, v in scope.counts.items() if v > 1]
+    chunks = [f"{_plain(f)} {f'== {v}' if v < 2 else '> 1'}" for f, v in scope.counts.items()]
     even = [
         f"{_plain(a)} % {_plain(b)} == 0"
         for a, b in scope.divides
@@ -35,7 +35,7 @@ def conditions(scope: Scope, plan: InputPlan, values: Mapping[str, int]) -> tupl
 
 def chunk_counts(scope: Scope, symbol: str) -> list[Formula]:
     """Numbers of chunks of this size that a run met, the smallest chunks first."""
-    found = {f for f in scope.counts if f.symbols() == {symbol} and chunk_of(f)}
+    found = {f for f, v in scope.counts.items() if v > 1 and f.symbols() == {symbol} and chunk_of(f)}
     return sorted(found, key=lambda f: (chunk_of(f), f.key))
 
 
@@ -108,15 +108,15 @@ def other_hints(scope: Scope, hints: Mapping[str, int], plan: InputPlan, limit: 
 
 
 def _same_branches(scope: Scope, values: Mapping[str, int]) -> bool:
-    """Whether comparisons come out alike, and numbers of chunks above one stay so: one chunk looks like no chunks."""
+    """Whether comparisons come out alike, and numbers of chunks stay none, one or above: code asks no question there."""
     return all(g.holds(values) for g in scope.guards) and all(
-        f.evaluate(values) > 1 for f, met in scope.counts.items() if met > 1
+        min(f.evaluate(values), 2) == min(met, 2) for f, met in scope.counts.items()
     )
 
 
 def _allowed(other: Mapping[str, int], hints: Mapping[str, int], limit: int | None) -> bool:
     tokens = [v for n, v in other.items() if n.endswith("_len") and limit is not None and hints[n] < limit]
-    return all(v > 0 for v in other.values()) and all(v < (limit or v + 1) for v in tokens)
+    return all(v > 1 or hints[n] == 1 for n, v in other.items()) and all(v < (limit or v + 1) for v in tokens)
 
 
 def _moved(value: int, times: int, step: int) -> int:

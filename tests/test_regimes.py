@@ -1,0 +1,99 @@
+"""Formulas on one side of a condition: few tokens, one chunk or none, and numbers that a small size may be taken for."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from cutaway.formula import sym
+from cutaway.model import Analysis
+from cutaway.trace.analyse import analyse_module
+from cutaway.trace.dim import scope
+from cutaway.trace.inputs import InputPlan
+from cutaway.trace.inputs_symbols import symbols_of
+from cutaway.trace.inputs_types import InputSpec
+from cutaway.trace.modes import OpMode, Recorder, ShapeMode, sizes_of
+from cutaway.trace.record import ModuleRun
+
+WIDTH, CHUNK = 16, 64
+
+
+class Chunked(nn.Module):
+    """Tokens padded to whole chunks; inside a chunk row by row, then chunk by chunk."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows = nn.Embedding(50, WIDTH)
+        self.out = nn.Linear(WIDTH, 3, bias=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.rows(x)
+        length = x.shape[1]
+        x = nn.functional.pad(x, (0, 0, 0, (CHUNK - length % CHUNK) % CHUNK))
+        for i in range(1, CHUNK):
+            x[:, i] = x[:, :i].sum(1)
+        chunks = x.view(x.shape[0], -1, CHUNK, WIDTH)
+        return torch.cat([self.out(chunks[:, i]) for i in range(x.shape[1] // CHUNK)], 1)[:, :length]
+
+
+class Compressed(nn.Module):
+    """One entry for each whole chunk, which few tokens have none of; the mask grows by what the entries added."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows = nn.Embedding(50, WIDTH)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.rows(x)
+        count = x.shape[1] // CHUNK
+        entries = x[:, : count * CHUNK].reshape(x.shape[0], count, CHUNK, WIDTH).sum(2)
+        seen = torch.cat([x, entries], 1)
+        if seen.shape[1] < x.shape[1]:
+            raise AssertionError
+        return x @ seen.transpose(1, 2)
+
+
+def analysed(kind: type[nn.Module], **values: int) -> Analysis:
+    with torch.device("meta"):
+        model = kind().eval()
+    specs = (InputSpec("x", ("batch_size", "seq_len"), "int64", "zeros"),)
+    plan = InputPlan("prefill", specs, symbols_of(specs), None, ())
+    return analyse_module(model, plan, name="it", values=values, dtype="float32")
+
+
+def test_one_chunk_has_formulas_and_conditions_of_its_own() -> None:
+    found = analysed(Chunked, batch_size=2, seq_len=16)
+    assert found.gaps == () and f"(ceil(seq_len / {CHUNK})) == 1" in found.valid_when
+    at = {"batch_size": 2, "seq_len": 16}
+    assert found.total.matmul_flops.evaluate(at) == 2 * 2 * CHUNK * WIDTH * 3
+
+
+def test_no_chunk_at_all_is_a_condition() -> None:
+    found = analysed(Compressed, batch_size=2, seq_len=12)
+    assert found.gaps == () and f"(floor(seq_len / {CHUNK})) == 0" in found.valid_when
+    many = analysed(Compressed)
+    assert f"(floor(seq_len / {CHUNK})) > 1" in many.valid_when
+    assert not [c for c in many.valid_when if c.startswith("seq_len <")]
+
+
+def test_sizes_that_a_call_names_are_those_and_no_others_of_their_value() -> None:
+    """Two heads and two tokens: only one of the twos is the number of tokens."""
+    with scope({"cache_len": 2, "batch_size": 131}) as symbols:
+        recorder = Recorder(symbols, ModuleRun(None, ""))
+        n, batch = symbols.dim("cache_len"), symbols.dim("batch_size")
+        with OpMode(recorder), ShapeMode(recorder):
+            made = [
+                torch.empty((batch, 2, n, 16), device="meta"),
+                torch.zeros(batch, 2, n, 16, device="meta"),
+                torch.empty(3, 2, 3, 4, device="meta").new_ones((batch, 2, n, 16)),
+            ]
+    for t in made:
+        assert [str(f) for f in t._cut.dims] == ["{batch_size}", "2", "{cache_len}", "16"]  # type: ignore[attr-defined]
+        assert sizes_of(t) == (131, 2, 2, 16)
+
+
+def test_a_comparison_of_two_sizes_is_one_condition_on_both() -> None:
+    with scope({"a": 5, "b": 9}) as symbols:
+        a, b = symbols.dim("a"), symbols.dim("b")
+        assert a < b and a <= b and b > a and b >= a and a != b
+        assert {g.difference for g in symbols.guards} <= {sym("a") - sym("b"), sym("b") - sym("a")}
