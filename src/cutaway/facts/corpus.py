@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -23,11 +24,12 @@ if TYPE_CHECKING:
 
     from cutaway.read.program import Program
 
-__all__ = ["SCRIPT", "Corpus", "Entity"]
+__all__ = ["SCRIPT", "Corpus", "Entity", "Scored"]
 
 SCRIPT = "script"  # the kind of a file's own statements, where they do something
 LANGUAGES = ("python", "c", "cpp", "cuda", "rust", "go", "typescript", "javascript")
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
+_LICENCE = re.compile(r"(?:licen[cs]e|copying)(?:[.-]\w+)?$", re.IGNORECASE)
 _SCRIPT_WORDS = 12  # fewer identifiers outside of definitions are imports and constants
 
 
@@ -53,6 +55,16 @@ class Entity:
     def container(self) -> str:
         """The name of the class, type or namespace it stands in."""
         return self.definition.name.rpartition(".")[0]
+
+
+@dataclass
+class Scored:
+    """A candidate under judgement; `met` are the clues that it meets, by bit."""
+
+    entity: Entity
+    score: float
+    met: list[int]
+    notes: list[str] = field(default_factory=list)
 
 
 class Lexicon:
@@ -202,6 +214,21 @@ class Corpus:
         if language in ("typescript", "javascript") and share < 0.5:
             return 0.4
         return 0.75 if language == "python" and share < 0.1 else 1.0
+
+    @cached_property
+    def _foreign(self) -> tuple[str, ...]:
+        """The folders under another licence than the repository's, which others therefore wrote."""
+        licences: dict[str, set[str]] = defaultdict(set)
+        for file in getattr(self.program.source, "files", ()):
+            folder, _, name = file.path.rpartition("/")
+            if _LICENCE.match(name):
+                licences[folder].add(file.key)
+        own = licences.get("", set())
+        return tuple(f"{folder}/" for folder, keys in licences.items() if own and folder and not keys & own)
+
+    def of_others(self, path: str) -> bool:
+        """Does a file stand in a library that this repository carries along under its own licence?"""
+        return path.startswith(self._foreign)
 
     def word_for(self, entity: Entity, bit: int) -> str:
         """The first identifier of a definition's body that meets a `uses` clue."""

@@ -131,7 +131,7 @@ def _notes(program: Program):
             continue
         for mark in record.marks:
             if mark.kind == "note" and mark.name in GRAVE and _commented(program, path, mark):
-                what = f"{mark.name}: {mark.detail.get('text', '')}"[:140]
+                what = f"a note in the code ({mark.name.lower()}): {mark.detail.get('text', '')}"[:160]
                 symbol = holder(record, mark.scope)
                 yield _row(
                     program,

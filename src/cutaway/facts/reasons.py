@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from cutaway.facts.concept import Concept
-from cutaway.facts.corpus import SCRIPT, Corpus, Entity
+from cutaway.facts.corpus import SCRIPT, Corpus, Entity, Scored
 from cutaway.facts.words import matcher, snake
 
 if TYPE_CHECKING:
-    from cutaway.facts.scoring import Scored
     from cutaway.read.program import Program
 
 __all__ = ["Candidate", "Evidence", "Found", "body", "explain", "line_of"]

@@ -6,16 +6,18 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, field
 
 from cutaway.facts.concept import CALLABLE, TYPE, Concept
-from cutaway.facts.corpus import Corpus, Entity
+from cutaway.facts.corpus import Corpus, Entity, Scored
+from cutaway.facts.kinship import Kinship
 from cutaway.facts.reasons import body
 from cutaway.facts.words import matcher, snake
 
 __all__ = ["KEPT", "Scored", "rank"]
 
 FINALISTS, KEPT = 180, 12
+LOOP = "runtime_loop"  # what the call graph is followed from
+OTHERS_FACTOR = 0.75  # a library of others that this program carries along
 ROLE_FACTOR = {"code": 1.0, "tool": 0.8, "example": 0.45, "benchmark": 0.4}
 # What serves one device, one auxiliary model or one rare mode is seldom "the" component; what only watches, wraps or
 # stands in for it never is. A factor for each word, in the own name or the class's, and in the path.
@@ -29,7 +31,7 @@ _SPECIAL = matcher(
     "|multimodal|mm|vl|connector|connectors|offload|offloading|disagg|disaggregation|pd|"
     "mooncake|nixl|lmcache|indexer|sparse|mla|elastic|ubatch|dbo|sink|batch_invariant"
     "|embedding|embeddings|rerank|reranker|classify|score|reward|beam|guided|grammar|"
-    "structured|distill|finetune|bert|clip|gpt_2|t_5|bloom|opt|falcon"
+    "structured|distill|finetune|bert|clip|speech|speech_models|gpt_2|t_5|bloom|opt|falcon"
 )
 _STUB = re.compile(
     r"raise (?:NotImplementedError|Exception)|^\s*(?:pass|\.\.\.)\s*$|unimplemented!|todo!", re.MULTILINE
@@ -45,16 +47,6 @@ _MINOR = matcher(
 )
 
 
-@dataclass
-class Scored:
-    """A candidate under judgement; `met` are the clues that it meets, by bit."""
-
-    entity: Entity
-    score: float
-    met: list[int]
-    notes: list[str] = field(default_factory=list)
-
-
 def rank(corpus: Corpus, concepts: list[Concept], bits: dict[str, list[int]]) -> dict[str, list[Scored]]:
     """The scored candidates of each concept, best first; `bits` are the clues of each concept, by their bit in the corpus.
 
@@ -63,8 +55,13 @@ def rank(corpus: Corpus, concepts: list[Concept], bits: dict[str, list[int]]) ->
     rough = {concept.key: _rough(corpus, concept, bits[concept.key]) for concept in concepts}
     corpus.prefetch(scored.entity.path for found in rough.values() for scored in found)
     winners: dict[str, list[Scored]] = {}
+    kinship = Kinship(corpus)
     for concept in concepts:
-        winners[concept.key] = _judged(corpus, concept, bits[concept.key], rough[concept.key], winners)
+        final = _judged(corpus, concept, bits[concept.key], rough[concept.key], winners)
+        kinship.weigh(concept, final)
+        if concept.key != LOOP:
+            kinship.prefer_live(final, winners.get(LOOP, ()))
+        winners[concept.key] = _in_order(final)
     return winners
 
 
@@ -101,8 +98,11 @@ def _judged(
         if scored.score >= concept.least and _needs(corpus, concept, scored):
             final.append(scored)
     _newest_first(final)
-    final.sort(key=lambda s: (-round(s.score, 6), s.entity.path, s.entity.definition.line))
     return final
+
+
+def _in_order(final: list[Scored]) -> list[Scored]:
+    return sorted(final, key=lambda s: (-round(s.score, 6), s.entity.path, s.entity.definition.line))
 
 
 def _newest_first(final: list[Scored]) -> None:
@@ -163,6 +163,7 @@ def _refine(
     kind = concept.kinds[definition.kind]
     points = _points(corpus, entity, scored.met) * kind
     points *= _role_factor(entity) * _ordinary(concept, entity) * corpus.weight_of(entity.path)
+    points *= OTHERS_FACTOR if corpus.of_others(entity.path) else 1.0
     if "declaration" in definition.flags:
         points *= 0.7
     if definition.end - definition.line < 2 and definition.kind in (*TYPE, *CALLABLE):

@@ -168,7 +168,7 @@ def find_extension_points(program: Program) -> list[dict[str, Any]]:
 
 
 def _point(goal: str, path: str, line: int, symbol: str, entries: int, proofs: list) -> dict[str, Any]:
-    why = f"{entries} are there already, found by the same way"
+    why = f"{entries} more are found by the same way"
     return {
         "goal": goal,
         "path": path,

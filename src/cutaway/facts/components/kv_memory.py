@@ -40,6 +40,7 @@ KV_MEMORY = Concept(
             r"\w*cache",
             1.2,
         ),
+        owner(r"\w*kv_?cache\w*|\w*prompt_cache", 0.8, "kv"),
         uses(
             "mem_get_info|get_free_memory|free_memory|available_memory|total_memory|"
             r"memory_allocated|max_memory_allocated|memory_stats|get_memory_stats|free_mem\w*|"
@@ -59,7 +60,7 @@ KV_MEMORY = Concept(
         uses(
             r"cache_per_page|block_bytes|page_size_bytes|bytes_per_\w+|itemsize|element_size|"
             "dtype_size|size_in_bytes|total_cache_size|cache_block_size|cell_size|get_cell_size|"
-            "ggml_row_size|ggml_nbytes|sizeof|size_of|element_bytes|ggml_type_size|dtype_bytes",
+            "ggml_row_size|ggml_nbytes|n_?bytes|sizeof|size_of|element_bytes|ggml_type_size|dtype_bytes",
             2,
             "bytes",
         ),
@@ -91,7 +92,7 @@ KV_MEMORY = Concept(
             "bytes",
         ),
     ),
-    needs=("named|weak", "free|bytes|shape", "kv|count"),
+    needs=("named|weak", "free|bytes|shape", "kv|count", "kv|shape|free"),
     least=6.5,
     near={"kv_cache_structure": 1},
 )

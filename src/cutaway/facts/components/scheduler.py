@@ -13,7 +13,7 @@ SCHEDULER = Concept(
         name("scheduler|sched", 5, "named"),
         name(
             "(?:request|req|task|job|pending|waiting)_(?:queue|pool)|queue|batcher|dispatcher|"
-            "batching_(?:task|loop|thread)|",
+            "batching_(?:task|loop|thread)",
             3,
             "named",
         ),

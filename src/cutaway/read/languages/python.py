@@ -443,7 +443,8 @@ class _Reader:
             Call(self.scope, getattr(function, "end_lineno", node.lineno), callee, arguments, how)
         )
         for kind, name, detail in call_marks(node, callee, arguments, self.source):
-            self.marks.append(Mark(kind, node.lineno, name, self.scope, detail))
+            told = node.args[0] if kind in ("flag", "env") and node.args else node  # its name may stand further down
+            self.marks.append(Mark(kind, told.lineno, name, self.scope, detail))
         self.expression(function)
         for argument in node.args:
             self.expression(argument)

@@ -72,7 +72,7 @@ class Page:
         """The first evidence of a row, without its place."""
         evidence = row.get("evidence") or []
         return (
-            prose(one_line(str(evidence[0].get("why") or evidence[0].get("text", "")), 90))
+            self.words(one_line(str(evidence[0].get("why") or evidence[0].get("text", "")), 90))
             if evidence
             else "-"
         )

@@ -12,7 +12,7 @@ __all__ = ["CHECK", "there"]
 
 def there(cited: Cited, sources: Sources) -> bool:
     """Whether the path is a file of the repository, or, cited without a line, a folder or a pattern that fits one."""
-    if sources.has(cited.path):
+    if sources.has(cited.path) or (not cited.start and sources.has(cited.path.removeprefix("./"))):
         return True
     if cited.start:
         return False
