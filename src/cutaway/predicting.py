@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -301,6 +301,7 @@ def _setup(
     stored = quantisation(weights, activations, kv, config, device)
     step = Step(prefill, decode, device, cut, stored, tier=tier, overlap=overlap)
     machine = assemble(prefill, decode, device, cut, stored, running, tier=tier)
+    machine = replace(machine, step=running.around(step, prefill.layers))  # with the same overlap
     return Setup(prefill, decode, device, cut, stored, step, machine)
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from cutaway.formula import Formula, const, sym
 from cutaway.formula.core import ONE, product
-from cutaway.predict.fuse import Group
+from cutaway.predict.fuse import Group, contracted
 from cutaway.predict.graph import Graph, reduces_row
 
 BATCH = sym("batch_size")
@@ -72,12 +72,11 @@ def attention(g: Graph, group: Group) -> Dims:
         held = product(g.flow.memory[first.reads[1]].dims)
     else:
         scored = first.kernel.outputs[0].dims
-        q_len, head = scored[-2], _contracted(first.kernel)
-        kv_len, v_head = _contracted(last.kernel), last.kernel.outputs[0].dims[-1]
+        q_len, head = scored[-2], contracted(first.kernel)
+        kv_len, v_head = contracted(last.kernel), last.kernel.outputs[0].dims[-1]
         scores = product(scored[:-2])
-        held = min(
-            (product(g.flow.memory[g.narrow(u)].dims) for u in _keys(first.reads, first.kernel)), key=_probe
-        )
+        keys = [g.narrow(u) for u in _keys(first.reads, first.kernel)]
+        held = min((product(g.flow.memory[u].dims) for u in keys), key=_probe)
     return {
         "batch": BATCH if _ratio(scores, BATCH) else ONE,
         "q_len": q_len,
@@ -93,12 +92,6 @@ def _keys(reads: tuple[int, ...], kernel) -> tuple[int, ...]:
     """The keys: the second factor of a product."""
     factors = [u for u, t in zip(reads, kernel.inputs, strict=True) if len(t.dims) > 2]
     return tuple(factors[-1:]) or reads[-1:]
-
-
-def _contracted(kernel) -> Formula:
-    """The size that is summed over in a product of two tensors."""
-    factors = [t.dims for t in kernel.inputs if len(t.dims) > 1][-2:]
-    return factors[0][-1]
 
 
 def rows(g: Graph, group: Group) -> Dims:

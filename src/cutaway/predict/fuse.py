@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
+from cutaway.formula import Formula
+from cutaway.formula.core import product
+from cutaway.model import Kernel
 from cutaway.predict.graph import Graph, ahead, reduces_row
 
 SMOOTH = (
@@ -75,19 +78,45 @@ def fuse(g: Graph, states: Collection[str] = ()) -> Fused:
 
 
 def attentions(g: Graph, states: Collection[str]) -> list[list[int]]:
-    """Two products with a softmax between them: the nodes of each, the first product first and the last one last."""
+    """Two products with a softmax between them, or with whatever else is done to scores of tokens: the nodes of each,
+    the first product first and the last one last."""
     found, used = [], set()
     for n, node in enumerate(g.flow.nodes):
         if n in used or not g.is_product(n) or node.path in states:
             continue
-        passed, stops = ahead(g, n, INSIDE)
+        passed, stops = ahead(g, n, lambda m: g[m].kind in INSIDE or _mixes_scores(g, m))
         last = next((m for m in stops if g.is_product(m)), None)
-        if last is None or not _is_softmax(g, passed):
+        if last is None or not (_is_softmax(g, passed) or _over_sequence(g, n, last)):
             continue
         between = [m for m in passed if m < last]
         found.append([n, *between, last])
         used |= {n, last, *between}
     return found
+
+
+def _mixes_scores(g: Graph, n: int) -> bool:
+    """A projection of scores: its result has one number for each pair of tokens, or for each that is seen."""
+    size = product(g[n].kernel.outputs[0].dims)
+    pairs = any(dict(m).get("seq_len", 0) > 1 for m in size.terms)
+    return g.is_projection(n) and (pairs or "cache_len" in size.symbols())
+
+
+def is_odd(g: Graph, group: Group) -> bool:
+    """An attention that is no softmax of scores: no engine has a kernel for it."""
+    inside = group.nodes[1:-1]
+    return len(group.nodes) > 1 and (not _is_softmax(g, inside) or any(g.is_projection(n) for n in inside))
+
+
+def _over_sequence(g: Graph, n: int, last: int) -> bool:
+    """Whether the first makes a score for each token that is seen, and the last sums over these tokens."""
+    seen = g[n].kernel.outputs[0].dims[-1]
+    return bool(seen.symbols() & {"seq_len", "cache_len"}) and contracted(g[last].kernel) == seen
+
+
+def contracted(kernel: Kernel) -> Formula:
+    """The size that is summed over in a product of two tensors."""
+    factors = [t.dims for t in kernel.inputs if len(t.dims) > 1][-2:]
+    return factors[0][-1]
 
 
 def _is_softmax(g: Graph, nodes: list[int]) -> bool:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from cutaway.model import TensorSpec
@@ -88,15 +88,15 @@ def graph_of(flow: Flow) -> Graph:
     return g
 
 
-def ahead(g: Graph, start: int, through: Iterable[str]) -> tuple[list[int], list[int]]:
-    """From `start` along users: the nodes of these kinds that are passed, and the live ones at which that stops."""
-    kinds, seen, passed, stops, todo = set(through), {start}, [], [], list(g.users[start])
+def ahead(g: Graph, start: int, through: Callable[[int], bool]) -> tuple[list[int], list[int]]:
+    """From `start` along users: the nodes that are passed `through`, and the live ones at which that stops."""
+    seen, passed, stops, todo = {start}, [], [], list(g.users[start])
     while todo:
         n = todo.pop(0)
         if n in seen or not g.live[n]:
             continue
         seen.add(n)
-        if g[n].kind in kinds:
+        if through(n):
             passed.append(n)
             todo += g.users[n]
         else:

@@ -114,7 +114,8 @@ def cut(op: Op, w: Workload, p: Parallel) -> Op:
         d["rows"] = _formula(d["rows"]) / parts
         read, write = read / parts, write / parts
     elif op.role == "embedding":
-        weights //= p.tp
+        width = int(_number(d["width"]))
+        weights = -(-(weights // width) // p.tp) * width
     return replace(op, dims=d, weight_elements=weights, read=read, write=write)
 
 

@@ -41,4 +41,17 @@ def traced(
     except CutawayError:
         decode = None
     config = dict(found.config or {})
-    return (*workloads(prefill, decode, config), config)
+    both = workloads(prefill, decode, config, generates=not config)
+    if decode is not None and (far := _beyond(decode.valid_when, both[0].max_positions)):
+        decode = analyse(found, phase="decode", values=far)
+        both = workloads(prefill, decode, config)
+    return (*both, config)
+
+
+def _beyond(conditions: tuple[str, ...], limit: int) -> dict[str, int]:
+    """A length at which what was traced does not hold any more: a window or a choice that only long caches reach."""
+    from cutaway.formula.condition import holds, symbols_in
+
+    far = {"cache_len": limit - 3}  # the next tokens still have positions
+    own = [c for c in conditions if symbols_in(c) == {"cache_len"}]
+    return far if limit > 3 and not all(holds(c, far) for c in own) else {}

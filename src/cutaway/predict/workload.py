@@ -16,12 +16,13 @@ from cutaway.formula.core import ONE, add, product
 from cutaway.model import Analysis
 from cutaway.predict.dims import BATCH, dims_of, scan
 from cutaway.predict.flow import unfold
-from cutaway.predict.fuse import Fused, Group, fuse, merge
+from cutaway.predict.fuse import Fused, Group, fuse, is_odd, merge
 from cutaway.predict.graph import Graph, graph_of
 from cutaway.predict.roles import assign
 from cutaway.predict.states import Caches, states_of
 from cutaway.predict.traffic import traffic, weights_of
 from cutaway.predict.types import Op, StateSpec, Workload
+from cutaway.predict.uncached import with_cache
 
 S, C = sym("seq_len"), sym("cache_len")
 LAST = {"seq_len": ONE}
@@ -52,13 +53,23 @@ class Phase:
 
 
 def workloads(
-    prefill: Analysis, decode: Analysis | None, config: Mapping[str, Any] | None = None
+    prefill: Analysis,
+    decode: Analysis | None,
+    config: Mapping[str, Any] | None = None,
+    *,
+    generates: bool = False,
 ) -> tuple[Workload, Workload | None]:
-    """The workloads of both phases; of a model without a decode step, of the first alone."""
+    """The workloads of both phases; of a model without a decode step, of the first alone.
+
+    With `generates`, a model that projects to a vocabulary has a next token even if its code keeps no cache.
+    """
     first = graph_of(unfold(prefill))
     if decode is None:
         caches = Caches((), {}, ())
-        return _workload(_phase(prefill, first, caches, BATCH * S), caches, None, config), None
+        phase = _phase(prefill, first, caches, BATCH * S)
+        generates = generates and any(group.role == "lm_head" for group in phase.fused.groups)
+        found = _workload(phase, caches, [] if generates else None, config)
+        return with_cache(found) if generates else (found, None)
     second = graph_of(unfold(decode))
     caches = states_of(second)
     later = _phase(decode, second, caches, BATCH)
@@ -86,7 +97,8 @@ def _workload(
     phase: Phase, caches: Caches, windows: list[int] | None, config: Mapping[str, Any] | None
 ) -> Workload:
     a = phase.analysis
-    ops = _ops(phase, caches, windows)
+    traced = _ops(phase, caches, windows)
+    ops = tuple(_narrowed(op, traced) for op in traced)
     roles = _by_role(ops, int(a.parameters.total.constant() or 0))
     layers = sum(op.count for op in ops if op.kind in ("attention", "mla_attention", "scan"))
     return Workload(
@@ -95,11 +107,11 @@ def _workload(
         ops=ops,
         parameters=int(a.parameters.total.constant() or 0),
         weight_elements_by_role=roles,
-        kv=caches.specs,
+        kv=tuple(_kept_once(spec, traced, ops) for spec in caches.specs),
         layers=layers,
         hidden_size=_hidden(ops),
         max_positions=_positions(a, config),
-        gaps=_gaps(a, ops, caches),
+        gaps=(*_gaps(a, ops, caches), *_odd(phase)),
     )
 
 
@@ -123,6 +135,34 @@ def _ops(phase: Phase, caches: Caches, windows: list[int] | None) -> tuple[Op, .
         counts[key] = counts.get(key, 0) + 1
         shown.setdefault(key, op)
     return tuple(replace(shown[key], count=n) for key, n in counts.items())
+
+
+def _narrowed(op: Op, ops: tuple[Op, ...]) -> Op:
+    """An attention with as many heads of keys and values as their projection has columns for: code may spread them over
+    all heads before it keeps them, and an engine keeps them once."""
+    if op.kind != "attention":
+        return op
+    heads, wide = _whole(op.dims["heads"]), _whole(op.dims["head_dim"]) + _whole(op.dims["v_head_dim"])
+    for made in ops:
+        if made.role == "qkv" and made.kind == "gemm" and wide:
+            held, rest = divmod(_whole(made.dims["n"]) - heads * _whole(op.dims["head_dim"]), wide)
+            if not rest and 0 < held < _whole(op.dims["kv_heads"]) and heads % held == 0:
+                return replace(op, dims=op.dims | {"kv_heads": held})
+    return op
+
+
+def _kept_once(spec: StateSpec, before: tuple[Op, ...], after: tuple[Op, ...]) -> StateSpec:
+    """The cache of such an attention."""
+    for a, b in zip(before, after, strict=True):
+        wide = _whole(a.dims["head_dim"]) + _whole(a.dims["v_head_dim"]) if a is not b else 0
+        if wide and spec.elements_per_token == _whole(a.dims["kv_heads"]) * wide:
+            return replace(spec, elements_per_token=_whole(b.dims["kv_heads"]) * wide)
+    return spec
+
+
+def _whole(value: Formula | int) -> int:
+    """A size as a number; 0 where it depends on the input."""
+    return int(_formula(value).constant() or 0)
 
 
 def _joining(fused: Fused) -> set[int]:
@@ -357,6 +397,13 @@ def _positions(a: Analysis, config: Mapping[str, Any] | None) -> int:
                 return part[name]
     kept = [re.search(r"keeps positions for (\d+) tokens", text) for text in a.assumptions]
     return next((int(k.group(1)) for k in kept if k), 0)
+
+
+def _odd(phase: Phase) -> tuple[str, ...]:
+    """Attentions that are timed as such although no engine has a kernel for them."""
+    found = [g for g in phase.fused.groups if g.kind == "attention" and is_odd(phase.graph, g)]
+    places = dict.fromkeys(phase.graph[g.nodes[0]].place for g in found)
+    return tuple(f"timed as an attention, though it is no softmax of scores: {place}" for place in places)
 
 
 def _gaps(a: Analysis, ops: tuple[Op, ...], caches: Caches) -> tuple[str, ...]:

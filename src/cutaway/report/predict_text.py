@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cutaway.predicting import Prediction
 
 LABEL = 14
-NAMES = {"arithmetic": "arithmetic", "memory": "memory bandwidth", "link": "links between devices"}
+NAMES = {"arithmetic": "arithmetic", "memory": "memory bandwidth", "link": "links"}
 
 
 def render_text(p: Prediction, *, explain: bool = False, width: int = 80) -> str:
@@ -158,10 +158,10 @@ def _phase(phase: str, parts: tuple[Part, ...]) -> list[str]:
 def _memory(p: Prediction) -> list[str]:
     m = p.memory
     says = "fits" if p.fits else f"does not fit by {si(m.missing, 'B')}"
-    out = [f"memory of one device: {si(m.total, 'B')} of {si(m.usable, 'B')} that an engine uses: {says}"]
+    out = [f"memory of one device: {si(m.total, 'B')} of usable {si(m.usable, 'B')}: {says}"]
     out += [f"  {name:<29}{si(size, 'B'):>11}" for name, size in memory_rows(p) if size]
-    return [*out, f"  largest batch {_many(m.largest_batch)}, longest context {_many(m.longest_context)}, "
-            f"fewest devices {m.fewest_devices or '-'}"]  # fmt: skip
+    edges = f"largest batch {_many(m.largest_batch)}, longest context {_many(m.longest_context)}"
+    return [*out, f"  {edges}, fewest devices {m.fewest_devices or '-'}"]
 
 
 def _many(value: int) -> str:
