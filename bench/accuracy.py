@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from measured_layers import layer_tables
 from measured_rows import Table, tables
+from mla_module import module_time
 from questions import COLLECTIVES, question
 from split import HELD_OUT, judged
 
@@ -83,6 +84,9 @@ def predicted(part: Table) -> dict[str, np.ndarray] | None:
         light, best = explained(hw, tier=SPEED_OF_LIGHT, **of)[0], explained(hw, **of)[0]
         times = {"speed of light": light, "calibrated": best, "measured": best}
         return times | ({"by device": explained(hw, without=held_out, **of)[0]} if held_out else {})
+    if part.family.startswith("mla_module"):  # the sum of its kernels; nothing was fitted on it
+        times = {tier: module_time(hw, part, tier=tier) for tier in (SPEED_OF_LIGHT, CALIBRATED)}
+        return times | {"measured": module_time(hw, part)}
     asked = question(part)
     if asked is None:
         return None

@@ -16,13 +16,13 @@ PARTS = np.array([1, 2, 4, 8, 16, 32, 64], dtype=float)
 
 PREFILL = {
     "launch_us": (6.0, 0.5, 200.0),
-    "matrix": (0.6, 0.02, 1.2),  # share of the peak rate
+    "matrix": (0.8, 0.4, 1.2),  # share of the peak rate
     "memory": (0.7, 0.05, 1.2),  # share of the bandwidth
     "softmax": (
+        20.0,
         0.1,
-        0.001,
-        3.0,
-    ),  # per pair, in units of one head_dim's worth of 128: exponentials beside the products
+        3000.0,
+    ),  # per pair and head, in operations of the vector units: exponentials, rescaling
     "start": (100.0, 0.1, 3000.0),  # a tile's fill and drain, in keys
     "tail": (0.7, 0.02, 1.0),  # how much of an unfilled last wave is lost
     "heat": (0.1, 0.001, 2.0),  # how much of the rate is lost when the device runs hot
@@ -31,7 +31,8 @@ PREFILL = {
 }
 DECODE = {
     "launch_us": (8.0, 0.5, 200.0),
-    "matrix": (0.3, 0.005, 1.2),
+    "matrix": (0.7, 0.3, 1.2),
+    "softmax": (50.0, 0.1, 5000.0),
     "memory": (0.85, 0.05, 1.2),
     "feed": (2.0, 0.05, 50.0),  # what one unit can draw, in units of its share of the bandwidth
     "start": (100.0, 0.1, 5000.0),  # fill and drain of a part, in keys
@@ -56,7 +57,7 @@ def prefill(
     # Tiles on the diagonal are computed whole: half a tile more per query. A short prompt pays for a whole tile.
     rows = np.maximum(d["q_len"], ROWS / 4)
     looked = pairs(d) + rows * (ROWS / 2 + c["start"])
-    per_pair = 2 * (wide + c["softmax"] * 256) / (c["matrix"] * peak)
+    per_pair = 2 * wide / (c["matrix"] * peak) + c["softmax"] / hw.vector_peak()
     jobs = d["batch"] * d["heads"] * np.ceil(d["q_len"] / ROWS)
     full = jobs / hw.units
     waves = np.maximum(full + c["tail"] * (np.ceil(full) - full), 1.0)
@@ -82,14 +83,9 @@ def decode(
     full = (d["batch"] * d["kv_heads"])[..., None] * tiles * PARTS / hw.units
     waves = np.maximum(full + c["tail"] * (np.ceil(full) - full), 1.0)
     feed = waves * part * wide[..., None] * bits.cache / (c["feed"] * hw.bandwidth / hw.units)
-    compute = (
-        waves
-        * part
-        * 2
-        * np.maximum(np.minimum(group, 64), c["rows"])
-        * computed
-        / (c["matrix"] * peak / hw.units)
-    )
+    filled = np.maximum(np.minimum(group, 64), c["rows"])
+    per_pair = 2 * computed / (c["matrix"] * peak) + c["softmax"] / hw.vector_peak()
+    compute = waves * part * filled * per_pair * hw.units
     stream = moved / (c["memory"] * hw.bandwidth) * (kept_in_cache(hw, c, moved) if looped else 1.0)
     results = (d["batch"] * d["heads"] * d["q_len"] * value_dim(d))[..., None]
     joined = np.where(PARTS > 1, c["join_us"] * 1e-6 + 8 * PARTS * results / hw.bandwidth, 0.0)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from math import log
+from math import log, log10
 
 import numpy as np
 
@@ -82,7 +82,7 @@ def _search(hw: Hardware, family: str, without: tuple[str, ...]) -> Found | None
         devices = [device for device in fitted().get(name, {}) if device not in without]
         if not devices:
             continue
-        device = min(devices, key=lambda d: (_distance(hw, d), d))
+        device = min(devices, key=lambda d: (_distance(hw, d, fitted()[name][d]["rows"]), d))
         if name != family and any(_close(hw, d) for d in _devices_of(family, without)):
             continue
         entry = fitted()[name][device]
@@ -114,11 +114,15 @@ def _close(hw: Hardware, device: str) -> bool:
     return _distance(hw, device)[0] == 0
 
 
-def _distance(hw: Hardware, device: str) -> tuple[int, float]:
-    """How far apart: itself, of one architecture, of one vendor, of another; then by rates."""
+ENOUGH = 3000  # rows; constants of fewer are trusted less when they stand in for another device's
+
+
+def _distance(hw: Hardware, device: str, rows: int = ENOUGH) -> tuple[int, float]:
+    """How far apart: itself, of one architecture, of one vendor, of another; then by rates and by how little is known."""
     other = sheet()[device]
     if device == hw.name:
         return 0, 0.0
     kin = 1 if other.architecture == hw.architecture else 2 if other.vendor == hw.vendor else 3
     rates = abs(log(other.bandwidth / hw.bandwidth)) + abs(log(other.peak("bf16") / hw.peak("bf16")))
-    return kin, rates + abs(log(other.units / hw.units)) / 2
+    doubt = max(0.0, log10(ENOUGH / max(rows, 1)))
+    return kin, rates + abs(log(other.units / hw.units)) / 2 + doubt / 2

@@ -23,8 +23,9 @@ START = {
     "ramp_kb": (500.0, 1.0, 20000.0),  # bytes whose time is lost before memory streams at full speed, in kB
     "feed": (2.0, 0.1, 50.0),  # what a unit draws from the cache, in units of its share of the bandwidth
     "tail": (0.7, 0.02, 1.0),  # how much of an unfilled last wave is lost
-    "edge": (30.0, 0.1, 400.0),  # how fast the efficiency of a tile falls with its size
-    "start_k": (100.0, 1.0, 3000.0),  # a tile's fill and drain, in steps of k
+    "edge": (10.0, 0.1, 40.0),  # how fast the efficiency of a tile falls with its size
+    "fill_us": (0.5, 0.01, 10.0),  # a tile's fill and drain: latency, whatever the rates
+    "start_k": (100.0, 1.0, 400.0),  # the same, as far as it goes with the rates: in steps of k
     "split_us": (1.0, 0.01, 50.0),  # joining the parts of a split product
     "heat": (
         0.15,
@@ -66,16 +67,17 @@ def seconds(
     flops, moved = work(kind, d, bits)
     m, n, k = (d[name][..., None] for name in ("m", "n", "k"))
     rows, columns, split = _CHOICES
-    limit_k = np.maximum(k / split, 1.0)
+    limit_k = np.maximum(k / split, 1.0) + c["start_k"]
     tiles = np.ceil(m / rows) * np.ceil(n / columns) * split
     full = tiles / hw.units
     waves = np.maximum(full + c["tail"] * (np.ceil(full) - full), 1.0)
     hot = 1 + c["heat"] * flops / (flops + 1e-3 * peak)
     rate = c["matrix"] * peak / hw.units * rows * columns / (rows * columns + c["edge"] * (rows + columns))
-    compute = waves * (limit_k + c["start_k"]) * 2 * rows * columns / rate * hot[..., None]
+    fill = c["fill_us"] * 1e-6
+    compute = waves * (limit_k * 2 * rows * columns / rate * hot[..., None] + fill)
     # What a unit loads for a tile: no more rows or columns than the product has.
     drawn = np.minimum(rows, m) * bits.activation + np.minimum(columns, n) * bits.weight
-    feed = waves * (limit_k + c["start_k"]) * drawn / (c["feed"] * hw.bandwidth / hw.units)
+    feed = waves * (limit_k * drawn / (c["feed"] * hw.bandwidth / hw.units) + fill)
     ramp = c["ramp_kb"] * 1e3
     stream = (moved + ramp * moved / (moved + ramp)) / (c["memory"] * hw.bandwidth)
     if looped:

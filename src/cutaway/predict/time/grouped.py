@@ -17,8 +17,9 @@ START = {
     "memory": (0.8, 0.05, 1.2),
     "feed": (2.0, 0.05, 50.0),  # what a unit draws from the cache, in units of its share of the bandwidth
     "tail": (0.5, 0.02, 1.0),
-    "edge": (30.0, 0.1, 400.0),
-    "start_k": (100.0, 1.0, 3000.0),
+    "edge": (10.0, 0.1, 40.0),
+    "fill_us": (0.5, 0.01, 20.0),  # a tile's fill and drain
+    "start_k": (100.0, 1.0, 400.0),  # the same, as far as it goes with the rates: in steps of k
     "spread": (
         4.0,
         0.01,
@@ -56,11 +57,11 @@ def _product(hw: Hardware, c: dict[str, float], d: dict[str, Array], bits: Bits,
     waves = np.maximum(full + c["tail"] * (np.ceil(full) - full), 1.0)
     flops = 2 * sent * n * k
     hot = 1 + c["heat"] * flops / (flops + 1e-3 * peak)
-    long_k = k[..., None] + c["start_k"]
+    long_k, fill = k[..., None] + c["start_k"], c["fill_us"] * 1e-6
     rate = c["matrix"] * peak / hw.units * rows * columns / (rows * columns + c["edge"] * (rows + columns))
-    compute = waves * long_k * 2 * rows * columns / rate * hot[..., None]
+    compute = waves * (long_k * 2 * rows * columns / rate * hot[..., None] + fill)
     drawn = np.minimum(rows, each) * bits.activation + columns * bits.weight
-    feed = waves * long_k * drawn / (c["feed"] * hw.bandwidth / hw.units)
+    feed = waves * (long_k * drawn / (c["feed"] * hw.bandwidth / hw.units) + fill)
     moved = bits.weight * hit * n * k + sent * (bits.activation * k + bits.output * n)
     stream = (moved / (c["memory"] * hw.bandwidth))[..., None]
     p = c["blend"]

@@ -1,0 +1,194 @@
+# The time model without any measured folder: what must hold of it whatever the constants are.
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cutaway import hardware
+from cutaway.errors import BadValue
+from cutaway.predict import time
+from cutaway.predict.time import constants, families, tables
+from cutaway.predict.time.work import SIZES, experts_hit, pairs
+
+H200 = hardware.find("h200")
+SHAPES = {
+    "gemm": {"m": 64, "n": 4096, "k": 4096},
+    "grouped_gemm": {"m": 64, "n": 1536, "k": 2048, "experts": 128, "top_k": 8},
+    "moe": {"m": 64, "hidden": 2048, "inter": 768, "experts": 128, "top_k": 8},
+    "attention": {"batch": 8, "q_len": 1, "kv_len": 2048, "heads": 32, "kv_heads": 8, "head_dim": 128},
+    "mla_attention": {
+        "batch": 8,
+        "q_len": 1,
+        "kv_len": 2048,
+        "heads": 16,
+        "head_dim": 576,
+        "v_head_dim": 512,
+    },
+    "scan": {"batch": 8, "length": 512, "heads": 32, "head_dim": 128, "state_dim": 128},
+} | {
+    kind: {"rows": 512, "width": 4096}
+    for kind in ("norm", "elementwise", "gather", "softmax", "conv", "other")
+}
+
+
+@pytest.mark.parametrize("kind", SIZES)
+@pytest.mark.parametrize("name", hardware.names())
+def test_every_device_answers_every_kernel(name, kind):
+    device = hardware.find(name)
+    light, tier, _ = time.op_time(device, kind, tier="speed of light", **SHAPES[kind])
+    assert tier == "speed of light" and light > 0
+    best, tier, why = time.op_time(device, kind, **SHAPES[kind])
+    assert tier in ("calibrated", "measured") and np.isfinite(best) and best > 0
+    assert ("nearest relative" in why) or (name in why)
+
+
+def test_tiers_are_named():
+    shape = SHAPES["gemm"]
+    assert [time.op_time(H200, "gemm", tier=t, **shape)[1] for t in time.TIERS] == list(time.TIERS)
+    assert time.op_time(H200, "gemm", m=10**6, n=4096, k=4096)[1] == "calibrated"  # outside what was measured
+    with pytest.raises(BadValue, match="unknown tier"):
+        time.op_time(H200, "gemm", tier="calibratd", **shape)
+
+
+def test_relatives_are_said():
+    seconds, tier, why = time.op_time(hardware.find("h100-nvl"), "gemm", **SHAPES["gemm"])
+    assert tier == "calibrated" and "nearest relative of h100-nvl" in why and "h100-sxm" in why
+    assert (
+        seconds > time.op_time(hardware.find("h100-nvl"), "gemm", tier="speed of light", **SHAPES["gemm"])[0]
+    )
+    without = time.op_time(H200, "gemm", without=("h200-sxm",), **SHAPES["gemm"])
+    assert without[1] == "calibrated" and "h100-sxm" in without[2]
+
+
+SIZE = st.integers(0, 11).map(lambda e: 16 * 2 ** (e / 1.0)).map(int)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.sampled_from(["h200", "a100", "l40s", "rtx-4090", "mi300x"]), SIZE, SIZE, SIZE, st.sampled_from("mnk")
+)
+def test_larger_products_take_longer(name, m, n, k, grown):
+    shape = {"m": m, "n": n, "k": k}
+    assert (
+        calibrated(name, "gemm", **shape)
+        <= calibrated(name, "gemm", **shape | {grown: 2 * shape[grown]}) * 1.0001
+    )
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.sampled_from(["h200", "a100", "b200"]),
+    st.sampled_from([1, 2, 7, 64, 300]),
+    st.sampled_from([16, 100, 1024, 30000]),
+    st.sampled_from(["batch", "kv_len"]),
+)
+def test_more_cache_takes_longer(name, batch, kv_len, grown):
+    shape = SHAPES["attention"] | {"batch": batch, "kv_len": kv_len}
+    assert calibrated(name, "attention", **shape) <= calibrated(
+        name, "attention", **shape | {grown: 2 * shape[grown]}
+    )
+
+
+@pytest.mark.parametrize("tokens", [1, 8, 64, 1024])
+def test_more_tokens_take_longer_in_a_mixture(tokens):
+    shape = SHAPES["moe"]
+    assert calibrated("h200", "moe", **shape | {"m": tokens}) < calibrated(
+        "h200", "moe", **shape | {"m": 2 * tokens}
+    )
+
+
+def calibrated(name, kind, **shape):
+    return float(time.op_time(hardware.find(name), kind, tier="calibrated", **shape)[0])
+
+
+@pytest.mark.parametrize("kind", SIZES)
+def test_arrays_equal_scalars(kind):
+    name = next(iter(SHAPES[kind]))
+    values = np.array([1, 3, 16, 100, 4096])
+    together = time.op_time(H200, kind, **SHAPES[kind] | {name: values})[0]
+    alone = [time.op_time(H200, kind, **SHAPES[kind] | {name: v})[0] for v in values]
+    np.testing.assert_allclose(together, np.array(alone), rtol=1e-12)
+    grid = time.op_time(H200, kind, **SHAPES[kind] | {name: values[:, None]})[0]
+    assert grid.shape == (5, 1)
+
+
+def test_what_cannot_be_is_refused():
+    with pytest.raises(BadValue) as caught:
+        time.op_time(hardware.find("h100"), "gemm", "nvfp4", **SHAPES["gemm"])
+    assert "nearest: fp8" in caught.value.known
+    assert time.op_time(hardware.find("b200"), "gemm", "nvfp4", **SHAPES["gemm"])[0] > 0
+    for wrong in (
+        {"m": -1, "n": 1, "k": 1},
+        {"m": np.nan, "n": 1, "k": 1},
+        {"m": 1, "n": 1},
+        {"m": 1, "n": 1, "k": 1, "q": 1},
+    ):
+        with pytest.raises(BadValue):
+            time.op_time(H200, "gemm", **wrong)
+    with pytest.raises(BadValue, match="unknown kind"):
+        time.op_time(H200, "gem", m=1)
+
+
+def test_narrow_weights_are_read_faster():
+    shape = {"m": 1, "n": 16384, "k": 16384}
+    assert (
+        time.op_time(H200, "gemm", weights="int4", **shape)[0] < 0.5 * time.op_time(H200, "gemm", **shape)[0]
+    )
+
+
+def test_counts():
+    assert experts_hit(1, 128, 8) == pytest.approx(8)
+    assert experts_hit(10**6, 128, 8) == pytest.approx(128)
+    d = {"q_len": np.array(4.0), "kv_len": np.array(4.0), "window": np.array(0.0), "causal": np.array(1.0)}
+    assert pairs(d) == 1 + 2 + 3 + 4
+    assert pairs(d | {"window": np.array(2.0)}) == 1 + 2 + 2 + 2
+    assert pairs(d | {"kv_len": np.array(9.0), "window": np.array(2.0)}) == 8
+    assert pairs(d | {"causal": np.array(0.0)}) == 16
+
+
+def test_collectives():
+    assert time.collective(H200, "all_reduce", 1e6, 1) == 0
+    assert time.collective(H200, "all_reduce", 2e6, 8) > time.collective(H200, "all_reduce", 1e6, 8)
+    across = time.collective(H200, "all_reduce", 1e8, 8, across_nodes=True)
+    assert across > time.collective(H200, "all_reduce", 1e8, 8)
+    with pytest.raises(BadValue, match="unknown collective"):
+        time.collective(H200, "all_reduced", 1e6, 8)
+    with pytest.raises(BadValue, match="no link"):
+        time.collective(hardware.find("m4"), "all_reduce", 1e6, 2)
+    with pytest.raises(BadValue):
+        time.collective(H200, "all_reduce", -1, 8)
+
+
+def test_a_table_gives_back_what_it_was_made_of():
+    nodes = ((0.0, 1.0, 2.0), (0.0, 2.0, 4.0))
+    x, y = (a.ravel() for a in np.meshgrid([1, 2, 4], [1, 4, 16], indexing="ij"))
+    miss = 0.05 * np.log2(x) - 0.02 * np.log2(y)
+    stored = tables.build(nodes, (x, y), miss, rounds=60)
+    table = np.where(stored == constants.EMPTY, np.nan, stored / constants.SCALE)
+    np.testing.assert_allclose(tables.correction(table, nodes, (x, y)), miss, atol=0.03)
+    assert np.isnan(tables.correction(table, nodes, (np.array(64.0), np.array(1.0))))
+
+
+def test_constants_are_within_their_bounds():
+    for name, devices in constants.fitted().items():
+        if name.split()[0] not in families.FAMILIES:
+            continue
+        for device, entry in devices.items():
+            assert entry["rows"] > 0 and device in hardware.names()
+            assert set(entry["constants"]) == set(families.family(name).start)
+
+
+def test_no_heavy_imports():
+    heavy = ("pandas", "torch", "sympy", "scipy")
+    code = (
+        f"import sys, cutaway.predict.time, cutaway.hardware; print([m for m in {heavy} if m in sys.modules])"
+    )
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        == "[]"
+    )
