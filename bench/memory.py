@@ -88,7 +88,7 @@ def cache_rows(entry, w):
         return
     for length in LENGTHS:
         for tp in CUTS:
-            if divides(w, tp):
+            if divides(w, tp) and length <= (w.max_positions or length):
                 ours = state_bytes(w, length, Parallel(tp=tp), BF16)
                 yield f"cache of {length} tokens, tp {tp}", ours, form(length, tp)
 

@@ -38,6 +38,12 @@ EXAMPLES = {
         "cost llama-3.1-8b -o llama.json",
         "cost llama.json --set batch_size=4,seq_len=512 -o llama.md",
     ],
+    "predict": [
+        "predict llama-3.1-8b --hardware h100 --batch 8 --prompt 2048 --output 256",
+        "predict deepseek-v3 --hardware h200 --tp 8 --concurrency 64 --engine sglang",
+        "predict llama-3.1-70b --hardware a100 --weights int4 --kv fp8 --explain -o answer.md",
+    ],
+    "compare": ["compare llama-3.1-8b llama-3.1-8b,weights=fp8 --hardware h100"],
     "verify": [
         "verify report.md --source path/to/repository",
         "verify report.json --source path/to/repository --commit HEAD",

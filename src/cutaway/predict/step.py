@@ -378,11 +378,17 @@ def _formula(value: Formula | int) -> Formula:
 
 
 def _name(op: Op) -> str:
-    return {
-        "qkv": "queries, keys, values", "column": "projection by columns", "row": "projection by rows",
-        "expert_column": "experts, first projection", "expert_row": "experts, second projection", "lm_head": "logits",
-        "embedding": "embedding", "router": "choice of experts", "attention": "attention", "state": "recurrence",
-        "norm": "norm and residual", "activation": "activation", "replicated": "projection on every device",
-    }.get(op.role, op.role) if op.kind not in ("elementwise", "other", "conv") or op.role == "activation" else (
-        "memory-bound chain" if op.kind == "elementwise" else op.kind
-    )  # fmt: skip
+    """What it is, in words: a projection by its part, everything else by its kind where the part says too little."""
+    if op.kind in ("other", "conv"):
+        return {"other": "not classified", "conv": "convolution"}[op.kind]
+    if op.role == "replicated" and op.kind != "gemm":
+        return {"norm": "norm and residual", "gather": "moving rows"}.get(op.kind, "memory-bound chain")
+    return NAMES_OF_ROLES.get(op.role, op.role)
+
+
+NAMES_OF_ROLES = {
+    "qkv": "queries, keys, values", "column": "projection by columns", "row": "projection by rows",
+    "expert_column": "experts, first projection", "expert_row": "experts, second projection", "lm_head": "logits",
+    "embedding": "embedding", "router": "choice of experts", "attention": "attention", "state": "recurrence",
+    "norm": "norm and residual", "activation": "activation", "replicated": "projection on every device",
+}  # fmt: skip
