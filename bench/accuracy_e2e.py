@@ -10,8 +10,9 @@ import sys
 from pathlib import Path
 
 import numpy as np
-
 import silicon
+from measured_step import MeasuredStep
+
 from cutaway.errors import CutawayError
 from cutaway.predict import serving
 from cutaway.predict.arrivals import Request
@@ -19,7 +20,6 @@ from cutaway.predict.machine import build
 from cutaway.predict.scheduler import ServerConfig
 from cutaway.predict.simulate import simulate
 from cutaway.predict.table import StepTable
-from measured_step import MeasuredStep
 
 LOW_CONCURRENCY = 8
 RUNS = (  # e2e__<device>_<model>: model, layers, hardware, tp, sequences, blocks where the engine said them
@@ -66,7 +66,9 @@ def closed(rows, machine, step=None) -> serving.Served:
     prompt = np.array([r.prompt for r in rows]) * share
     output = np.array([r.output for r in rows]) * share
     users = np.maximum(np.array([r.concurrency for r in rows]) / machine.copies, 1.0)
-    most = np.maximum(machine.most_sequences(prompt + output) / machine.copies, 1.0)
+    most = machine.most_sequences(prompt + output) / machine.copies
+    # A run that was measured did fit: where our sum leaves no room at all, memory is not taken for a limit.
+    most = np.where(most < 1, np.inf, most)
     return serving.closed_loop(
         step or tabulated(machine.step, users, prompt + output), machine.engine, users, prompt, output,
         most_sequences=most, rounds=silicon.ROUNDS,
@@ -105,21 +107,44 @@ def closed_loops(folder: Path, out: Path | None) -> None:
     m_ttft, m_tpot = (np.array([getattr(r, k) for r in rows]) for k in ("ttft", "tpot"))
     fit = np.array([silicon.is_fit(r) for r in rows])
     low = np.array([r.concurrency / r.dp <= LOW_CONCURRENCY for r in rows])
-    judged = ~fit
-    print(f"silicon_sample: {len(rows)} aggregated rows, {judged.sum()} judged, {fit.sum()} seen by fits ({silicon.FIT_SYSTEM})")
+    guesses = np.array([r.guesses for r in rows])
+    judged = np.array([r.system != silicon.FIT_SYSTEM for r in rows])
+    print(
+        f"{guesses.sum()} rows guess tokens: less than {silicon.GUESSES} of the TPOT of the same configuration and release"
+    )
+    print(
+        f"silicon_sample: {len(rows)} aggregated rows, {judged.sum()} judged, {fit.sum()} seen by fits ({silicon.FIT_SYSTEM})"
+    )
     for reason, count in {**left, **reasons}.items():
         print(f"  left out, {count} rows: {reason}")
-    for kind, got, want, chosen in (("TPOT", tpot, m_tpot, judged), ("TTFT, low concurrency", ttft, m_ttft, judged & low)):
-        groups = {"judged, all": chosen, "fitted on": fit if kind == "TPOT" else fit & low}
+    for kind, got, want, chosen in (
+        ("TPOT", tpot, m_tpot, judged),
+        ("TTFT, low concurrency", ttft, m_ttft, judged & low),
+    ):
+        groups = {"judged, all": chosen, "judged, one token a step": chosen & ~guesses}
+        groups |= {"fitted on": fit if kind == "TPOT" else fit & low}
+        chosen = chosen & ~guesses
         for key in ("engine", "system", "model", "quant"):
             for name in sorted({getattr(r, key) for r in rows}):
-                groups[f"  {key} {Path(name).stem}"] = chosen & np.array([getattr(r, key) == name for r in rows])
+                groups[f"  {key} {Path(name).stem}"] = chosen & np.array(
+                    [getattr(r, key) == name for r in rows]
+                )
         for r in rows:
             name = f"    {Path(r.model).stem} {r.system} {r.engine} {r.quant}"
             if name not in groups:
-                same = [(o.model, o.system, o.engine, o.quant) == (r.model, r.system, r.engine, r.quant) for o in rows]
+                same = [
+                    (o.model, o.system, o.engine, o.quant) == (r.model, r.system, r.engine, r.quant)
+                    for o in rows
+                ]
                 groups[name] = chosen & np.array(same)
-        table(kind, {name: (got[mask], want[mask]) for name, mask in groups.items() if (mask & np.isfinite(got)).any()})
+        table(
+            kind,
+            {
+                name: (got[mask], want[mask])
+                for name, mask in groups.items()
+                if (mask & np.isfinite(got)).any()
+            },
+        )
     if out:
         _write(out / "closed_loop.csv", rows, ttft, tpot, fit)
         _plot(out / "closed_loop.png", rows, tpot, m_tpot, judged)
@@ -128,7 +153,9 @@ def closed_loops(folder: Path, out: Path | None) -> None:
 def timed_runs(folder: Path) -> None:
     """The runs with per-request timestamps, by simulation: with predicted step times, and with measured layer times."""
     folder = folder / "llmservingsim"
-    print(f"\n{'runs with timestamps':<36} {'step times':<10} {'TPOT %':>8} {'TTFT %':>8} {'tokens/s %':>10} {'seconds':>8}")
+    print(
+        f"\n{'runs with timestamps':<36} {'step times':<10} {'TPOT %':>8} {'TTFT %':>8} {'tokens/s %':>10} {'seconds':>8}"
+    )
     for device, model, layers, hardware, tp, sequences, blocks in RUNS:
         with gzip.open(folder / f"e2e__{device}_{model.split('/')[1]}.requests.jsonl.gz", "rt") as file:
             measured = [json.loads(line) for line in file]
@@ -138,7 +165,11 @@ def timed_runs(folder: Path) -> None:
         held = machine.capacity - machine.weights - machine.fixed
         room = blocks or int(held / float(machine.cache(16)))
         for name in ("predicted", "measured"):
-            step = machine.step if name == "predicted" else MeasuredStep(folder, device, model, layers=layers, tp=tp)
+            step = (
+                machine.step
+                if name == "predicted"
+                else MeasuredStep(folder, device, model, layers=layers, tp=tp)
+            )
             if name == "measured" and tp > 1:
                 continue  # the tables hold one device's share, without communication
             begin = _clock()
@@ -150,12 +181,16 @@ def timed_runs(folder: Path) -> None:
             summary = got.summary()
             have = summary["tpot_s"]["mean"], summary["ttft_s"]["mean"], summary["throughput_tokens_per_s"]
             diff = [(h / w - 1) * 100 for h, w in zip(have, wanted, strict=True)]
-            print(f"{device + ' ' + model:<36} {name:<10} {diff[0]:>+8.1f} {diff[1]:>+8.1f} {diff[2]:>+10.1f} {seconds:>8.2f}")
+            print(
+                f"{device + ' ' + model:<36} {name:<10} {diff[0]:>+8.1f} {diff[1]:>+8.1f} {diff[2]:>+10.1f} {seconds:>8.2f}"
+            )
 
 
 def _of_run(measured) -> tuple[float, float, float]:
     tpot = [
-        (r["last_token_ts"] - r["first_token_ts"]) / (r["output_toks"] - 1) for r in measured if r["output_toks"] > 1
+        (r["last_token_ts"] - r["first_token_ts"]) / (r["output_toks"] - 1)
+        for r in measured
+        if r["output_toks"] > 1
     ]
     ttft = [r["first_token_ts"] - r["queued_ts"] for r in measured]
     span = max(r["last_token_ts"] for r in measured) - min(r["queued_ts"] for r in measured)
@@ -196,7 +231,11 @@ def _plot(path: Path, rows, got, want, judged) -> None:
     axes.plot(ends, ends, "k-", lw=1)
     for factor in (0.8, 1.25):
         axes.plot(ends, ends * factor, "k:", lw=0.8)
-    axes.set(xlabel="measured TPOT, ms", ylabel="predicted TPOT, ms", title="Closed loops, judged rows (dotted: 0.8 and 1.25)")
+    axes.set(
+        xlabel="measured TPOT, ms",
+        ylabel="predicted TPOT, ms",
+        title="Closed loops, judged rows (dotted: 0.8 and 1.25)",
+    )
     axes.legend()
     figure.savefig(path, dpi=130)
 

@@ -16,7 +16,7 @@ COLUMNS = (
     "batch", "prompt", "output", "ttft_s", "tpot_s", "throughput_tokens_per_s", "memory_bytes", "fits",
     "usd_per_million_tokens", "joules_per_token",
 )  # fmt: skip
-_CACHE_NODES = 48
+_MANY, _FEW = 20, 6  # nodes of sizes that change the kernels, and of lengths in which time is nearly linear
 
 
 def static_grid(
@@ -24,15 +24,23 @@ def static_grid(
 ) -> dict[str, np.ndarray]:
     """Columns of equal length, one row per point: batches that start and end together.
 
-    TPOT is read between nodes of the cache's length, 48 of them or fewer over the range; the step is nearly linear in it.
+    Steps are computed at a few dozen batches, tokens and lengths and read between; up to 20 batches and 6 lengths are exact.
     """
     b, p, o = (np.asarray(v, float) for v in (batches, prompts, outputs))
-    ttft = serving.static(machine.step, b[:, None], p[None, :], 1.0).ttft + machine.engine.request
+    tokens = b[:, None] * p[None, :]
+    whole, each = _nodes(tokens, _MANY), _nodes(p, _FEW)
+    prefill = machine.step(whole[:, None], (each[None, :] - whole[:, None]) / 2, 0.0, 0.0)
+    across, along = _between(whole, tokens), _between(each, np.broadcast_to(p, tokens.shape))
+    ttft = _read(prefill, across, along) + machine.engine.request
     middle = p[:, None] + np.maximum(o[None, :] - 1, 1) / 2
-    nodes = _nodes(middle)
-    steps = np.broadcast_to(machine.step(0.0, 0.0, b[:, None], nodes[None, :]), (len(b), len(nodes)))
-    low = np.clip(np.searchsorted(nodes, middle, side="right") - 1, 0, len(nodes) - 2)
-    part = (middle - nodes[low]) / (nodes[low + 1] - nodes[low])
+    sizes, caches = _nodes(b, _MANY), _nodes(middle, _FEW)
+    steps = np.broadcast_to(
+        machine.step(0.0, 0.0, sizes[:, None], caches[None, :]), (len(sizes), len(caches))
+    )
+    # First to the asked batches, then along the cache: the large array is made once, by two products.
+    low, part = _between(sizes, b)
+    steps = steps[low] * (1 - part)[:, None] + steps[low + 1] * part[:, None]
+    low, part = _between(caches, middle)
     tpot = steps[:, low] * (1 - part) + steps[:, low + 1] * part
     total = ttft[:, :, None] + np.maximum(o - 1, 0) * tpot
     return _columns(machine, b, p, o, np.broadcast_to(ttft[:, :, None], tpot.shape), tpot, total)
@@ -70,8 +78,30 @@ def _columns(
     return {name: np.broadcast_to(value, shape).ravel() for name, value in zip(COLUMNS, values, strict=True)}
 
 
-def _nodes(middle: np.ndarray) -> np.ndarray:
-    distinct = np.unique(middle)
-    if len(distinct) <= _CACHE_NODES:
-        return distinct if len(distinct) > 1 else np.append(distinct, distinct + 1)
-    return np.unique(np.geomspace(max(distinct[0], 1), distinct[-1], _CACHE_NODES))
+def _nodes(values: np.ndarray, most: int) -> np.ndarray:
+    """The values themselves if they are few, else `most` nodes over them, powers of two among them: there kernels change
+    their tiles."""
+    distinct = np.unique(values)
+    if len(distinct) == 1:
+        return np.append(distinct, distinct + 1)
+    if len(distinct) <= most:
+        return distinct
+    low, high = distinct[0], distinct[-1]
+    powers = 2.0 ** np.arange(np.ceil(np.log2(low)), np.floor(np.log2(high)) + 1)
+    return np.unique(np.concatenate([np.geomspace(low, high, most), powers if len(powers) < most else []]))
+
+
+def _between(nodes: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(the node below, the share of the way to the next)."""
+    low = np.clip(np.searchsorted(nodes, values, side="right") - 1, 0, len(nodes) - 2)
+    return low, (values - nodes[low]) / (nodes[low + 1] - nodes[low])
+
+
+def _read(
+    table: np.ndarray, first: tuple[np.ndarray, np.ndarray], second: tuple[np.ndarray, np.ndarray]
+) -> np.ndarray:
+    """The table between its nodes, linear in both directions."""
+    (i, a), (j, b) = first, second
+    near = table[i, j] * (1 - b) + table[i, j + 1] * b
+    far = table[i + 1, j] * (1 - b) + table[i + 1, j + 1] * b
+    return near * (1 - a) + far * a
