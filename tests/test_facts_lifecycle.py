@@ -98,7 +98,8 @@ def test_a_batch_program_loops_without_threads_or_shutdown():
 def test_the_parts_of_a_network_are_not_starts():
     tree = {
         "m.py": "import torch.nn as nn\nclass A(nn.Module):\n    def __init__(self):\n        self.b = B()\n"
-        "        self.c = C()\n        self.d = D()\nclass B(nn.Module):\n    pass\nclass C(nn.Module):\n    pass\nclass D(nn.Module):\n    pass\n"
+        "        self.c = C()\n        self.d = D()\nclass B(nn.Module):\n    pass\n"
+        "class C(nn.Module):\n    pass\nclass D(nn.Module):\n    pass\n"
     }
     assert life(tree)["startup"] == []
 
