@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import nn
 
+from cutaway.errors import ForwardRaised
 from cutaway.formula import sym
 from cutaway.model import Analysis
 from cutaway.trace.analyse import analyse_module
@@ -53,6 +55,14 @@ class Compressed(nn.Module):
         return x @ seen.transpose(1, 2)
 
 
+class Picked(Compressed):
+    """Rows picked by values that no trace has."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.rows(x)
+        return x[x.sum(-1) > 0]
+
+
 def analysed(kind: type[nn.Module], **values: int) -> Analysis:
     with torch.device("meta"):
         model = kind().eval()
@@ -74,6 +84,12 @@ def test_no_chunk_at_all_is_a_condition() -> None:
     many = analysed(Compressed)
     assert f"(floor(seq_len / {CHUNK})) > 1" in many.valid_when
     assert not [c for c in many.valid_when if c.startswith("seq_len <")]
+
+
+def test_rows_picked_by_unknown_values_are_said_to_be() -> None:
+    with pytest.raises(ForwardRaised, match="asks for the value of a tensor") as caught:
+        analysed(Picked)
+    assert "test_regimes.py" in str(caught.value.where)
 
 
 def test_sizes_that_a_call_names_are_those_and_no_others_of_their_value() -> None:

@@ -206,6 +206,8 @@ class OpMode(TorchDispatchMode):
                     **kwargs,
                     "device": _META,
                 }  # a host tensor in a traced forward is symbolic like the others
+            if info.name == "index" and any(t.dtype == torch.bool for t in _tensors_in(args[1])):
+                raise DataDependent("index by a mask", recorder.where(sys._getframe(2)))
             out = func(*args, **kwargs)
         self._note(func, info, args, kwargs, tensors, out, shadow)
         return out
