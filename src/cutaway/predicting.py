@@ -150,9 +150,11 @@ class Prediction:
     @property
     def definitions(self) -> Mapping[str, str]:
         """What each figure means in this regime."""
-        from cutaway.predict import money, serving, simulate
+        from cutaway.predict import money, serving
 
         if self.regime == "arrivals":
+            from cutaway.predict import simulate
+
             return dict(simulate.DEFINITIONS) | money.DEFINITIONS
         return {name: said[self.regime] for name, said in serving.DEFINITIONS.items()} | money.DEFINITIONS
 
