@@ -5,6 +5,8 @@ import re
 import pytest
 
 from cutaway.facts.components import CONCEPTS, find_components
+from cutaway.facts.corpus import Corpus
+from cutaway.facts.kinship import Kinship
 from cutaway.facts.llm import llm_verdict
 from cutaway.facts.roles import role_of
 from cutaway.facts.vocabulary import Vocabulary, spellings
@@ -630,3 +632,69 @@ def test_texts_are_read_in_one_go_where_the_source_can():
     memory = Many(PYTHON)
     assert find_components(Program(memory, memory)) == find_components(program(PYTHON))
     assert "lumen/planner.py" in memory.asked and len(memory.asked) == len(set(memory.asked))
+
+
+SHARED = """
+class {name}({base}):
+    def sample(self, logits, temperature, top_p):
+        probs = softmax(logits / temperature)
+        kept = probs.cumsum(-1) < top_p
+        return multinomial(probs * kept)
+"""
+
+
+def test_the_shared_method_leads_the_one_that_overrides_it():
+    files = {
+        "lumen/draw.py": SHARED.format(name="TokenSampler", base=""),
+        "lumen/draw_b.py": SHARED.format(name="SecondSampler", base="TokenSampler"),
+        "lumen/draw_c.py": SHARED.format(name="ThirdSampler", base="SecondSampler"),
+    }
+    corpus = Corpus(program(files), [])
+    kinship = Kinship(corpus)
+    methods = {e.container: e for e in corpus.by_name["sample"]}
+    assert {name for name, method in methods.items() if kinship.overrides(method)} == {
+        "SecondSampler",
+        "ThirdSampler",  # of a base's base, too
+    }
+    assert [kinship.heirs_of(methods[n]) for n in ("TokenSampler", "SecondSampler", "ThirdSampler")] == [
+        1,
+        1,
+        0,
+    ]
+    assert first(find_components(program({**PYTHON, **files})), "sampler")[0] != "lumen/draw_c.py"
+
+
+def test_of_twins_the_one_that_the_loop_reaches_leads():
+    body = """
+def sample(logits, temperature, top_p):
+    probs = softmax(logits / temperature)
+    return multinomial(probs)
+"""
+    loop = """
+from lumen import second
+
+def generate_loop(model, tokens, max_new_tokens):
+    while len(tokens) < max_new_tokens:
+        logits = model.forward(tokens)
+        tokens.append(second.sample(logits, 1.0, 0.9))
+    return tokens
+
+def weigh(model, kv_cache, n_heads, top_k, lm_head):
+    return model.prefill(kv_cache, n_heads, top_k, lm_head)
+"""
+    files = {
+        "lumen/__init__.py": "",
+        "lumen/first.py": body,
+        "lumen/second.py": body,
+        "lumen/engine.py": loop,
+    }
+    found = find_components(program(files))
+    assert first(found, "runtime_loop") == ("lumen/engine.py", "generate_loop")
+    assert first(found, "sampler") == ("lumen/second.py", "sample")
+    assert any(e.text == "the main loop reaches it" for e in found["sampler"].candidates[0].evidence)
+
+
+def test_a_folder_under_a_licence_of_its_own_is_the_work_of_others():
+    files = {"a.py": "x = 1", "LICENSE": "ours", "lib/LICENSE": "theirs", "lib/b.py": "x = 1"}
+    corpus = Corpus(program({**files, "crate/LICENSE": "ours ", "crate/c.py": "x = 1"}), [])
+    assert [corpus.of_others(p) for p in ("a.py", "lib/b.py", "crate/c.py")] == [False, True, False]

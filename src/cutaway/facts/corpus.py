@@ -219,12 +219,12 @@ class Corpus:
     def _foreign(self) -> tuple[str, ...]:
         """The folders under another licence than the repository's, which others therefore wrote."""
         licences: dict[str, set[str]] = defaultdict(set)
-        for file in getattr(self.program.source, "files", ()):
-            folder, _, name = file.path.rpartition("/")
+        for path in self.program.paths:
+            folder, _, name = path.rpartition("/")
             if _LICENCE.match(name):
-                licences[folder].add(file.key)
+                licences[folder].add("".join(self.program.text(path).split()))
         own = licences.get("", set())
-        return tuple(f"{folder}/" for folder, keys in licences.items() if own and folder and not keys & own)
+        return tuple(f"{folder}/" for folder, texts in licences.items() if own and folder and not texts & own)
 
     def of_others(self, path: str) -> bool:
         """Does a file stand in a library that this repository carries along under its own licence?"""

@@ -1,0 +1,136 @@
+# What the relatives of a candidate say about it: the base that many derive from is the place to look and its one override
+# seldom is; of a class and its method one stands for both; and what the main loop reaches is alive.
+"""`Kinship`: heirs, bases, holders and callers."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from functools import cached_property
+
+from cutaway.facts.concept import CALLABLE, TYPE, Concept
+from cutaway.facts.corpus import Corpus, Entity, Scored
+from cutaway.read.resolve.paths import Node, Ways
+
+__all__ = ["Kinship"]
+
+_NAME = re.compile(r"[A-Za-z_]\w*")
+_NOT_BASES = {
+    *("public", "private", "protected", "virtual", "final", "struct"),
+    *("class", "typename", "std", "dyn", "pub"),
+}
+LIVE = 0.75  # points for what the loop reaches
+CONTEST, REACH = 12, 1500  # candidates and definitions that are looked at for it
+GENERATIONS = 4  # how far up bases are followed
+_SAYS_LITTLE = 8  # identifiers of a body that only declares or passes on
+
+
+class Kinship:
+    """Questions about one corpus; each is answered from tables that are made when first asked for."""
+
+    def __init__(self, corpus: Corpus):
+        self.corpus = corpus
+        self._known_elders: dict[str, set[str]] = {}
+        self._live: set[Node] | None = None
+
+    @cached_property
+    def heirs(self) -> dict[str, set[tuple[str, str]]]:
+        """Name of a class -> the classes (path, name) that derive from it directly."""
+        table: dict[str, set[tuple[str, str]]] = defaultdict(set)
+        for entity in self.corpus.entities:
+            if entity.definition.kind in TYPE:
+                for base in set(self.bases(entity)) - {entity.local}:
+                    table[base].add((entity.path, entity.definition.name))
+        return table
+
+    def bases(self, entity: Entity) -> list[str]:
+        """The names of what a class derives from, without their modules and arguments."""
+        found = []
+        for text in entity.definition.bases:
+            names = [n for n in _NAME.findall(re.sub(r"[<(\[].*", "", text)) if n not in _NOT_BASES]
+            if names:
+                found.append(names[-1])
+        return found
+
+    def heirs_of(self, entity: Entity) -> int:
+        """How many classes derive from this class, or from the class that this is a method of."""
+        name = entity.local if entity.definition.kind in TYPE else entity.container.rpartition(".")[2]
+        return len(self.heirs.get(name, ()))
+
+    def overrides(self, entity: Entity) -> bool:
+        """Is this a method that a base of its class, in this repository, has a body for?"""
+        if entity.definition.kind not in CALLABLE or not entity.container:
+            return False
+        elders = self._elders(entity.container) - {entity.container.rpartition(".")[2]}
+        return any(
+            other.container.rpartition(".")[2] in elders and self._says(other)
+            for other in self.corpus.by_name.get(entity.local, ())
+        )
+
+    def _elders(self, name: str) -> set[str]:
+        """The names of all that a class (by its whole name) derives from, as far as they stand in this repository."""
+        if name not in self._known_elders:
+            found: set[str] = set()
+            classes = [e for e in self._classes(name) if e.definition.name == name]
+            for _ in range(GENERATIONS):
+                bases = {base for entity in classes for base in self.bases(entity)} - found
+                found |= bases
+                classes = [entity for base in sorted(bases) for entity in self._classes(base)]
+            self._known_elders[name] = found
+        return self._known_elders[name]
+
+    def _classes(self, name: str) -> list[Entity]:
+        local = name.rpartition(".")[2]
+        return [e for e in self.corpus.by_name.get(local, ()) if e.definition.kind in TYPE]
+
+    def weigh(self, concept: Concept, final: list[Scored]) -> None:
+        """Raise what is shared, lower what overrides it, and let one of a class and its own method lead."""
+        for scored in final:
+            if heirs := self.heirs_of(scored.entity):
+                scored.score += min(1.5, 0.5 * math.log2(1 + heirs))
+            if concept.key != "model_definition" and self.overrides(scored.entity):
+                scored.score *= 0.85
+        favoured = concept.kinds.get("class", 0) - concept.kinds.get("function", 0)
+        by_name = {(s.entity.path, s.entity.definition.name): s for s in final}
+        for scored in final:
+            holder = by_name.get((scored.entity.path, scored.entity.container))
+            if holder is None or holder.entity.definition.kind not in TYPE:
+                continue
+            if favoured >= 0 and 0.7 * scored.score <= holder.score < scored.score:
+                holder.score = (
+                    scored.score + 0.01
+                )  # a thing is its class, however well one of its methods is described
+            elif favoured < 0 and 0.95 * holder.score <= scored.score <= holder.score:
+                scored.score = holder.score + 0.01  # what is done is in the method
+
+    def prefer_live(self, final: list[Scored], loops: Sequence[Scored]) -> None:
+        """Raise the best candidates that the main loop calls, directly or not: of twins, the one that runs."""
+        best = sorted(final, key=lambda s: -s.score)[:CONTEST]
+        if len(best) < 2 or best[0].score - best[1].score > LIVE:
+            return  # no contest
+        reached = self._reached(loops)
+        for scored in best:
+            entity = scored.entity
+            if (entity.path, entity.definition.name) in reached:
+                scored.score += LIVE
+                scored.notes.append("the main loop reaches it")
+
+    def _reached(self, loops: Sequence[Scored]) -> set[Node]:
+        """The definitions that the first of the loops lead to, and the classes whose methods those are."""
+        if self._live is None:
+            roots: list[Node] = []
+            for entity in (scored.entity for scored in loops[:3]):
+                name = entity.definition.name
+                methods = (
+                    [f"{name}.{m}" for m in entity.members] if entity.definition.kind in TYPE else [name]
+                )
+                roots += [(entity.path, m) for m in methods if self.corpus.program.definition(entity.path, m)]
+            found = set(Ways(self.corpus.program).search(roots, most=REACH)) if roots else set()
+            self._live = found | {(path, symbol.rpartition(".")[0]) for path, symbol in found}
+        return self._live
+
+    def _says(self, entity: Entity) -> bool:
+        flags = entity.definition.flags
+        return "declaration" not in flags and "abstract" not in flags and entity.size >= _SAYS_LITTLE
