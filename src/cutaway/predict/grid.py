@@ -29,7 +29,9 @@ def static_grid(
     b, p, o = (np.asarray(v, float) for v in (batches, prompts, outputs))
     tokens = b[:, None] * p[None, :]
     whole, each = _nodes(tokens, _MANY), _nodes(p, _FEW)
-    prefill = machine.step(whole[:, None], (each[None, :] - whole[:, None]) / 2, 0.0, 0.0)
+    prefill = np.broadcast_to(
+        machine.step(whole[:, None], (each[None, :] - whole[:, None]) / 2, 0.0, 0.0), (len(whole), len(each))
+    )
     across, along = _between(whole, tokens), _between(each, np.broadcast_to(p, tokens.shape))
     ttft = _read(prefill, across, along) + machine.engine.request
     middle = p[:, None] + np.maximum(o[None, :] - 1, 1) / 2
