@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
 from cutaway.predict.time.constants import EMPTY, SCALE
@@ -12,17 +14,12 @@ from cutaway.predict.time.work import Array
 
 def correction(table: Array, nodes: tuple[tuple[float, ...], ...], values: tuple[Array, ...]) -> Array:
     """log(measured / calibrated) where all nodes around were measured, else NaN. `values` are sizes that broadcast."""
-    values = np.broadcast_arrays(*(np.asarray(v, float) for v in values))
-    corners = _corners(nodes, [v.ravel() for v in values])
-    total = np.zeros(values[0].size)
-    for index, weight in corners:
-        # A corner without weight may be empty.
-        total += np.where(weight > 1e-9, weight * table[index], 0.0)
-    inside = np.ones(values[0].size, bool)
-    for axis, value in zip(nodes, values, strict=True):
-        at = _logarithm(value.ravel())
-        inside &= (at >= axis[0] - 1e-6) & (at <= axis[-1] + 1e-6)
-    return np.where(inside, total, np.nan).reshape(values[0].shape)
+    values = np.broadcast_arrays(*values)
+    shape = values[0].shape
+    places, weights, inside = _corners(nodes, [v.ravel() for v in values], table.shape)
+    # A corner without weight may be empty.
+    parts = np.where(weights > 1e-9, weights * table.ravel()[places], 0.0)
+    return np.where(inside, parts.sum(axis=0), np.nan).reshape(shape)
 
 
 def build(
@@ -30,18 +27,21 @@ def build(
 ) -> Array:
     """The table, as stored, whose interpolation is nearest to `miss`: each round spreads what is left on the nodes."""
     shape = tuple(len(axis) for axis in nodes)
-    corners = _corners(nodes, [np.asarray(v, float).ravel() for v in values])
-    weights = np.zeros(shape)
-    for index, weight in corners:
-        np.add.at(weights, index, weight**2)
-    table = np.zeros(shape)
+    places, weights, _ = _corners(nodes, [np.asarray(v, float).ravel() for v in values], shape)
+    count = int(np.prod(shape))
+
+    def spread(what: Array) -> Array:
+        return np.bincount(places.ravel(), what.ravel(), minlength=count)
+
+    squared = weights**2
+    total, table = spread(squared), np.zeros(count)
     for _ in range(rounds):
-        left = miss - sum(weight * table[index] for index, weight in corners)
-        step = np.zeros(shape)
-        for index, weight in corners:
-            np.add.at(step, index, weight**2 * left)
-        table += step / (weights + 0.25)  # a little drawn to zero: one row alone is not believed in full
-    table = _filled(np.where(weights > 0.05, table, np.nan))
+        left = miss - (weights * table[places]).sum(axis=0)
+        table += spread(squared * left) / (
+            total + 0.25
+        )  # drawn to zero: one row alone is not believed in full
+    table, total = table.reshape(shape), total.reshape(shape)
+    table = _filled(np.where(total > 0.05, table, np.nan))
     stored = np.clip(np.round(table * SCALE), -127, 127)
     return np.where(np.isnan(stored), EMPTY, stored).astype(np.int8)
 
@@ -63,23 +63,22 @@ def _filled(table: Array, rounds: int = 2) -> Array:
 
 
 def _corners(
-    nodes: tuple[tuple[float, ...], ...], values: list[Array]
-) -> list[tuple[tuple[Array, ...], Array]]:
-    """(index into the table, weight) of each corner of the cells that `values` lie in."""
-    found: list[tuple[tuple[Array, ...], Array]] = [((), np.ones(len(values[0])))]
-    for axis, value in zip(nodes, values, strict=True):
-        edges, at = np.asarray(axis), _logarithm(value)
-        low = np.clip(np.searchsorted(edges, at, side="right") - 1, 0, max(len(edges) - 2, 0))
-        high = np.minimum(low + 1, len(edges) - 1)
-        width = np.where(high > low, edges[high] - edges[low], 1.0)
-        part = np.clip((at - edges[low]) / width, 0.0, 1.0)
-        found = [
-            ((*index, place), weight * share)
-            for index, weight in found
-            for place, share in ((low, 1 - part), (high, part))
-        ]
-    return found
+    nodes: tuple[tuple[float, ...], ...], values: list[Array], shape: tuple[int, ...]
+) -> tuple[Array, Array, Array]:
+    """(places in the flat table, weights) of the corners of the cells that `values` lie in, [corners, values], and
+    whether they lie within the axes."""
+    places = np.zeros((1, len(values[0])), dtype=np.intp)
+    weights, inside = np.ones((1, len(values[0]))), np.ones(len(values[0]), bool)
+    for axis, value, size in zip(nodes, values, shape, strict=True):
+        edges, at = _array(axis), np.log2(np.maximum(value, 1e-9))
+        inside &= (at >= axis[0] - 1e-6) & (at <= axis[-1] + 1e-6)
+        low = np.minimum(np.maximum(np.searchsorted(edges, at, side="right") - 1, 0), size - 2)
+        part = np.minimum(np.maximum((at - edges[low]) / (edges[low + 1] - edges[low]), 0.0), 1.0)
+        places = np.concatenate([places * size + low, places * size + low + 1])
+        weights = np.concatenate([weights * (1 - part), weights * part])
+    return places, weights, inside
 
 
-def _logarithm(value: Array) -> Array:
-    return np.log2(np.maximum(value, 1e-9))
+@cache
+def _array(axis: tuple[float, ...]) -> Array:
+    return np.asarray(axis)

@@ -45,21 +45,16 @@ def op_time(
     bits, peak = _bits(name, weights, cache), hw.peak(name)
     if tier == SPEED_OF_LIGHT:
         return _roofline(hw, kind, d, bits, peak)
-    seconds, tier_used, why = None, "", ""
-    for few in _phases(kind, d):
-        found_family = family_of(
-            kind,
-            _constants_dtype(kind, dtype, weights, cache),
-            few,
-            bool(np.any(d["causal"] > 0)) if "causal" in d else True,
-        )
-        time, used, words = _known(hw, found_family, kind, d, bits, peak, tier, looped, without)
-        mine = _is_few(kind, d) == few
-        seconds = time if seconds is None else np.where(mine, time, seconds)
-        tier_used, why = (
-            (used, words) if not tier_used or TIERS.index(used) < TIERS.index(tier_used) else (tier_used, why)
-        )
-    return seconds, tier_used, why
+    causal = "causal" not in d or bool((d["causal"] > 0).any())
+    measured_as = _constants_dtype(kind, dtype, weights, cache)
+    answers = [
+        _known(hw, family_of(kind, measured_as, few, causal), kind, d, bits, peak, tier, looped, without)
+        for few in _phases(kind, d)
+    ]
+    seconds, used, why = min(answers, key=lambda answer: TIERS.index(answer[1]))
+    if len(answers) == 2:
+        seconds = np.where(_is_few(kind, d), answers[0][0], answers[1][0])
+    return seconds, used, why
 
 
 def _known(
@@ -102,7 +97,9 @@ def _roofline(hw: Hardware, kind: str, d: dict, bits: Bits, peak: float) -> tupl
 def _phases(kind: str, d: dict) -> tuple[bool, ...]:
     """Which of (a few queries, many) occur; other kinds know no phases."""
     few = _is_few(kind, d)
-    return tuple(value for value in (True, False) if np.any(few == value))
+    if few.ndim == 0:
+        return (bool(few),)
+    return tuple(value for value in (True, False) if (few == value).any())
 
 
 def _is_few(kind: str, d: dict) -> np.ndarray:

@@ -56,9 +56,16 @@ def sizes(kind: str, given: dict[str, Any]) -> dict[str, Array]:
         raise BadValue(what, asked=", ".join(given), known=", ".join((*needed, *optional)))
     values = {name: np.asarray(value, dtype=float) for name, value in ({**optional, **given}).items()}
     for name in needed:
-        if not np.all(np.isfinite(values[name])) or np.any(values[name] < 0):
+        if not _countable(values[name]):
             raise BadValue(f"{name} of {kind} must be a number that is not negative", asked=str(given[name]))
     return values
+
+
+def _countable(value: Array) -> bool:
+    """Finite and not negative; nan compares false."""
+    if value.ndim == 0:
+        return 0 <= float(value) < np.inf
+    return value.size == 0 or bool(value.min() >= 0 and value.max() < np.inf)
 
 
 def work(kind: str, d: dict[str, Array], b: Bits) -> tuple[Array, Array]:
