@@ -67,6 +67,20 @@ class Spare(Counted):
         return out
 
 
+class Grouped(Spare):
+    """All experts in one product: rows in the order of their experts, and where each expert's rows end."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        rows = x.view(-1, WIDTH)
+        chosen = self.gate(rows).topk(TOP_K, dim=1).indices.flatten()
+        ends = torch.histc(chosen.int(), EXPERTS, 0, EXPERTS - 1).cumsum(0, dtype=torch.int32)
+        return torch._grouped_mm(rows[chosen.argsort() // TOP_K], self.wide, offs=ends)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wide = nn.Parameter(torch.empty(EXPERTS, WIDTH, 16))
+
+
 def analysed(kind: type[nn.Module], **values: int) -> Analysis:
     with torch.device("meta"):
         model = kind().eval()
@@ -106,3 +120,8 @@ def test_a_class_that_no_choice_sets_is_never_met() -> None:
     assert analysed(Spare).total.matmul_flops == matmuls(TOP_K * TOKENS, TOKENS)
     at = {"batch_size": 1, "seq_len": 3}
     assert analysed(Spare, **at).total.matmul_flops.evaluate(at) == 2 * WIDTH * (EXPERTS * 3 + 3 * 6)
+
+
+def test_products_by_group_are_counted_in_float32_too() -> None:
+    found = analysed(Grouped)
+    assert found.total.matmul_flops == 2 * WIDTH * (EXPERTS + 16 * TOP_K) * TOKENS and found.gaps == ()
