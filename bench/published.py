@@ -18,7 +18,8 @@ MODELS = {
     "llama2-13b": "meta-llama/Llama-2-13b-hf", "llama2-70b": "meta-llama/Llama-2-70b-hf",
     "llama-70b": "meta-llama/Llama-2-70b-hf", "gpt-j-6b": "EleutherAI/gpt-j-6b", "falcon-180b": "tiiuae/falcon-180B",
     "qwen3-32b": "Qwen/Qwen3-32B", "deepseek-r1": "deepseek-ai/DeepSeek-R1", "deepseek-r1/v3": "deepseek-ai/DeepSeek-V3",
-    "kimi-k2.5": silicon.MODELS["moonshotai/Kimi-K2.5"], "minimax-m2.5": "MiniMaxAI/MiniMax-M2.5", "mistral-7b": "mistralai/Mistral-7B-Instruct-v0.3",
+    "kimi-k2.5": silicon.MODELS["moonshotai/Kimi-K2.5"], "minimax-m2.5": "MiniMaxAI/MiniMax-M2.5",
+    "mistral-7b": "mistralai/Mistral-7B-Instruct-v0.3",
 }  # fmt: skip
 DEVICES = {
     "h100": "h100-sxm",

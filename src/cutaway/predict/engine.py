@@ -62,16 +62,8 @@ ENGINES = {
     engine.name: engine
     for engine in (
         Engine("ideal"),
-        Engine("vllm", step=8e-4, sequence=5.5e-6, request=0.051),
-        Engine(
-            "sglang",
-            step=7e-4,
-            sequence=6.5e-6,
-            request=0.051,
-            slowdown=0.95,
-            prefill_slowdown=0.9,
-            mixed=False,
-        ),
+        Engine("vllm", step=7.5e-4, sequence=4.5e-6, request=0.05),
+        Engine("sglang", sequence=4e-6, request=0.051, mixed=False),
         Engine("trtllm", request=0.051),
     )
 }
