@@ -1,0 +1,112 @@
+# `cutaway report` and `cutaway path` on a tiny engine, as a user runs them: the report holds, is the same twice and from
+# another folder, and wrong questions get an answer.
+import json
+import os
+import shutil
+import subprocess
+
+import pytest
+
+import cutaway
+from cutaway.cli import run
+from cutaway.reading import KINDS
+
+ENGINE = {
+    "README.md": "# tiny\n\nA tiny engine that serves one model and shows how a request becomes tokens.\n\n"
+    "## Install\n\n```sh\npip install .\n```\n",
+    "pyproject.toml": '[project]\nname = "tiny"\ndescription = "A tiny engine"\n[project.scripts]\ntiny = "tiny.main:main"\n',
+    "tiny/__init__.py": "from tiny.engine import Engine\n",
+    "tiny/main.py": "import argparse\nfrom tiny.engine import Engine\n\n\ndef main():\n"
+    '    """Serve prompts from the command line."""\n    parser = argparse.ArgumentParser()\n'
+    '    parser.add_argument("--max-batch", type=int, default=8, help="sequences at once")\n'
+    "    args = parser.parse_args()\n    Engine(args.max_batch).generate(['hi'])\n",
+    "tiny/engine.py": "from tiny.model import TinyForCausalLM\nfrom tiny.queueing import Batcher\n\n\nclass Engine:\n"
+    '    """Runs requests to their end."""\n\n    def __init__(self, max_batch):\n        self.batcher = Batcher(max_batch)\n'
+    "        self.model = TinyForCausalLM()\n\n    def generate(self, prompts):\n        for p in prompts:\n"
+    "            self.batcher.waiting.append(p)\n        while self.batcher.has_work():\n            self.step()\n\n"
+    "    def step(self):\n        batch = self.batcher.schedule()\n        logits = self.model(batch)\n"
+    "        return sample(logits, 0.7)\n\n\ndef sample(logits, temperature):\n"
+    '    """Draw the next token."""\n    probs = torch.softmax(logits / temperature, dim=-1)\n'
+    "    return torch.multinomial(probs, 1)\n",
+    "tiny/queueing.py": "from collections import deque\n\n\nclass Batcher:\n    def __init__(self, max_batch):\n"
+    "        self.waiting = deque()\n        self.running = deque()\n        self.max_batch = max_batch\n\n"
+    "    def has_work(self):\n        return bool(self.waiting or self.running)\n\n    def schedule(self):\n"
+    "        while self.waiting and len(self.running) < self.max_batch:\n"
+    "            self.running.append(self.waiting.popleft())\n        return list(self.running)\n",
+    "tiny/model.py": "from torch import nn\n\n\nclass Attention(nn.Module):\n    def forward(self, x):\n        return x\n\n\n"
+    "class TinyForCausalLM(nn.Module):\n    def __init__(self):\n        self.layers = nn.ModuleList("
+    "[Attention() for _ in range(2)])\n\n"
+    "    def forward(self, x):\n        for layer in self.layers:\n            x = layer(x)\n        return x\n",
+}
+
+
+@pytest.fixture
+def engine(tmp_path):
+    return written(tmp_path / "tiny")
+
+
+def written(root):
+    for name, text in ENGINE.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    return root
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("form", ["md", "json"])
+def test_every_report_holds(engine, tmp_path, kind, form, capsys):
+    file = tmp_path / f"{kind}.{form}"
+    assert run(["report", str(engine), "--kind", kind, "--no-cache", "-o", str(file)]) == 0
+    assert run(["verify", str(file), "--source", str(engine)]) == 0, capsys.readouterr().out
+
+
+def test_the_same_files_in_another_folder_give_the_same_bytes(engine, tmp_path):
+    other = written(tmp_path / "elsewhere" / "tiny")
+    for kind in KINDS:
+        one, two = (cutaway.report(str(root), kind=kind, cache=False) for root in (engine, other))
+        assert one.to_json() == two.to_json()
+        assert one.to_markdown() == two.to_markdown()
+
+
+def test_a_commit_is_read_without_a_checkout(engine, tmp_path):
+    who = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
+    env = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+    for args in (["init", "-q"], ["add", "-A"], [*who, "commit", "-qm", "x"]):
+        subprocess.run(["git", *args], cwd=engine, env=env, check=True)
+    bare = tmp_path / "bare"
+    shutil.copytree(engine / ".git", bare)
+    facts = json.loads(cutaway.report(str(bare), commit="HEAD", cache=False).to_json())
+    assert len(facts["repo"]["commit"]) == 40
+    assert any(e["symbol"] == "main" for e in facts["entrypoints"])
+
+
+def test_the_way_of_a_request_is_followed(engine, capsys):
+    assert run(["path", str(engine), "main", "Attention.forward", "--no-cache", "--json"]) == 0
+    hops = json.loads(capsys.readouterr().out)["hops"]
+    assert [h["symbol"] for h in hops] == [
+        "Engine.generate",
+        "Engine.step",
+        "TinyForCausalLM.forward",
+        "Attention.forward",
+    ]
+    assert all(h["call"] and h["origin"] for h in hops)
+
+
+def test_no_way_is_a_finding_and_no_name_an_error(engine, capsys):
+    assert run(["path", str(engine), "sample", "main", "--no-cache"]) == 1
+    assert run(["path", str(engine), "Engine.stepp", "main", "--no-cache"]) == 2
+    assert "Engine.step" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["report", "nowhere"],
+        ["report", ".", "--kind", "poem"],
+        ["report", ".", "--commit", "nonesuch", "--no-cache"],
+    ],
+)
+def test_wrong_questions(argv, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert run(argv) == 2
+    assert "Traceback" not in capsys.readouterr().err
