@@ -1,14 +1,11 @@
-# What the relatives of a candidate say about it: the base that many derive from is the place to look and its one override
-# seldom is; of a class and its method one stands for both; and what the main loop reaches is alive.
-"""`Kinship`: heirs, bases, holders and callers."""
+# What the relatives of a candidate say about it: a method of a shared base is the place to look and its one override seldom
+# is; of a class and its method one stands for both; and what the main loop reaches is alive.
+"""`Kinship`: bases, holders and callers."""
 
 from __future__ import annotations
 
-import math
 import re
-from collections import defaultdict
 from collections.abc import Sequence
-from functools import cached_property
 
 from cutaway.facts.concept import CALLABLE, TYPE, Concept
 from cutaway.facts.corpus import Corpus, Entity, Scored
@@ -35,16 +32,6 @@ class Kinship:
         self._known_elders: dict[str, set[str]] = {}
         self._live: set[Node] | None = None
 
-    @cached_property
-    def heirs(self) -> dict[str, set[tuple[str, str]]]:
-        """Name of a class -> the classes (path, name) that derive from it directly."""
-        table: dict[str, set[tuple[str, str]]] = defaultdict(set)
-        for entity in self.corpus.entities:
-            if entity.definition.kind in TYPE:
-                for base in set(self.bases(entity)) - {entity.local}:
-                    table[base].add((entity.path, entity.definition.name))
-        return table
-
     def bases(self, entity: Entity) -> list[str]:
         """The names of what a class derives from, without their modules and arguments."""
         found = []
@@ -53,11 +40,6 @@ class Kinship:
             if names:
                 found.append(names[-1])
         return found
-
-    def heirs_of(self, entity: Entity) -> int:
-        """How many classes derive from this class, or from the class that this is a method of."""
-        name = entity.local if entity.definition.kind in TYPE else entity.container.rpartition(".")[2]
-        return len(self.heirs.get(name, ()))
 
     def overrides(self, entity: Entity) -> bool:
         """Is this a method that a base of its class, in this repository, has a body for?"""
@@ -86,10 +68,8 @@ class Kinship:
         return [e for e in self.corpus.by_name.get(local, ()) if e.definition.kind in TYPE]
 
     def weigh(self, concept: Concept, final: list[Scored]) -> None:
-        """Raise what is shared, lower what overrides it, and let one of a class and its own method lead."""
+        """Lower what overrides the shared one, and let one of a class and its own method lead."""
         for scored in final:
-            if heirs := self.heirs_of(scored.entity):
-                scored.score += min(1.5, 0.5 * math.log2(1 + heirs))
             if concept.key != "model_definition" and self.overrides(scored.entity):
                 scored.score *= 0.85
         favoured = concept.kinds.get("class", 0) - concept.kinds.get("function", 0)
