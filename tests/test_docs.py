@@ -18,7 +18,7 @@ from cutaway.rules.registry import load
 ROOT = Path(__file__).parents[1]
 DOCS = runpy.run_path(str(ROOT / "scripts" / "docs.py"))
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
-PLANNED = {"predict", "sweep", "explore", "mcp"}
+PLANNED = {"explore", "mcp"}
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 EXAMPLES = [
