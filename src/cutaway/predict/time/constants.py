@@ -83,8 +83,6 @@ def _search(hw: Hardware, family: str, without: tuple[str, ...]) -> Found | None
         if not devices:
             continue
         device = min(devices, key=lambda d: (_distance(hw, d, fitted()[name][d]["rows"]), d))
-        if name != family and any(_close(hw, d) for d in _devices_of(family, without)):
-            continue
         entry = fitted()[name][device]
         words = f"{name} on {device}: {entry['rows']} rows, {entry['error']:.1f} % on others"
         if device != hw.name:
@@ -106,14 +104,6 @@ def _stand_ins(family: str) -> list[str]:
     return names + (_stand_ins(f"{other} {dtype}".strip()) if other else [])
 
 
-def _devices_of(family: str, without: tuple[str, ...]) -> list[str]:
-    return [device for device in fitted().get(family, {}) if device not in without]
-
-
-def _close(hw: Hardware, device: str) -> bool:
-    return _distance(hw, device)[0] == 0
-
-
 ENOUGH = 3000  # rows; constants of fewer are trusted less when they stand in for another device's
 
 
@@ -125,4 +115,12 @@ def _distance(hw: Hardware, device: str, rows: int = ENOUGH) -> tuple[int, float
     kin = 1 if other.architecture == hw.architecture else 2 if other.vendor == hw.vendor else 3
     rates = abs(log(other.bandwidth / hw.bandwidth)) + abs(log(other.peak("bf16") / hw.peak("bf16")))
     doubt = max(0.0, log10(ENOUGH / max(rows, 1)))
+    rates += (
+        _joined(hw) != _joined(other)
+    ) * 1.0  # boards made to work in groups differ from cards in more than rates
     return kin, rates + abs(log(other.units / hw.units)) / 2 + doubt / 2
+
+
+def _joined(hw: Hardware) -> bool:
+    """Whether its devices are joined by more than a card's slot or bridge."""
+    return (hw.link or 0) >= 1e11
