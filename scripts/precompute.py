@@ -54,7 +54,9 @@ def derive(name: str, phase: str) -> str:
 
     found = analyse(name, phase=phase)
     root = replace(found.modules[0], steps=(), lines=(), own=found.total)
-    return json.dumps(json.loads(to_json(replace(found, modules=(root,)))), separators=(",", ":"), ensure_ascii=False)
+    return json.dumps(
+        json.loads(to_json(replace(found, modules=(root,)))), separators=(",", ":"), ensure_ascii=False
+    )
 
 
 def write(rows: dict) -> None:

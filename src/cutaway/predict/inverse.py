@@ -106,7 +106,7 @@ def meet(machine: Machine, prompt: int, output: int, target: Target) -> Found | 
     Without a price the load with the highest throughput is taken.
     """
     most = int(machine.most_sequences(prompt + output))
-    users = _USERS[_USERS <= most]
+    users = _USERS[most >= _USERS]
     if len(users) == 0:
         return None
     got = serving.closed_loop(machine.step, machine.engine, users, prompt, output)

@@ -120,9 +120,11 @@ def _machines(columns: Mapping[str, np.ndarray]) -> list[tuple[str, np.ndarray]]
         n for n in ("model", "hardware", "tp", "pp", "ep", "dp", "weights", "kv", "engine") if n in columns
     ]
     varied = [n for n in names if len(set(columns[n].tolist())) > 1] or names[:2]
-    words = np.array([
-        " ".join(str(v).rsplit("/", 1)[-1] if n in ("model", "hardware") else f"{n} {v}" for n, v in zip(varied, row, strict=True))
-        for row in zip(*(columns[n].tolist() for n in varied), strict=True)
-    ])  # fmt: skip
+    rows = zip(*(columns[n].tolist() for n in varied), strict=True)
+    words = np.array([" ".join(map(_word, varied, row)) for row in rows])
     _, first = np.unique(words, return_index=True)
     return [(str(words[i]), words == words[i]) for i in sorted(first)]
+
+
+def _word(name: str, value: object) -> str:
+    return str(value).rsplit("/", 1)[-1] if name in ("model", "hardware") else f"{name} {value}"
