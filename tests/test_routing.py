@@ -125,3 +125,21 @@ def test_a_class_that_no_choice_sets_is_never_met() -> None:
 def test_products_by_group_are_counted_in_float32_too() -> None:
     found = analysed(Grouped)
     assert found.total.matmul_flops == 2 * WIDTH * (EXPERTS + 16 * TOP_K) * TOKENS and found.gaps == ()
+
+
+class Weighted(nn.Module):
+    """The scores themselves are written where top-k chose, and every token goes to every expert."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = nn.Linear(WIDTH, EXPERTS, bias=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        logits = self.gate(x.view(-1, WIDTH))
+        best, chosen = logits.topk(TOP_K, dim=1)
+        return torch.full_like(logits, 0.0).scatter_(1, chosen, best)
+
+
+def test_scores_that_are_written_where_top_k_chose_are_no_counts() -> None:
+    found = analysed(Weighted)
+    assert found.gaps == () and found.total.matmul_flops == 2 * TOKENS * WIDTH * EXPERTS

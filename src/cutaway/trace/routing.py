@@ -42,7 +42,7 @@ def note_routing(recorder: Recorder, name: str, args: tuple, tensors: list, outp
         return
     if name in CHOOSES:
         outputs[-1]._cut_bound = int(tensors[0].shape[-1])
-    elif name in ("scatter", "scatter_") and hasattr(args[2], "_cut_bound") and args[3:4] == (1,):
+    elif name in ("scatter", "scatter_") and hasattr(args[2], "_cut_bound") and _is_one(args[3:4]):
         chosen = outputs[0].shape[args[1]]
         if args[2]._cut_bound == chosen:
             outputs[0]._cut_share = Fraction(int(args[2].shape[args[1]]), int(chosen))
@@ -103,3 +103,8 @@ def assumed_nonzero(recorder: Recorder, mask: torch.Tensor) -> Any:
         recorder.scope.known[out.shape[0]] = formula
         recorder.tag(out, (formula, const(mask.dim())))
     return out
+
+
+def _is_one(values: tuple) -> bool:
+    """Is what a scatter writes the number 1, and no tensor of values?"""
+    return len(values) == 1 and isinstance(values[0], int | float) and values[0] == 1
