@@ -69,13 +69,11 @@ class Page:
         return f"{text} {self.place(evidence['path'], evidence['line'])}" if evidence.get("line") else text
 
     def why(self, row: dict[str, Any]) -> str:
-        """The first evidence of a row, without its place."""
-        evidence = row.get("evidence") or []
-        return (
-            self.words(one_line(str(evidence[0].get("why") or evidence[0].get("text", "")), 90))
-            if evidence
-            else "-"
-        )
+        """The first evidence of a row, without its place; names are quoted only if they stand on the row's own line."""
+        evidence = (row.get("evidence") or [{}])[0]
+        text = one_line(str(evidence.get("why") or evidence.get("text") or "-"), 90)
+        here = (evidence.get("path"), evidence.get("line")) == (row["path"], row["line"])
+        return self.words(text) if here else prose(text.replace("`", ""))
 
     def words(self, text: str) -> str:
         """A detector's sentence: what stands in backticks as code, places as links, the rest as prose."""
