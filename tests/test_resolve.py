@@ -1,21 +1,15 @@
 # Who calls whom, one origin of the closed list at a time: what the code says, and what the edge must be.
-from types import SimpleNamespace
-
 import pytest
 
-from cutaway.read.languages import read_file
+from cutaway.read.memory import program_of
 from cutaway.read.origins import ORIGINS
-from cutaway.read.program import Program
 from cutaway.read.resolve.paths import Ways
 
 
 def program(**files):
     """A program of files written as `name__py="text"`, or of a dict under `files`."""
     texts = files.pop("files", {}) | {name.replace("__", "."): text for name, text in files.items()}
-    data = {path: text.encode() for path, text in texts.items()}
-    records = {path: read_file(path, body) for path, body in data.items()}
-    source = SimpleNamespace(name="tiny", url="", commit="", read=data.__getitem__)
-    return Program(source, SimpleNamespace(records=lambda: iter(records.items())))
+    return program_of(texts)
 
 
 def reached(made, path="a.py"):
@@ -46,7 +40,7 @@ CASES = {
     ),
     "attribute_type": (
         "class B:\n    def f(self): pass\nclass A:\n    def __init__(self):\n        self.b = B()\n"
-            "    def g(self):\n        self.b.f()\n",
+        "    def g(self):\n        self.b.f()\n",
         (7, "self.b.f"),
         "B.f",
     ),
@@ -71,7 +65,7 @@ CASES = {
     "dunder_call": ("class C:\n    def __call__(self): pass\nc = C()\nc()\n", (4, "c"), "C.__call__"),
     "getattr_string": (
         "class W:\n    def go(self): pass\nclass A:\n    def __init__(self):\n"
-            "        self.w = W()\n    def __getattr__(self, name):\n"
+        "        self.w = W()\n    def __getattr__(self, name):\n"
         "        return getattr(self.w, name)\ndef g(a: A):\n    a.go()\n",
         (9, "a.go"),
         "W.go",
@@ -100,7 +94,7 @@ CASES = {
     "callback": ("def work(): pass\ndef g(x):\n    x.on_done(work)\n", (3, "x.on_done"), "work"),
     "queue_peer": (
         "import queue\nclass A:\n    def __init__(self):\n        self.q = queue.Queue()\n"
-            "    def put(self):\n        self.q.put(1)\n"
+        "    def put(self):\n        self.q.put(1)\n"
         "    def take(self):\n        self.q.get()\n",
         (6, "self.q.put"),
         "A.take",
@@ -112,8 +106,8 @@ CASES = {
     ),
     "custom_op_binding": (
         "import torch\ndef real(x): pass\n"
-            "direct_register_custom_op(op_name='my_op', op_func=real)\ndef g(x):\n"
-            "    torch.ops.ns.my_op(x)\n",
+        "direct_register_custom_op(op_name='my_op', op_func=real)\ndef g(x):\n"
+        "    torch.ops.ns.my_op(x)\n",
         (5, "torch.ops.ns.my_op"),
         "real",
     ),
@@ -129,7 +123,7 @@ CASES = {
     ),
     "property": (
         "class B:\n    def f(self): pass\nclass A:\n    @property\n"
-            "    def b(self) -> B: return B()\ndef g(a: A):\n    a.b.f()\n",
+        "    def b(self) -> B: return B()\ndef g(a: A):\n    a.b.f()\n",
         (7, "a.b.f"),
         "B.f",
     ),
@@ -175,7 +169,7 @@ def test_what_a_name_is_given_from_outside():
         a__py=(
             "from torch import nn\nclass Cache(nn.Module):\n    def update(self, k): pass\n"
             "class Attention(nn.Module):\n    def __init__(self):\n        self.cache = None\n"
-                "    def forward(self, x):\n        self.cache.update(x)\n"
+            "    def forward(self, x):\n        self.cache.update(x)\n"
             "class Model(nn.Module):\n    def __init__(self):\n        self.attention = Attention()\n    def setup(self):\n"
             "        self.attention.cache = Cache()\n"
         )
@@ -187,16 +181,20 @@ def test_a_model_factory_returns_what_its_registry_names():
     made = program(
         files={
             "models/one.py": "from torch import nn\nclass OneForCausalLM(nn.Module):\n    def forward(self, x): pass\n",
-            "models/two.py": ("from models.one import OneForCausalLM\nfrom torch import nn\n"
-                "class TwoForCausalLM(nn.Module):\n    def forward(self, x): pass\n"),
+            "models/two.py": (
+                "from models.one import OneForCausalLM\nfrom torch import nn\n"
+                "class TwoForCausalLM(nn.Module):\n    def forward(self, x): pass\n"
+            ),
             "registry.py": (
                 "import importlib\nfrom torch import nn\n"
                 "MODELS = {'OneForCausalLM': ('one', 'OneForCausalLM'), 'TwoForCausalLM': ('two', 'TwoForCausalLM')}\n"
                 "def get_model(name) -> nn.Module:\n    module, cls = MODELS[name]\n"
                 "    return getattr(importlib.import_module('models.' + module), cls)()\n"
             ),
-            "a.py": ("from registry import get_model\nclass R:\n    def __init__(self):\n"
-                "        self.model = get_model('x')\n    def run(self, x):\n        self.model(x)\n"),
+            "a.py": (
+                "from registry import get_model\nclass R:\n    def __init__(self):\n"
+                "        self.model = get_model('x')\n    def run(self, x):\n        self.model(x)\n"
+            ),
         }
     )
     edges = {(e.origin, e.path, e.symbol) for e in made.edges("a.py") if e.line == 6}
@@ -226,10 +224,12 @@ def test_edges_of_declared_languages():
     rust = (
         "struct Engine { sched: Scheduler }\nstruct Scheduler {}\nimpl Scheduler {\n    fn schedule(&self) {}\n}\n"
         "impl Engine {\n    fn step(&self) {\n        self.sched.schedule();\n"
-            "        self.other();\n    }\n    fn other(&self) {}\n}\n"
+        "        self.other();\n    }\n    fn other(&self) {}\n}\n"
     )
-    go = ("package main\ntype S struct {\n\tq *Queue\n}\ntype Queue struct {\n}\n"
-        "func (q *Queue) Pop() {}\nfunc (s *S) Run() {\n\ts.q.Pop()\n}\n")
+    go = (
+        "package main\ntype S struct {\n\tq *Queue\n}\ntype Queue struct {\n}\n"
+        "func (q *Queue) Pop() {}\nfunc (s *S) Run() {\n\ts.q.Pop()\n}\n"
+    )
     cuda = "__global__ void k(float* x) {}\nvoid launch(float* x) {\n  k<<<1, 2>>>(x);\n}\n"
     made = program(files={"a.rs": rust, "b.go": go, "c.cu": cuda})
     assert ("receiver", "Scheduler.schedule") in {(e.origin, e.symbol) for e in made.edges("a.rs")}

@@ -11,7 +11,6 @@ from weakref import WeakKeyDictionary
 
 from cutaway.model.code import Def, FileRecord
 from cutaway.read.program import Program
-from cutaway.read.resolve.modules import Modules
 
 __all__ = ["Lookup", "evidence", "lookup", "owner_of", "scope_name"]
 
@@ -33,7 +32,7 @@ class Lookup:
 
     def __init__(self, program: Program):
         self.program = program
-        self.modules = Modules(program.paths)
+        self.modules = program.modules
         self.follow = lru_cache(maxsize=100_000)(self._follow)
 
     def _follow(self, path: str, name: str, depth: int = 10) -> Place | None:

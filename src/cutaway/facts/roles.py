@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 __all__ = ["ROLES", "role_of"]
 
@@ -49,6 +50,7 @@ _DOC_FILE = re.compile(r"\.(?:md|mdx|rst|txt|adoc)$", re.IGNORECASE)
 _WEAK = ("example", "tool")
 
 
+@lru_cache(maxsize=65536)
 def role_of(path: str, head: str = "") -> str:
     """The role of a file. `head` is its first few hundred characters, which say whether it was generated.
 

@@ -10,6 +10,7 @@ from functools import cached_property, lru_cache
 from typing import Protocol
 
 from cutaway.model.code import Bind, Def, Edge, FileRecord
+from cutaway.read.resolve.modules import Modules
 
 __all__ = ["Program", "lines_of"]
 
@@ -41,10 +42,10 @@ class Program:
 
     def __init__(self, source: Files, records: Records):
         self.source = source
-        self._records = records
         self._by_path = dict(records.records())
         self._defs: dict[str, dict[str, Def]] = {}
         self.text = lru_cache(maxsize=256)(self._text)
+        self.lines = lru_cache(maxsize=256)(self._lines)
 
     @cached_property
     def paths(self) -> list[str]:
@@ -63,7 +64,7 @@ class Program:
 
         return decode(self.source.read(path))
 
-    def lines(self, path: str) -> list[str]:
+    def _lines(self, path: str) -> list[str]:
         """A file's lines without their ends; line n is `lines[n - 1]`."""
         return lines_of(self.text(path))
 
@@ -117,6 +118,11 @@ class Program:
         """The innermost definition that holds a line."""
         holds = [d for d in self._by_path[path].defs if d.start <= line <= d.end]
         return min(holds, key=lambda d: d.end - d.start, default=None)
+
+    @cached_property
+    def modules(self) -> Modules:
+        """The Python files as modules."""
+        return Modules(self.paths)
 
     @cached_property
     def graph(self):

@@ -18,9 +18,12 @@ __all__ = ["find_engine"]
 Place = tuple[str, str]  # path and symbol
 
 
-def find_engine(program: Program, components: Mapping[str, Sequence[Place]]) -> dict[str, Any]:
+def find_engine(
+    program: Program, components: Mapping[str, Sequence[Place]], wiring: list[dict[str, Any]] | None = None
+) -> dict[str, Any]:
     """`{scheduling, stopping, kv_layout, sampling_parameters, backends, features}`. `components` maps a component's key to
-    the places that were found for it, best first; a component without places leaves its part empty."""
+    the places that were found for it, best first; a component without places leaves its part empty. `wiring` is
+    `find_wiring`'s, where it is known already."""
 
     def places(*keys: str, most: int = 3) -> list[Place]:
         found = [p for key in keys for p in list(components.get(key, ()))[:most]]
@@ -36,7 +39,7 @@ def find_engine(program: Program, components: Mapping[str, Sequence[Place]]) -> 
         "stopping": find_conditions(program, stop, STOPPING),
         "kv_layout": find_kv_layout(program, cache),
         "sampling_parameters": _fields(program, places("sampling_params", most=1)),
-        "backends": [w for w in find_wiring(program) if _names_backend(w)],
+        "backends": [w for w in (find_wiring(program) if wiring is None else wiring) if _names_backend(w)],
         "features": find_features(program),
     }
 

@@ -168,20 +168,19 @@ def _constant(walk: Walk, node: Node, scope: Scope) -> None:
         name, value = walk.text(at, 120), walk.text(values[place]) if place < len(values) else ""
         walk.bind(node, scope, name, value, annotation)
         if scope.outside:
-            walk.define(
-                node,
-                scope,
-                "constant",
-                name,
-                at,
-                signature=walk.text(node, 240),
-                returns=annotation,
-                flags=_public(name),
-            )
+            _of_package(walk, node, scope, at, annotation)
         if _LITERAL.match(value):
             walk.mark("literal", node, scope, name, value=value[:160])
         if (group := walk.hints.get(node.id)) and name != "_":
             walk.mark("member", node, scope, name, value=value[:80], type=group)
+
+
+def _of_package(walk: Walk, node: Node, scope: Scope, at: Node, annotation: str) -> None:
+    """A constant or variable of the package, by the node of its name."""
+    name, signature = walk.text(at, 120), walk.text(node, 240)
+    walk.define(
+        node, scope, "constant", name, at, signature=signature, returns=annotation, flags=_public(name)
+    )
 
 
 def _variable(walk: Walk, node: Node, scope: Scope) -> None:
@@ -196,17 +195,7 @@ def _variable(walk: Walk, node: Node, scope: Scope) -> None:
     )
     if scope.outside:
         for at in node.children_by_field_name("name"):
-            name = walk.text(at, 120)
-            walk.define(
-                node,
-                scope,
-                "constant",
-                name,
-                at,
-                signature=walk.text(node, 240),
-                returns=annotation,
-                flags=_public(name),
-            )
+            _of_package(walk, node, scope, at, annotation)
 
 
 def _assignment(walk: Walk, node: Node, scope: Scope) -> None:

@@ -10,6 +10,7 @@ import tree_sitter_rust
 
 from cutaway.model.code import FileRecord, Param
 from cutaway.read.languages.rust_calls import call, clap_field, macro
+from cutaway.read.languages.statements import loop_statement, return_statement
 from cutaway.read.languages.treesitter import SKIP, Grammar, Scope, Walk, kinds, read_tree
 
 if TYPE_CHECKING:
@@ -228,22 +229,6 @@ def _for(walk: Walk, node: Node, scope: Scope) -> Scope:
     return scope.inside_loop()
 
 
-def _loop(walk: Walk, node: Node, scope: Scope) -> Scope:
-    walk.mark(
-        "loop",
-        node,
-        scope,
-        walk.text(node.child_by_field_name("condition"), 120),
-        end=str(node.end_point[0] + 1),
-    )
-    return scope.inside_loop()
-
-
-def _return(walk: Walk, node: Node, scope: Scope) -> None:
-    if node.named_child_count:
-        walk.bind(node, scope, "return", walk.text(node.named_children[0]), "", "return")
-
-
 def _block(walk: Walk, node: Node, scope: Scope) -> None:
     """The last expression of a function's body is what it returns."""
     last = node.named_children[-1] if node.named_child_count else None
@@ -301,8 +286,8 @@ _HANDLERS = {
     "assignment_expression": _assignment,
     "struct_expression": _initialiser,
     "for_expression": _for,
-    **kinds(_loop, "while_expression loop_expression"),
-    "return_expression": _return,
+    **kinds(loop_statement, "while_expression loop_expression"),
+    "return_expression": return_statement,
     "block": _block,
     "await_expression": _await,
     "use_declaration": _use,

@@ -12,6 +12,7 @@ import tree_sitter_javascript
 import tree_sitter_typescript
 
 from cutaway.model.code import FileRecord, Param
+from cutaway.read.languages.statements import loop_statement, return_statement
 from cutaway.read.languages.treesitter import SKIP, Grammar, Scope, Walk, kinds, read_tree
 from cutaway.read.languages.typescript_calls import call, new, process_env
 
@@ -281,22 +282,6 @@ def _for_in(walk: Walk, node: Node, scope: Scope) -> Scope:
     return scope.inside_loop()
 
 
-def _while(walk: Walk, node: Node, scope: Scope) -> Scope:
-    walk.mark(
-        "loop",
-        node,
-        scope,
-        walk.text(node.child_by_field_name("condition"), 120),
-        end=str(node.end_point[0] + 1),
-    )
-    return scope.inside_loop()
-
-
-def _return(walk: Walk, node: Node, scope: Scope) -> None:
-    if node.named_child_count:
-        walk.bind(node, scope, "return", walk.text(node.named_children[0]), "", "return")
-
-
 def _throw(walk: Walk, node: Node, scope: Scope) -> None:
     walk.mark("raise", node, scope, walk.text(node.named_children[0], 160) if node.named_child_count else "")
 
@@ -342,8 +327,8 @@ _HANDLERS = {
     "variable_declarator": _variable,
     "assignment_expression": _assignment,
     "for_in_statement": _for_in,
-    **kinds(_while, "while_statement do_statement"),
-    "return_statement": _return,
+    **kinds(loop_statement, "while_statement do_statement"),
+    "return_statement": return_statement,
     "throw_statement": _throw,
     "catch_clause": _catch,
     "await_expression": _await,

@@ -58,7 +58,7 @@ class Dispatch:
                     table[mark.name.rpartition("::")[2].rpartition(".")[2]].append((path, mark))
         return table
 
-    def operator(self, name: str, path: str, call: Call) -> Iterator[Edge]:
+    def operator(self, name: str, call: Call) -> Iterator[Edge]:
         """The implementations that are registered for `torch.ops.*.name`."""
         space = call.callee.removeprefix("torch.ops.").partition(".")[0]
         for other, mark in self.operators.get(name, ()):
@@ -115,7 +115,7 @@ class Dispatch:
         }
         return bool(named) and space not in named
 
-    def by_string(self, path: str, call: Call, found: list[Found]) -> Iterator[Edge]:
+    def by_string(self, call: Call, found: list[Found]) -> Iterator[Edge]:
         """The methods that a string argument names, where the other side looks them up with getattr."""
         last = call.callee.rpartition(".")[2]
         names = [m[1] for a in call.args[:2] if (m := _STRING.match(a))][:1]

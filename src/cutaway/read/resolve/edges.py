@@ -58,20 +58,18 @@ def _call_edges(
     env = Env(path, call.scope)
     node = expression(call.callee)
     last = _last(call.callee)
-    if "torch.ops." in call.callee and (
-        bound := list(dispatch.operator(last.removesuffix("()"), path, call))
-    ):
+    if "torch.ops." in call.callee and (bound := list(dispatch.operator(last.removesuffix("()"), call))):
         yield from bound
         return
     found = inference.infer(node, env) if node is not None else []
-    reached = [e for f in found for e in _reach(inference, path, call, f) if _takes(inference, e, call)]
+    reached = [e for f in found for e in _reach(inference, call, f) if _takes(inference, e, call)]
     if (call.scope, call.callee) in spawned:
         reached = [_with(e, "task_target") if e.path else e for e in reached]
     if "launch" in call.how:
         reached = [_with(e, "kernel_launch") if _is_kernel(inference, e) else e for e in reached]
     reached += _below(inference, node, env, call)
     yield from reached or [_unresolved(node, call)]
-    yield from dispatch.by_string(path, call, found)
+    yield from dispatch.by_string(call, found)
     yield from _handed_over(inference, path, call, last)
 
 
@@ -85,12 +83,13 @@ def _takes(inference: Inference, edge: Edge, call: Call) -> bool:
     return any(p.name.startswith("**") for p in definition.params) or passed <= known
 
 
-def _reach(inference: Inference, path: str, call: Call, found: Found) -> Iterator[Edge]:
+def _reach(inference: Inference, call: Call, found: Found) -> Iterator[Edge]:
     """The edge from a call to one value that is called."""
     value = found.value
     if value.kind == "func":
         definition = inference.definition(value)
-        yield _edge(call, _origin(found.origin), value.path, definition.name, definition.line, found.via)
+        origin = "self_method" if found.origin == "self" else found.origin
+        yield _edge(call, origin, value.path, definition.name, definition.line, found.via)
     elif value.kind == "class":
         constructors = inference.class_attribute(found, "__init__")
         if constructors and constructors[0].value.kind == "func":
@@ -157,7 +156,7 @@ def _handed_over(inference: Inference, path: str, call: Call, last: str) -> Iter
         for f in inference.text(text, Env(path, call.scope)):
             handed = f.value
             if handed.kind == "class" and origin != "callback":
-                for e in _reach(inference, path, call, f):
+                for e in _reach(inference, call, f):
                     yield _with(e, origin)
             elif handed.kind == "func":
                 definition = inference.definition(handed)
@@ -187,15 +186,6 @@ def _is_kernel(inference: Inference, edge: Edge) -> bool:
 
 def _with(edge: Edge, origin: str) -> Edge:
     return Edge(edge.scope, edge.line, edge.callee, origin, edge.path, edge.symbol, edge.at, edge.via)
-
-
-def _origin(origin: str) -> str:
-    return {"self": "self_method"}.get(origin, origin)
-
-
-def _line(via: str) -> int:
-    line = via.rpartition(":")[2]
-    return int(line) if line.isdigit() else 0
 
 
 def _last(callee: str) -> str:

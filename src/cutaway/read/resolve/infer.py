@@ -15,7 +15,6 @@ from cutaway.read.resolve.attributes import Attributes
 from cutaway.read.resolve.elements import Elements
 from cutaway.read.resolve.env import DEPTH, MOST, Env
 from cutaway.read.resolve.model_registry import ModelRegistry
-from cutaway.read.resolve.modules import Modules
 from cutaway.read.resolve.names import Names
 from cutaway.read.resolve.results import Results
 from cutaway.read.resolve.scopes import Scopes
@@ -34,7 +33,7 @@ class Inference(Names, Annotations, Attributes, Results, Elements):
 
     def __init__(self, program: Program):
         self.program = program
-        self.modules = Modules(program.paths)
+        self.modules = program.modules
         self._scopes: dict[str, Scopes] = {}
         self._memo: dict[tuple, list[Found]] = {}
         self._busy: set[tuple] = set()

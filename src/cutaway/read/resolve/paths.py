@@ -114,7 +114,7 @@ class Ways:
     @cached_property
     def order(self) -> dict[str, int]:
         """File -> the place at which a table or enumeration first names something in it."""
-        modules = self.program.graph.inference.modules
+        modules = self.program.modules
         places: dict[str, int] = {}
         for path in self.program.paths:
             rows = [m for m in self.program.record(path).marks if m.kind in ("member", "entry")]

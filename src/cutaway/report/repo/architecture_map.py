@@ -65,7 +65,7 @@ def _of_modules(page: Page) -> Graph:
     for path in rows:
         graph.node(path, path or ".")
     links: Counter[tuple[str, str]] = Counter()
-    modules = page.program.graph.inference.modules
+    modules = page.program.modules
     for path in page.program.paths:
         mine = _module(path, rows)
         record = page.program.record(path)

@@ -68,7 +68,7 @@ def repo_report(program: Program) -> RepoReport:
         "components": components,
         "absent": absent,
         "call_nesting": [_step(s) for s in nesting],
-        "engine": find_engine(program, places) if verdict.related else {},
+        "engine": find_engine(program, places, project["wiring"]) if verdict.related else {},
         **{key: project[key] for key in _OF_PROJECT},
         "gaps": _gaps(program, absent, nesting),
     }
