@@ -7,6 +7,8 @@ compare `matmul_flops` to the last unit. One row a class and phase; the counts s
     python bench/coverage.py --map CausalLM        the causal language models
     python bench/coverage.py --map others          all other auto maps
     python bench/coverage.py --only llama,gemma2   some types
+    python bench/coverage.py --map others --rows rows.jsonl            a run that may be stopped and taken up again
+    python bench/coverage.py --map others --rows rows.jsonl --again    once more what was not exact
 """
 
 from __future__ import annotations
@@ -41,20 +43,29 @@ def main() -> int:
         for head, kind in list_jobs(maps, None)
         if (wanted is None or kind in wanted) and not (args.map == "others" and head == "CausalLM")
     ]
-    rows = []
+    kept = _kept(args.rows, args.again)
+    jobs = [j for j in jobs if j[:2] not in {(r["map"], r["type"]) for r in kept}]
+    rows = list(kept)
     with get_context("spawn").Pool(args.processes, maxtasksperchild=8) as pool:
         for found in pool.imap_unordered(job, jobs):
+            rows += found
+            if args.rows:
+                with args.rows.open("a") as file:
+                    file.writelines(json.dumps(row) + "\n" for row in found)
             for row in found:
-                rows.append(row)
                 print(
                     f"{row['map']:<28} {row['type']:<28} {row['phase']:<8} {row['status']:<10} {row['why'][:400]}",
                     flush=True,
                 )
-    if args.output:
-        Path(args.output).write_text(
-            json.dumps(sorted(rows, key=lambda r: (r["map"], r["type"], r["phase"])), indent=1) + "\n"
-        )
     return summary(rows)
+
+
+def _kept(path: Path | None, again: bool) -> list[dict]:
+    """What earlier runs measured, each class's last rows; with `again`, of the classes that came out whole."""
+    rows = [json.loads(line) for line in path.read_text().splitlines()] if path and path.exists() else []
+    last = {(r["map"], r["type"], r["phase"]): r for r in rows}
+    bad = {key[:2] for key, r in last.items() if r["status"] not in ("exact", "no phase")}
+    return [r for key, r in last.items() if not (again and key[:2] in bad)]
 
 
 def summary(rows: list[dict]) -> int:
@@ -257,7 +268,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--only", help="comma-separated model types")
     parser.add_argument("--shapes", type=int, default=SHAPES)
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("-o", "--output", help="write the rows as JSON")
+    parser.add_argument("--rows", type=Path, help="JSON lines: rows are added as they come, and not measured twice")
+    parser.add_argument("--again", action="store_true", help="measure again what was not exact in --rows")
     return parser.parse_args()
 
 

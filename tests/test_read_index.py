@@ -290,7 +290,13 @@ RUN = """
 
 def start(world, processes):
     arguments = [sys.executable, "-c", textwrap.dedent(RUN), str(world.root), str(processes)]
-    return subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        arguments,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a job in the background ignores Ctrl-C
+    )
 
 
 def test_two_runs_at_once(world):
