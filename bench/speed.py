@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import importlib
+import importlib.util
 import json
 import os
 import subprocess
@@ -122,6 +122,8 @@ def child(tool: str, model: str) -> dict:
 
     if tool == "cutaway command":
         return command_line(model)
+    if importlib.util.find_spec("torchvision") is None:
+        sys.modules["timm"] = None  # without torchvision it cannot be imported, and calflops' accelerate tries to
     tool, _, phase = tool.partition(" ")
     name = importlib.import_module("cutaway.catalogue").find(model).class_name
     for needed in ("torch", "transformers", "cutaway.trace.analyse", *IMPORTS.get(tool, [tool])):
