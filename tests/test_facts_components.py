@@ -534,7 +534,7 @@ def test_a_plain_service():
     assert first(found, "config_parser") == ("hook/config.py", "Config")
     claimed = {key for key, f in found.items() if f.candidates}
     assert claimed <= {"runtime_loop", "config_parser", "admission_or_backpressure"}
-    assert "not about language models" in found["scheduler"].absent_because
+    assert "not about language models" in found["sampler"].absent_because
 
 
 @pytest.mark.parametrize("files", [PYTHON, RUST, GO, TRAINER])
@@ -693,3 +693,91 @@ def test_a_folder_under_a_licence_of_its_own_is_the_work_of_others():
     files = {"a.py": "x = 1", "LICENSE": "ours", "lib/LICENSE": "theirs", "lib/b.py": "x = 1"}
     corpus = Corpus(program({**files, "crate/LICENSE": "ours ", "crate/c.py": "x = 1"}), [])
     assert [corpus.of_others(p) for p in ("a.py", "lib/b.py", "crate/c.py")] == [False, True, False]
+
+
+JOBS = {
+    "ferry/harbour.py": '''
+import asyncio
+
+class Dock:
+    """Runs jobs that others left in the store."""
+    def __init__(self, store, max_jobs=10):
+        self.store = store
+        self.max_jobs = max_jobs
+        self.pending_jobs, self.running_jobs = [], {}
+        self.job_counter = 0
+        self.sem = asyncio.BoundedSemaphore(max_jobs)
+
+    async def main(self):
+        while True:
+            await self._poll_once()
+            await asyncio.sleep(0.5)
+
+    async def _poll_once(self):
+        self.pending_jobs += await self.store.read_queue()
+        await self.start_jobs()
+
+    async def start_jobs(self):
+        for job in list(self.pending_jobs):
+            await self.sem.acquire()
+            if self.job_counter >= self.max_jobs:
+                self.sem.release()
+                return
+            self.pending_jobs.remove(job)
+            self.job_counter += 1
+            self.running_jobs.update({job.id: asyncio.create_task(self.run_job(job))})
+
+    async def run_job(self, job):
+        await job.call()
+''',
+    "ferry/__main__.py": "from ferry.harbour import Dock\n\nDock(None).main()\n",
+}
+
+
+def test_a_queue_of_jobs_has_a_loop_and_an_admission_too():
+    found = find_components(program(JOBS))
+    assert first(found, "runtime_loop") == ("ferry/harbour.py", "Dock.main")
+    assert first(found, "scheduler")[0] == "ferry/harbour.py"
+    assert first(found, "admission_or_backpressure") == ("ferry/harbour.py", "Dock.start_jobs")
+    assert first(found, "sampler") is None
+
+
+def test_tests_within_a_source_file_are_no_candidates():
+    source = (
+        "pub fn seed_rng(seed: u64) -> StdRng { StdRng::seed_from_u64(seed) }\n\n"
+        "#[cfg(test)]\nmod tests {\n    use super::*;\n"
+        "    fn set_seed(seed: u64) -> StdRng { StdRng::seed_from_u64(seed) }\n}\n"
+    )
+    corpus = Corpus(program({"src/lib.rs": source}), [])
+    assert [e.definition.name for e in corpus.entities] == ["seed_rng"]
+
+
+def test_a_library_in_one_file_is_carried_along():
+    head = "a parser of texts\nversion 3.11.2\nhttps://github.com/somebody/library"
+    assert role_of("include/third/text.hpp", head) == "vendored"
+    assert role_of("src/text.hpp", "Parses texts, see version 2 of the format.") == "code"
+
+
+def test_what_changes_logits_leads_the_sampler_that_divides_them():
+    source = '''
+class Sampler:
+    """Samples tokens from logits."""
+    def sample(self, logits, temperature, top_k, top_p):
+        logits = logits / temperature
+        logits = self.top_p_mask(logits, top_p)
+        probs = softmax(logits)
+        return multinomial(probs)
+
+class RepetitionProcessor:
+    """Changes logits of tokens that were there before."""
+
+class LogitsProcessor:
+    """Base of what changes logits: penalty, bias."""
+    def apply(self, step, logits, penalty):
+        logits[:, self.seen] /= penalty
+        return logits.masked_fill(self.mask, float("-inf"))
+'''
+    files = {"lumen/sampling.py": source, "lumen/model.py": PYTHON["lumen/planner.py"]}
+    files["README.md"] = "# Lumen\n\nServes large language models: tokens, KV cache, attention, sampling.\n"
+    found = find_components(program({**PYTHON, **files}))
+    assert first(found, "logits_processing")[1].startswith("LogitsProcessor")

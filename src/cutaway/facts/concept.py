@@ -25,7 +25,7 @@ __all__ = [
     "uses",
 ]
 
-TYPE = ("class", "struct", "enum", "interface", "trait", "type", "namespace")
+TYPE = ("class", "struct", "enum", "interface", "trait", "type")
 CALLABLE = ("function", "method", "kernel")
 VALUE = ("constant", "macro", "script")
 
@@ -63,7 +63,8 @@ class Concept:
     are the kinds of definitions that can be it, each with the factor on its score. All of `needs` must be met: each is a
     tag, or several joined by `|` of which one is enough. `least` is the score below which nothing is claimed. `near`
     raises a candidate by so many points where it is, or stands in, a class that another concept found (`scheduler`), or
-    beside it in its file. `anywhere`: a thing that programs without a language model have too."""
+    beside it in its file. `leads` is a tag: who has it is taken before who has not, unless far better. `anywhere`: a
+    thing that programs without a language model have too."""
 
     key: str
     looked_for: str
@@ -72,6 +73,7 @@ class Concept:
     needs: tuple[str, ...] = ()
     least: float = 8.0
     near: dict[str, float] = field(default_factory=dict)
+    leads: str = ""
     anywhere: bool = False
 
 

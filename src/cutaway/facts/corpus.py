@@ -30,6 +30,7 @@ SCRIPT = "script"  # the kind of a file's own statements, where they do somethin
 LANGUAGES = ("python", "c", "cpp", "cuda", "rust", "go", "typescript", "javascript")
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
 _LICENCE = re.compile(r"(?:licen[cs]e|copying)(?:[.-]\w+)?$", re.IGNORECASE)
+_TEST = re.compile(r"#\[(?:\w+::)?(?:cfg\(.*\b)?test\b")  # tests that stand in the file they test
 _SCRIPT_WORDS = 12  # fewer identifiers outside of definitions are imports and constants
 
 
@@ -119,7 +120,10 @@ class Corpus:
         for mark in record.marks:
             if mark.kind in ("field", "member"):
                 fields[mark.scope].append(mark.name)
+        tests = [(d.start, d.end) for d in record.defs if any(_TEST.match(mark) for mark in d.decorators)]
         for index, definition in enumerate(record.defs):
+            if any(first <= definition.line <= last for first, last in tests):
+                continue
             entity = Entity(path, role, index, definition)
             entity.mask = path_mask | self._mask(definition)
             for name in fields.get(index, ()):

@@ -17,6 +17,7 @@ __all__ = ["KEPT", "Scored", "rank"]
 
 FINALISTS, KEPT = 180, 12
 LOOP = "runtime_loop"  # what the call graph is followed from
+LEAD = 0.55  # of the best score, enough for what leads its concept (`Concept.leads`)
 OTHERS_FACTOR = 0.75  # a library of others that this program carries along
 ROLE_FACTOR = {"code": 1.0, "tool": 0.8, "example": 0.45, "benchmark": 0.4}
 # What serves one device, one auxiliary model or one rare mode is seldom "the" component; what only watches, wraps or
@@ -36,7 +37,7 @@ _SPECIAL = matcher(
 _STUB = re.compile(
     r"raise (?:NotImplementedError|Exception)|^\s*(?:pass|\.\.\.)\s*$|unimplemented!|todo!", re.MULTILINE
 )
-_PRODUCT = re.compile(r"(?:^|/)(?:examples?|tools?)/(?:server|serve|main|cli|engine)/")
+_PRODUCT = re.compile(r"(?:^|/)(?:examples?|tools?|demos?)/(?:server|serve|main|cli|engine)[/.]")
 _VERSION = re.compile(r"/v(\d+)/")
 _MINOR = matcher(
     "mock|fake|dummy|stub|noop|null|test|tests|example|legacy|deprecated|compat|shim|wrapper|"
@@ -98,11 +99,29 @@ def _judged(
         if scored.score >= concept.least and _needs(corpus, concept, scored):
             final.append(scored)
     _newest_first(final)
+    if concept.leads:
+        _leaders_first(corpus, concept, final)
     return final
 
 
 def _in_order(final: list[Scored]) -> list[Scored]:
-    return sorted(final, key=lambda s: (-round(s.score, 6), s.entity.path, s.entity.definition.line))
+    """Best first; of those that are as good, the one whose name says least: `Gemm` before `GemmAwq`."""
+
+    def words(scored: Scored) -> int:
+        return len(snake(scored.entity.local).split("_"))
+
+    return sorted(
+        final, key=lambda s: (-round(s.score, 1), words(s), -s.score, s.entity.path, s.entity.definition.line)
+    )
+
+
+def _leaders_first(corpus: Corpus, concept: Concept, final: list[Scored]) -> None:
+    """Where a thing has its own definition, what merely does it among others steps back."""
+    lead = {id(s) for s in final if any(corpus.clues[bit].tag == concept.leads for bit in s.met)}
+    if any(id(s) in lead and s.score >= LEAD * max(o.score for o in final) for s in final):
+        for scored in final:
+            if id(scored) not in lead:
+                scored.score *= LEAD
 
 
 def _newest_first(final: list[Scored]) -> None:
@@ -170,6 +189,8 @@ def _refine(
         points *= 0.5  # an alias or a stub
     if definition.end - definition.line < 8 and _STUB.search(body(corpus, entity)):
         points *= 0.6  # says that others must do it
+    if entity.local == entity.container.rpartition(".")[2]:
+        points *= 0.8  # a constructor in C++: the class stands for it
     if points > 0:
         points += _popularity(corpus, entity, scored) + _nearness(concept, entity, scored, winners)
     scored.score = points

@@ -17,7 +17,8 @@ ADMISSION = Concept(
             r"can_(?:allocate|append|schedule|admit|run|add|fit)\w*|"
             r"try_(?:add|allocate|alloc|schedule|reserve)\w*|has_(?:capacity|room|free_\w+)|"
             r"check_(?:capacity|admission|budget)|\w*admit\w*|\w*admission\w*|try_reserve\w*|budget_ok|"
-            r"get_available_(?:slot|capacity|\w*slots)|defer|waiting_\w+_fits?\w*",
+            r"get_available_(?:slot|capacity|\w*slots)|defer|waiting_\w+_fits?\w*|"
+            r"\w*onboard\w*|\w*(?:pages|blocks|slots|tokens)_(?:required|needed)\w*|required_(?:pages|blocks|slots)",
             5,
             "named",
         ),
@@ -30,12 +31,14 @@ ADMISSION = Concept(
         ),
         name(
             r"schedule|allocate_slots|next_batch|get_new_batch\w*|schedule_\w+|update_slots|"
-            "process_pending|generate_new_batch",
+            "process_pending|generate_new_batch|"
+            r"(?:\w+_)?(?:start|launch|activate|promote|pick)_(?:new_|next_|pending_|waiting_)?"
+            "(?:jobs?|requests?|reqs?|seqs?|sequences?|tasks?)",
             2.5,
             "step",
         ),
         name(
-            r"add_request|add_req|enqueue|submit|add_one_req\w*|get_runner|validate\w*|"
+            r"add_request|add_req|enqueue|submit|put|add_one_req\w*|get_runner|validate\w*|"
             r"get_new_prefill_batch|append|process_single_task|launch_slot\w*|process_one_\w+",
             1.5,
             "entry",
@@ -55,14 +58,15 @@ ADMISSION = Concept(
         ),
         uses(
             r"free_blocks|num_free_blocks|free_block_ids|num_free\w*|free_slots|get_num_free_blocks|"
-            r"free_memory|free_space|token_budget|remaining\w*|rem_\w*tokens",
+            r"free_memory|free_space|token_budget|remaining\w*|rem_\w*tokens|(?:un|de)referenced_\w+|free_pages|"
+            r"maximum_size|can_put\w*",
             2,
             "room",
         ),
         uses(
             r"max_num_seqs|max_running\w*|max_queue\w*|max_concurrent\w*|max_pending\w*|limit\w*|"
             r"max_batch\w*|max_num_batched_tokens|max_total_tokens|max_batch_total_tokens|"
-            r"queue_limit|watermark\w*",
+            r"queue_limit|watermark\w*|max_jobs|max_tasks|maximum_size",
             2,
             "limit",
         ),
@@ -83,6 +87,8 @@ ADMISSION = Concept(
             1.5,
             "room",
         ),
+        code(r"wait\w*\([^\n]*(?:size|count|len)\w*\(?\)?\s*<", 3, "refuses"),
+        code(r"\w*(?:count\w*|running|active|in_?flight)\w*\s*(?:>=|>|<|<=)\s*\S*max_\w+", 2, "limit"),
         code(
             r"(?i)(?:free|avail|remain|budget|capacity|pending|queue|running)\w*(?:\(\))?\)?\s*(?:<|>=|<=|>|==\s*0)",
             1.5,

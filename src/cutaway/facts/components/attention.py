@@ -68,7 +68,7 @@ ATTENTION = Concept(
             "backends|sdpa",
             2,
         ),
-        path(r"(?<=models/)\w+|modeling_\w+|custom_modeling", -1.5),
+        path(r"(?<=models/)(?!common|shared|base|layers|utils)\w+|modeling_\w+|custom_modeling", -2.5),
         base(r"\w*attention\w*|\w*attn\w*|\w*att_backend", 1),
         about("attention", 1),
         code(

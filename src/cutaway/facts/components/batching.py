@@ -15,7 +15,7 @@ BATCHING = Concept(
             r"(?:get_|form_|build_|make_|fill_|try_)?(?:next|new|prefill|decode)_batch\w*|"
             r"form_batch|next_batch\w*|(?:schedule_)?next_batch|batching_task|update_slots|"
             r"create_batch|concatenate|batch_\w*prefill|chunked_prefill|make_chunk\w*|"
-            r"prefill_chunk\w*",
+            r"prefill_chunk\w*|re_?batch\w*|batch_reader",
             4,
             "named",
         ),
@@ -32,6 +32,7 @@ BATCHING = Concept(
             -5,
         ),
         owner(r"scheduler|batcher|prefill\w*|model_runner|queue|router|engine|server\w*", 1.5),
+        owner(r"batch_\w*generator|\w*batcher|batch_(?:scheduler|manager|engine)", 0.5, "named"),
         uses(
             r"max_num_batched_tokens|num_batched_tokens|\w*token_budget|\w*_budget|"
             r"max_batch_\w*tokens|max_prefill_tokens|n_batch|batch_size|num_batch|n_ubatch|"

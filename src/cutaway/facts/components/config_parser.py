@@ -1,7 +1,7 @@
 # Where settings become an object: command-line arguments, the model's config.json, the engine's own config.
 """The config parser."""
 
-from cutaway.facts.concept import Concept, about, base, code, has, kinds, name, path, uses
+from cutaway.facts.concept import Concept, about, base, code, has, kinds, name, owner, path, uses
 
 CONFIG = Concept(
     key="config_parser",
@@ -87,7 +87,7 @@ CONFIG = Concept(
             2,
         ),
         path(
-            r"configs/\w+|quant\w*|tokenizer|template|models/\w+|benchmark\w*|processors|openai|"
+            r"configs/\w+|convert\w*|quant\w*|tokenizer|template|models/\w+|benchmark\w*|processors|openai|"
             r"connector|integration\w*",
             -2,
         ),
@@ -96,6 +96,8 @@ CONFIG = Concept(
             "pretrained_config",
             1,
         ),
+        owner(r"\w*converter|\w*tokenizer|\w*loader|\w*parser|lexer", -4),
+        base("(?:clap_)?parser|struct_opt", 3, "cli"),
         about(r"config\w*|arguments?|settings|options|command[ -]line", 1),
         code(
             r"add_argument\(|argparse|#\[arg|#\[clap|@dataclass|strcmp\(|os\.Getenv|"

@@ -19,7 +19,7 @@ KV_MEMORY = Concept(
             r"(?:kv_)?cache_size_per_token|page_size_bytes|check_enough_\w+|"
             r"memory_(?:breakdown|estimate|usage|requirement)\w*|kv_cache_size\w*|kv_size\w*|"
             "calculate_cache_config|memory_usage|total_size|size_[kv]_bytes|"
-            r"calc_\w*(?:mem|kv|token)\w*|graph_size|bytes_per_\w*",
+            r"calc_\w*(?:mem|kv|token)\w*|graph_size|bytes_per_\w*|(?:\w+_)?footprint",
             4.5,
             "named",
         ),
@@ -32,13 +32,14 @@ KV_MEMORY = Concept(
         ),
         name(
             r"metrics?|stats?|log|test|print|config_parser|scale\w*|quant\w*|connector|encoder|"
-            r"offload\w*|transfer|swap|validate|dtype|update|store|copy|hash|prefix",
+            r"temp|scratch|weights?|offload\w*|transfer|swap|validate|dtype|update|store|copy|hash|prefix",
             -3,
         ),
         owner(
             r"worker|model_runner|\w*engine|cache_engine|kv_cache\w*|cache_manager|mem_manager|"
             r"\w*cache",
             1.2,
+            "kv",
         ),
         owner(r"\w*kv_?cache\w*|\w*prompt_cache", 0.8, "kv"),
         uses(
@@ -60,7 +61,7 @@ KV_MEMORY = Concept(
         uses(
             r"cache_per_page|block_bytes|page_size_bytes|bytes_per_\w+|itemsize|element_size|"
             "dtype_size|size_in_bytes|total_cache_size|cache_block_size|cell_size|get_cell_size|"
-            "ggml_row_size|ggml_nbytes|n_?bytes|sizeof|size_of|element_bytes|ggml_type_size|dtype_bytes",
+            "ggml_row_size|ggml_nbytes|n_?bytes|numel|nelement|elem_count|sizeof|size_of|element_bytes|ggml_type_size|dtype_bytes",
             2,
             "bytes",
         ),

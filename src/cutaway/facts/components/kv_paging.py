@@ -18,7 +18,7 @@ KV_PAGING = Concept(
             r"(?:\w+_)?block_(?:manager|allocator|pool|engine|space_manager)|"
             r"page_(?:manager|allocator|pool)|paged_\w*|token_to_kv_pool_allocator|"
             "free_kv_cache_block_queue|cache_manager|kv_cache_manager|mem_manager|req_manager|"
-            "block|allocator|cells?|slots?",
+            r"block|allocator|cells?|slots?|(?:\w+_)?page|(?:cache|kv|physical|logical)_(?:token_)?block",
             3.5,
             "named",
         ),
@@ -30,7 +30,7 @@ KV_PAGING = Concept(
             "named",
         ),
         name(
-            r"config|metadata|args|spec|metric\w*|event|events|stats|error|decoder|transformer|"
+            r"array|to_q|to_fp_\d+|config|metadata|args|spec|metric\w*|event|events|stats|error|decoder|transformer|"
             r"residual|quant\w*|gemm|scale|kernel|test|hash|mamba|sparse|weight|linear|moe|mlp|conv|"
             "layer|attention|norm|attn|resnet|prefetch|input|error|utils",
             -4,

@@ -28,18 +28,21 @@ KV_REUSE = Concept(
             4,
             "named",
         ),
-        name("can_allocate|allocate|allocate_blocks|cache_blocks|cache_req|insert|free", 1.5, "weak"),
+        name(r"can_allocate|allocate|allocate_(?:blocks|pages|slots)|cache_blocks|cache_req|insert|free", 1.5, "weak"),
+        name(r"(?:prompt|prefix|context|state|\w+_state)_cache", 4, "named"),
         name(
-            r"num_common|get_num|config|args|metric\w*|stats?|events?|mode|test|params|error|"
+            r"reset|clear|enable\w*|disable\w*|num_common|get_num|config|args|metric\w*|stats?|events?|mode|test|params|error|"
             "connector|remote|encoder|image|mm|response|session|http|kernel|create|model_cache|"
             "name|strip|path|common_str|log",
             -4,
         ),
         owner(
-            r"\w*cache\w*|block_\w+|\w*radix\w*|\w*prefix\w*|\w*tree\w*|\w*trie\w*|input_cache",
+            r"\w*cache\w*|block_\w+|\w*radix\w*|\w*prefix_tree\w*|\w*trie\w*|input_cache",
             1.5,
             "cache_owner",
         ),
+        name("filter|filters", -4),
+        owner(r"\w*filter|\w*constraint\w*|\w*grammar\w*", -4),
         has(
             r"match_prefix|match\w*|resolve_\w*prompt\w*|evict\w*|insert\w*|find_longest\w*|"
             r"search\w*|lookup\w*|get_cached\w*|find_\w*",
@@ -48,8 +51,8 @@ KV_REUSE = Concept(
         has(r"evict\w*|lock\w*|inc_lock_ref|split\w*|dec_ref\w*", 1.5),
         uses(
             r"hash_to_block_id|block_hash\w*|compute_hash|prefix\w*|\w*_prefix\w*|cached_block\w*|"
-            r"cached_len\w*|hash_block\w*|num_cached_\w+|matched\w*|prompt_tokens_cached|"
-            r"common_part|n_past|cached_prompt\w*|cache_prompt|token_ids_key|match_len\w*",
+            r"cached_len\w*|hash_block\w*|page_hash\w*|\w*prompt_hash\w*|num_cached_\w+|matched\w*|prompt_tokens_cached|"
+            r"common_part|n_past|cached_prompt\w*|prompt|prompt_ids|cache_prompt|token_ids_key|match_len\w*",
             2.2,
             "prefix",
         ),
@@ -60,7 +63,7 @@ KV_REUSE = Concept(
             "evicts",
         ),
         uses(
-            r"evict\w*|lru\w*|last_access\w*|last_used\w*|timestamp|evictable\w*|heappop|heapq?|"
+            r"evict\w*|lru\w*|last_access\w*|access_(?:serial|count|time|tick)\w*|last_used\w*|timestamp|evictable\w*|heappop|heapq?|"
             r"priority_queue|free_block_queue|oldest\w*|leaf\w*|leaves",
             2.2,
             "evicts",
@@ -68,7 +71,7 @@ KV_REUSE = Concept(
         uses(r"ref_count\w*|ref_cnt|lock_ref|refs|inc_ref|inc_ref_cnt", 1),
         uses(r"children|child|parent|node|root\w*|tree", 1.2, "tree"),
         uses(
-            r"kv_?cache\w*|block_id|block_ids|blocks?|kv_\w+|indices|token_ids|tokens|cache_\w*|"
+            r"kv_?cache\w*|block_id|block_ids|blocks?|kv_\w+|indices|token_ids|tokens|cache_\w*|\w*pages|decoder_state|"
             "prompt|caches?",
             1,
             "kv",
@@ -78,7 +81,7 @@ KV_REUSE = Concept(
             "dynamic_prompt|trie",
             2,
         ),
-        about(r"prefix|evict\w*|reuse\w*|cached|radix|least[ -]recently", 1.5, "prefix"),
+        about(r"prefix|evict\w*|reuse\w*|radix|least[ -]recently", 1.5, "prefix"),
         code(r"(?i)hash\w*\s*(?:\[|\.get|\.update)|last_access|evict", 1),
     ),
     needs=("named|weak|cache_owner", "prefix|evicts|tree", "kv"),

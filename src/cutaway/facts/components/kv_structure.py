@@ -27,6 +27,7 @@ KV_STRUCTURE = Concept(
             3,
             "named",
         ),
+        name(r"(?:initial|init|new|make|create)_(?:\w+_)?state|decoder_state", 2, "named"),
         name(
             "pattern|fusion|pass|method|slice_config|config|spec|args|metrics?|events?|stats?|"
             r"connector|transfer|scale\w*|quant\w*|dtype|type|params|group|groups|utils|hash|prefix|"
@@ -72,6 +73,7 @@ KV_STRUCTURE = Concept(
         base(r"kv_?cache\w*|cache|module|kvcache", 0.5),
         owner("model_runner|transformer|engine|worker", 0.5),
         about("kv[ _-]?cache|key-?value|keys and values", 2, "kv"),
+        code(r"[\"'](?:\w*_)?(?:keys?|k)(?:_\w*)?[\"']", 1.5, "kv"),
         code(
             r"(?i)(?:zeros|empty|calloc|new_tensor\w*|Zeros|malloc)\s*\(?[^\n]{0,80}(?:block|cache|kv|page|seq_len|n_ctx|layers)",
             1.5,

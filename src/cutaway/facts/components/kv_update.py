@@ -52,12 +52,14 @@ KV_UPDATE = Concept(
         ),
         uses(
             r"index_copy_?|index_put_?|^copy$|^cpy$|scatter\w*|index_fill_?|copy_|ggml_cpy|ggml_set_rows|"
-            r"slice_set|slice_assign|slice_update|set_rows|memcpy|narrow|store|reshape_and_cache\w*|"
+            r"slice_set|slice_assign|slice_update|\w*update_slice|set_rows|memcpy|narrow|store|reshape_and_cache\w*|"
             "cat|set_slice|slice_scatter|fused_copy_kv|store_cache",
             2,
             "writes",
         ),
         uses("keys?|values?|k|v|k_val|v_val|new_k|new_v|key_states|k_cur|v_cur", 0.7, "kv"),
+        owner(r"\w*for_causal_lm|\w*for_conditional_generation", -2.5),
+        takes(r"cache|kv_cache\w*|past_\w+|layer_cache", 1.5, "cache"),
         takes(
             "keys?|values?|k|v|k_val|v_val|k_src|v_src|key_states|xk|k_cur|kv|src|slot_mapping|input_pos",
             1,

@@ -12,12 +12,12 @@ LOGITS = Concept(
             r"logits?_(?:processors?|process\w*|warpers?|bias\w*|to_probs|modifier\w*|transform\w*|pipe\w*)|"
             r"\w*_logits?_(?:processors?|warper|process\w*)|custom_logits_processor",
             5,
-            "named",
+            "processor",
         ),
         name(
             r"(?:apply|add|process|transform|do|compute|batch|adjust|mask|scale|filter|warp)_(?:\w+_)?(?:logits\w*|penalt\w*|temperature|top_k\w*|top_p\w*|min_p\w*|bias\w*|dry\w*|sampling\w*)",
             4.5,
-            "named",
+            "processor",
         ),
         name(
             r"penalt\w*|repetition_penalty|repeat_penalty|\w+_penalty|top_k\w*|top_p\w*|min_p\w*|"
@@ -33,7 +33,7 @@ LOGITS = Concept(
             "weak",
         ),
         name(
-            r"config|params|args|test|log|metric\w*|prompt_logprobs|logprobs|output|request|"
+            r"plan|planner|config|params|args|test|log|metric\w*|prompt_logprobs|logprobs|output|request|"
             r"validate|parse|loss|router|moe|gating|expert\w*|attn|attention|fused|scaling\w*|get|"
             "set|embed|head|need|cross|kernel",
             -3,
@@ -65,7 +65,8 @@ LOGITS = Concept(
             "math",
         ),
     ),
-    needs=("named|weak", "logits", "knobs|math"),
+    needs=("processor|named|weak", "logits", "knobs|math"),
     least=6.5,
     near={"sampler": 2},
+    leads="processor",
 )

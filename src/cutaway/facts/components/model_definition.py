@@ -70,6 +70,7 @@ MODEL = Concept(
             1,
             "attention",
         ),
+        uses(r"timesteps?|t_emb|guidance\w*|img\w*|latents?|vae|unet|denoise\w*|patchify\w*|noise\w*", -4),
         takes("input_ids|idx|tokens?|token_ids|positions|input_pos|pos|inp", 0.7),
         base(
             r"module|\w*causal_lm\w*|base_model|model|\w*model\w*|supports_\w+|normal_model|"
@@ -84,7 +85,7 @@ MODEL = Concept(
         path("llama", 2),
         path(
             "mixture|vl|vision|mm|omni|audio|encoder|mtp|embedding|draft|eagle|parsers|renderers|"
-            r"template\w*|imagegen|convert|server|loader\w*|openai",
+            r"template\w*|imagegen|convert\w*|export\w*|server|loader\w*|openai",
             -3,
         ),
         about("transformer|decoder|language model|causal", 1),

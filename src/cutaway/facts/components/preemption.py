@@ -11,7 +11,7 @@ PREEMPTION = Concept(
         name(r"preempt|preempt_\w+|\w*_preempt\w*|preempted|preemption", 6, "named"),
         name(
             r"retract\w*|swap_out\w*|evict_(?:seq\w*|request\w*|running|sequence\w*)|"
-            r"pause_(?:req\w*|batch)|kick\w*|unload_\w*|find_\w+_to_(?:unload|evict)|suspend\w*",
+            r"pause_(?:req\w*|batch)|kick\w*|\w*bump\w*|demote\w*|requeue\w*|find_\w+_to_(?:unload|evict)|suspend\w*",
             5,
             "named",
         ),

@@ -8,7 +8,11 @@ RUNTIME_LOOP = Concept(
     looked_for="runs steps of the model over and over",
     kinds=kinds(types=0.5, callables=1.0, values=0.8),
     clues=(
-        owner(r"\w*cache|session|thread|watcher|updater|download\w*|ui|store|model_\w+_cache", -3),
+        owner(
+            r"\w*comm|communicator|\w*transfer|\w*cache|session|thread|watcher|updater|download\w*|ui|store|"
+            r"model_\w+_cache",
+            -3,
+        ),
         name(
             r"(?:\w+_)?(?:busy_loop|event_loop|run_loop|main_loop|step_loop|batch_loop|loop_forever|engine_loop)|"
             r"run_forever|\w*_loop_\w*|start_loop|overlap_loop|batching_task|loop|main_loop|"
@@ -24,7 +28,7 @@ RUNTIME_LOOP = Concept(
             "named",
         ),
         name(
-            r"handler|route|middleware|download\w*|upload\w*|refresh|watch|poll\w*|prefix|cache|"
+            r"listen\w*|heartbeat\w*|monitor\w*|handler|route|middleware|download\w*|upload\w*|refresh|watch|poll\w*|prefix|cache|"
             "model_list|prompt",
             -3,
         ),
@@ -34,6 +38,7 @@ RUNTIME_LOOP = Concept(
             "worker",
             -2.5,
         ),
+        name(r"(?:start|launch|submit|create|spawn)_(?:jobs?|tasks?|requests?|workers?)", -3),
         owner(
             r"engine\w*|\w+engine\w*|scheduler|runner|\w*_core_proc|server|batcher|llm|pipeline|"
             "generator",
@@ -86,6 +91,12 @@ RUNTIME_LOOP = Concept(
             "steps",
         ),
         code(r"\bwhile\b|\bloop\s*\{|\bfor\s*\{|\bfor\s*\(|\bfor \w+ in range|\bfor \w+ in ", 2, "loops"),
+        code(
+            r"(?:while\b|for \w+ in\b|for\s*\{|loop\s*\{)[^\n]*\n\s*(?:await )?"
+            r"(?:self|this|s)(?:\.|->)\w*(?:iterat|tick|step|poll|round|once)\w*\(",
+            3,
+            "steps",
+        ),
         code(
             r"while True|while not |while \(?true|while self\.|loop \{|for \{|while !|while \(!|"
             r"for \(;;",

@@ -17,6 +17,7 @@ SAMPLER = Concept(
         name(
             r"sample|sample_\w*tokens?|\w*sample_next\w*|random_sample|multinomial\w*|"
             r"sample_(?:top\w*|mult|argmax|logits|multinomial|greedy|token|one\w*|impl)|do_sample|"
+            r"(?:create|make|build|new)_(?:\w+_)?(?:samplers?|logits_processors?|sampling)|"
             r"choose\w*token|gumbel_sample|select_next\w*|sampling|choose_next_token|token_sample",
             4,
             "named",
@@ -33,7 +34,7 @@ SAMPLER = Concept(
         has(r"(?:apply_)?(?:top_k\w*|top_p\w*|min_p|temperature|penalt\w*|greedy\w*)|sample_\w+", 1.5),
         owner(r"\w*sampler\w*|chooser|\w*chooser|\w*sampling\w*|\w*_for_causal_lm|gpt|\w*model", 1),
         uses(
-            "logits|logit|probs|probabilities|probindex|logprobs|log_probs|candidates|cur_p|scores",
+            r"logits|logit|logits_processors?|probs|probabilities|probindex|logprobs|log_probs|candidates|cur_p|scores",
             2,
             "logits",
         ),

@@ -1,7 +1,7 @@
 # The knobs a request brings: temperature, top-p, top-k, penalties, seed, how many tokens.
 """Sampling parameters."""
 
-from cutaway.facts.concept import Concept, about, base, kinds, name, path, takes, uses
+from cutaway.facts.concept import Concept, about, base, kinds, name, owner, path, takes, uses
 
 SAMPLING_PARAMS = Concept(
     key="sampling_params",
@@ -16,6 +16,8 @@ SAMPLING_PARAMS = Concept(
             6,
             "named",
         ),
+        name("settings|options|params|parameters|config", 2, "named"),
+        owner(r"\w*sampl\w*|\w*generat\w*|\w*decod\w*", 2),
         name(
             "(?:generate|generation|decode|decoding|gen)_(?:parameters?|params?|options?|args|config|request)|"
             r"options|runner_options|sample_params|sampling_\w*|sample_(?:options|args)|"

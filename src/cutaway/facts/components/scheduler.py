@@ -1,7 +1,13 @@
 # Who decides which requests run next: it holds those that wait and those that run, and picks among them under a budget.
 """The scheduler."""
 
-from cutaway.facts.concept import Concept, about, base, has, kinds, name, path, uses
+from cutaway.facts.concept import Concept, about, base, code, has, kinds, name, path, uses
+
+# Taken from those that wait and put among those that run, within one body.
+_MOVES = (
+    r"(?s)\b\w*(?:waiting|pending|queued?)\w*(?:\.|->)(?:remove|pop\w*|erase|get\w*|shift|dequeue)\b"
+    r".{0,800}?\b\w*(?:running|active|in_?flight)\w*(?:\.|->)(?:append|add|insert|push\w*|emplace\w*)\b"
+)
 
 SCHEDULER = Concept(
     key="scheduler",
@@ -9,7 +15,8 @@ SCHEDULER = Concept(
     kinds=kinds(types=1.0, callables=0.55),
     clues=(
         name(r"batch_\w*generator|batch_(?:engine|manager|runner)|\w*batcher", 3, "named"),
-        uses(r"unprocessed\w*|\w*_batch_size", 1.5, "queue"),
+        uses(r"unprocessed\w*", 1.5, "queue"),
+        uses(r"\w+_batch_size", 1.5, "budget"),
         name("scheduler|sched", 5, "named"),
         name(
             "(?:request|req|task|job|pending|waiting)_(?:queue|pool)|queue|batcher|dispatcher|"
@@ -19,6 +26,13 @@ SCHEDULER = Concept(
         ),
         name("server_(?:context|impl)|engine", 1.5, "named"),
         name("schedule|next_batch|get_next_batch_to_run|update_slots", 4, "named"),
+        name(
+            r"(?:\w+_)?(?:start|launch|activate|admit|promote|pick|poll)_(?:new_|next_|pending_|waiting_)?"
+            "(?:jobs?|requests?|reqs?|seqs?|sequences?|tasks?)",
+            3,
+            "picks",
+        ),
+        code(_MOVES, 3, "picks"),
         name(
             "config|args|options|output|outputs|result|policy|state|status|type|kind|params|entry|"
             "item|method|mixin|factory|error|msg|stats",
@@ -31,11 +45,11 @@ SCHEDULER = Concept(
         ),
         has(
             r"schedule\w*|(?:get_)?(?:next|new)\w*_batch\w*|form_batch|fill_batch|pick_\w+|"
-            r"update_slots|process_pending|select_\w*batch\w*|generate_new_batch",
+            r"update_slots|process_pending|select_\w*batch\w*|generate_new_batch|\w*start_(?:jobs|requests|seqs|tasks)",
             3,
             "picks",
         ),
-        has(r"add|add_request|add_req|add_seq\w*|enqueue|submit|push|append\w*|post", 1),
+        has(r"add|add_request|add_req|add_seq\w*|enqueue|submit|push|put|append\w*|post", 1),
         has(r"preempt\w*|evict\w*|retract\w*|abort\w*|free_\w+|finish\w*|cancel\w*", 1),
         uses(
             r"waiting|waiting_\w+|wait_\w+|pending|pending_\w+|queue|queued?_\w+|\w*_queue|deferred|"
@@ -53,13 +67,13 @@ SCHEDULER = Concept(
         uses(
             r"max_num_seqs|max_num_batched_tokens|max_batch\w*|max_running\w*|\w*token_budget\w*|"
             r"\w*_budget|max_batch_prefill_tokens|num_batched_tokens|n_parallel|num_parallel|"
-            r"max_num_\w+",
+            r"max_num_\w+|max_jobs|max_tasks|maximum_size|max_concurrency",
             2,
             "budget",
         ),
         uses(r"prefill\w*|decode\w*|num_computed_tokens|extend\w*|completion\w*", 1, "tokens"),
         uses(
-            r"seqs?|sequences?|requests?|reqs?|seq_groups?|tasks?|prompt\w*|runner|"
+            r"seqs?|sequences?|requests?|reqs?|seq_groups?|tasks?|jobs?|prompt\w*|runner|"
             "runners",
             1,
             "requests",
@@ -71,4 +85,5 @@ SCHEDULER = Concept(
     ),
     needs=("named|picks", "queue", "running|budget", "requests|tokens"),
     least=8.5,
+    anywhere=True,
 )

@@ -58,6 +58,7 @@ SEEDS = Concept(
             2.5,
             "seeds",
         ),
+        code(r"(?i)(?:sampl\w*|logits_?processor\w*|rng|random)(?:::|\.|\()[^\n]*\bseed\b", 2.5, "seeds"),
     ),
     needs=("seeds|rng", "seed|seeds"),
     least=6.5,

@@ -11,7 +11,7 @@ TENSOR_PARALLEL = Concept(
         uses(r"shard_linear|shard_inplace|sharded_to_all\w*|all_to_sharded\w*|all_sum", 3, "collective"),
         name(
             r"(?:tensor_(?:model_)?parallel|tp)_\w*|apply_tp\w*|\w*_tp|(?:custom_)?all_?reduce\w*|"
-            r"all_?gather\w*|\w*all_?reduce\w*|sum_all_\w+|reduce_scatter\w*|sync_\w*slices?\w*",
+            r"all_?gather\w*|reduce_all|gather_all|\w*all_?reduce\w*|sum_all_\w+|reduce_scatter\w*|sync_\w*slices?\w*",
             4,
             "collective",
         ),
@@ -40,7 +40,7 @@ TENSOR_PARALLEL = Concept(
         ),
         has(
             r"all_reduce\w*|all_gather\w*|broadcast\w*|reduce_scatter\w*|sum_all_reduce|send|recv|"
-            r"sync\w*|read\w*|write\w*",
+            r"sync(?!hron)\w*|read\w*|write\w*",
             2.5,
             "collective",
         ),
@@ -48,7 +48,7 @@ TENSOR_PARALLEL = Concept(
         uses(
             r"all_reduce\w*|sum_all_reduce|allreduce|all_gather\w*|reduce_scatter\w*|"
             r"nccl_all_reduce|nccl_\w+|all_gather_into_tensor|tensor_model_parallel_all_\w+|funcol|"
-            r"reduce_from\w*|broadcast\w*|sync_\w*slices\w*",
+            r"reduce_from\w*|broadcast(?:_(?:tensor|object|coalesced|from|recv|send)\w*)?|sync_\w*slices\w*",
             3,
             "collective",
         ),

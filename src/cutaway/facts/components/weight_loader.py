@@ -11,7 +11,7 @@ WEIGHT_LOADER = Concept(
         uses(r"read_\w+|read|open|reader|buf_?reader|seek|tell|read_exact", 1.2, "reads"),
         name(
             r"load_(?:\w+_)?(?:weights?|checkpoint|model|tensors?|state_dict|params|safetensors|gguf|all_data|hf_weights?)|"
-            r"\w*_load_model|load_weights?_\w+|load_model\w*|read_(?:checkpoint|tensors?|weights?)|"
+            r"\w*_load_model|load_weights?_\w+|load_model\w*|read_(?:checkpoint|tensors?|weights?|model_file)|"
             r"build_transformer|memory_map_weights|weight_loader|\w+_weight_loader|"
             r"load_llm_net_weight|from_pretrained|load_from_\w+",
             4.5,
@@ -33,7 +33,7 @@ WEIGHT_LOADER = Concept(
             "weak",
         ),
         name(
-            r"test|config|args|lora|adapter\w*|tokenizer|dataset|data|audio|image\w*|video|"
+            r"url|http|hub|test|config|args|lora|adapter\w*|tokenizer|dataset|data|audio|image\w*|video|"
             r"extension\w*|plugin\w*|kernels?|dummy|sharded_state|tensorizer|s_3|runai|remote|"
             r"bitsandbytes|download|save|metric\w*|unload|class|module|template|balanc\w*|info|"
             r"speculative|draft|media|vision|request|kv|offload|kv_?cache|cache\w*|processor|prompt|"
@@ -79,7 +79,7 @@ WEIGHT_LOADER = Concept(
             "model",
             1.5,
         ),
-        path(r"(?<=models/)\w+|models/\w+/\w+|diffusion\w*|speech\w*|imagegen", -2),
+        path(r"(?<=models/)\w+|models/\w+/\w+|export\w*|convert\w*|diffusion\w*|speech\w*|imagegen", -2),
         base(r"\w*loader\w*", 1),
         about(r"load\w*|weights?|checkpoint", 1),
         code(
