@@ -13,7 +13,6 @@ import gzip
 import json
 import sys
 import warnings
-from dataclasses import replace
 from pathlib import Path
 
 from cutaway import catalogue
@@ -52,11 +51,8 @@ def derive(name: str, phase: str) -> str:
     from cutaway.report.cost_json import to_json
     from cutaway.trace.analyse import analyse
 
-    found = analyse(name, phase=phase)
-    root = replace(found.modules[0], steps=(), lines=(), own=found.total)
-    return json.dumps(
-        json.loads(to_json(replace(found, modules=(root,)))), separators=(",", ":"), ensure_ascii=False
-    )
+    found = analyse(name, phase=phase).totals_only()
+    return json.dumps(json.loads(to_json(found)), separators=(",", ":"), ensure_ascii=False)
 
 
 def write(rows: dict) -> None:

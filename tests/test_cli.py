@@ -142,3 +142,13 @@ def test_a_wrong_name_is_told_before_torch_is_imported():
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
     assert done.returncode == 2
     assert "no such model" in done.stderr
+
+
+def test_only_the_totals(capfd):
+    words = ["cost", "torch.nn:Linear", "--arg", "in_features=4", "--arg", "out_features=8", "--no-cache"]
+    answers = []
+    for more in ([], ["--totals"]):
+        assert run([*words, *more]) == 0
+        answers.append(capfd.readouterr().out)
+    assert "F.linear(" in answers[0] and "F.linear(" not in answers[1]
+    assert all("72 * batch_size * seq_len" in text for text in answers)

@@ -127,8 +127,10 @@ def test_code_on_the_path_but_not_installed_needs_trust_too(tmp_path, monkeypatc
 
 
 def test_a_file_that_cannot_be_imported_says_why(tmp_path):
-    for text, kind in (("import nowhere_to_be_found", NeedsExtra), ("1 / 0", ForwardRaised)):
-        script = tmp_path / f"{kind.__name__.lower()}.py"
+    absent = 'from importlib.metadata import version\nversion("nowhere_to_be_found")'
+    raising = (("import nowhere_to_be_found", NeedsExtra), ("1 / 0", ForwardRaised), (absent, ForwardRaised))
+    for number, (text, kind) in enumerate(raising):
+        script = tmp_path / f"script{number}.py"
         script.write_text(f"{text}\nclass Net: pass\n")
         with pytest.raises(kind) as raised:
             load_class(resolve(f"{script}:Net", trust_code=True))

@@ -80,11 +80,11 @@ def cost(
     request = Request(target, phase, symbols, dtype, trust_code, _arguments(arg), shapes, execution, values)
     wanted = format_of(output, FORMATS)
     kept = (costing.saved_totals(request) if totals else None) or costing.saved_text(request, not no_cache)
-    depth = 0 if totals else depth
     if kept and wanted == "json" and not values and not expand:
         return emit({"json": lambda: kept}, output)
     result = costing.answer(request, kept, cache=not no_cache)
-    return emit(_renderers(result.analysis, depth, expand, lines == "all", output), output)
+    analysis = result.analysis.totals_only() if totals else result.analysis
+    return emit(_renderers(analysis, depth, expand, lines == "all", output), output)
 
 
 def _renderers(

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from cutaway.model.convention import Convention
@@ -64,3 +64,8 @@ class Analysis:
     def at_least(self) -> bool:
         """Whether totals are lower bounds because something under them has no price."""
         return bool(self.gaps)
+
+    def totals_only(self) -> Analysis:
+        """The same answer with the traced module alone, and without its kernels and lines."""
+        root = self.modules[0]
+        return replace(self, modules=(replace(root, steps=(), lines=(), own=self.total),))

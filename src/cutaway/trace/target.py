@@ -11,6 +11,7 @@ import re
 import sys
 import sysconfig
 from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 from cutaway import catalogue
@@ -214,14 +215,21 @@ def _import_longest(parts: list[str], asked: str):
             return importlib.import_module(name), parts[end:]
         except ModuleNotFoundError as error:
             if error.name is None or not (name == error.name or name.startswith(error.name + ".")):
-                raise NeedsExtra(
-                    f"importing {name} needs {error.name}, which is not installed",
-                    asked=asked,
-                    try_=f"pip install {error.name}",
-                ) from error
+                raise _lacking(error, f"importing {name}", asked) from error
         except Exception as error:
             raise ForwardRaised.caused_by(error, f"importing {name} failed", asked=asked) from error
     raise UnknownTarget("no such module", asked=asked)
+
+
+def _lacking(error: ModuleNotFoundError, doing: str, asked: str) -> NeedsExtra | ForwardRaised:
+    """What to say of an import that is missing. A package that looks for its distributions at import (`requires(...)` of
+    Transformers and its kin) raises the same class with a sentence in place of the name."""
+    if isinstance(error, PackageNotFoundError) or not error.name:
+        return ForwardRaised.caused_by(error, f"{doing} failed", asked=asked)
+    package = error.name.partition(".")[0]
+    return NeedsExtra(
+        f"{doing} needs {error.name}, which is not installed", asked=asked, try_=f"pip install {package}"
+    )
 
 
 def is_installed(package: str) -> bool:
@@ -261,11 +269,7 @@ def _class_of_file(target: Target) -> type:
     try:
         spec.loader.exec_module(module)
     except ModuleNotFoundError as error:
-        raise NeedsExtra(
-            f"{path.name} imports {error.name}, which is not installed",
-            asked=target.text,
-            try_=f"pip install {error.name}",
-        ) from error
+        raise _lacking(error, f"importing {path.name}", target.text) from error
     except Exception as error:
         raise ForwardRaised.caused_by(error, f"importing {path.name} failed", asked=target.text) from error
     finally:
