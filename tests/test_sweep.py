@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 from cutaway.cli import run
-from cutaway.errors import BadValue
+from cutaway.errors import BadValue, OutputError
 from cutaway.predict import engine, inverse, serving
 from cutaway.predict import sweep as swept
 from cutaway.predict.grid import loop_grid, static_grid
 from cutaway.predict.inverse import Target
 from cutaway.predict.machine import Machine
 from cutaway.predict.money import cost_of
+from cutaway.predicting import predict
 
 
 def toy(bandwidth=1e12, devices=1, price=2.0, capacity=40e9):
@@ -31,10 +32,14 @@ def toy(bandwidth=1e12, devices=1, price=2.0, capacity=40e9):
     )  # fmt: skip
 
 
+def flat(columns):
+    return {name: values.ravel() for name, values in columns.items()}
+
+
 def test_a_grid_gives_what_its_points_give():
     machine = toy()
     batches, prompts, outputs = (1, 8, 64), (100, 1000, 4000), (1, 50, 900)
-    rows = static_grid(machine, batches, prompts, outputs)
+    rows = flat(static_grid(machine, batches, prompts, outputs))
     assert len(rows["ttft_s"]) == 27
     for i in (0, 5, 13, 26):
         b, p, o = (float(rows[k][i]) for k in ("batch", "prompt", "output"))
@@ -48,10 +53,36 @@ def test_a_grid_gives_what_its_points_give():
 
 def test_closed_loops_have_a_grid_too():
     machine = toy()
-    rows = loop_grid(machine, (1, 16), (500,), (100, 400))
+    rows = flat(loop_grid(machine, (1, 16), (500,), (100, 400)))
     alone = serving.closed_loop(machine.step, machine.engine, 16, 500, 400)
     assert rows["tpot_s"][3] == pytest.approx(alone.tpot)
     assert rows["batch"].tolist() == [1, 1, 16, 16]
+
+
+def test_a_large_grid_of_closed_loops_is_near_what_its_points_give():
+    machine = toy(capacity=30e9)  # of which the longest leave room for a few dozen
+    users, prompts, outputs = swept.steps(1, 200, 24), swept.steps(100, 8000, 20), swept.steps(20, 3000, 20)
+    rows = flat(loop_grid(machine, users, prompts, outputs))
+    at = np.arange(7, len(rows["ttft_s"]), 97)
+    u, p, o = (rows[k][at].astype(float) for k in ("batch", "prompt", "output"))
+    most = np.maximum(machine.most_sequences(p + o), 1)
+    want = serving.closed_loop(machine.step, machine.engine, u, p, o, most_sequences=most)
+    assert (u > most).sum() > 5 and (u < most).sum() > 5
+    for name, exact in (("ttft_s", want.ttft), ("tpot_s", want.tpot), ("throughput_tokens_per_s", want.throughput)):
+        assert np.median(abs(rows[name][at] / exact - 1)) < 0.02
+        assert np.mean(abs(rows[name][at] / exact - 1)) < 0.05
+
+
+@pytest.mark.parametrize("load", ["batch", "concurrency"])
+@pytest.mark.parametrize("cut", [{}, {"tp": 2, "dp": 4}, {"tp": 2, "pp": 2, "weights": "fp8", "kv": "fp8"}])
+def test_a_row_is_what_predict_says(load, cut):
+    words = {"model": "Qwen/Qwen3-32B", "hardware": "h100-sxm"} | cut
+    grid = swept.Grid((6,), (700,), (90,), closed=load == "concurrency")
+    row = {k: v[0] for k, v in swept.sweep([swept.Case(**words)], grid).columns.items()}
+    alone = predict(words.pop("model"), words.pop("hardware"), prompt=700, output=90, **{load: 6}, **words)
+    for name in ("ttft_s", "tpot_s", "throughput_tokens_per_s", "usd_per_million_tokens", "joules_per_token"):
+        assert row[name] == pytest.approx(getattr(alone, name), rel=2e-3), name
+    assert row["fits"] == alone.fits
 
 
 def test_money_follows_throughput():
@@ -158,10 +189,25 @@ def test_a_sweep_goes_on_where_it_stopped_and_gives_the_same_rows(toys, tmp_path
     assert [case.tp for case in toys] == [3, 4]
     toys.clear()
     again = swept.sweep(cases, grid, folder=tmp_path)
-    assert toys == []
+    assert [case.tp for case in toys] == [3]  # what was refused is asked again
     for other in (rest, again):
         assert other.refused == whole.refused
         assert all(np.array_equal(other.columns[k], v) for k, v in whole.columns.items())
+
+
+def test_rows_that_are_kept_belong_to_the_bytes_of_a_sheet(toys, tmp_path):
+    own = tmp_path / "own.toml"
+    grid, case = swept.Grid((1,), (100,), (10,)), swept.Case("m", str(own))
+    for text in ("a", "a", "b"):
+        own.write_text(text)
+        swept.sweep([case], grid, folder=tmp_path / "kept")
+    assert len(toys) == 2
+
+
+def test_rows_that_cannot_be_kept_are_an_error(toys, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="could not be kept"):
+        swept.sweep([swept.Case("m", "h")], swept.Grid((1,), (1,), (1,)), folder=tmp_path / "file")
 
 
 def test_where_no_machine_can_be_the_reason_is_said(toys):

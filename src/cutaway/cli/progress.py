@@ -12,8 +12,8 @@ __all__ = ["told"]
 
 
 @contextmanager
-def told(what: str) -> Iterator[Callable[[int, int], None] | None]:
-    """A function that shows `what done/of` on a terminal's stderr, at most ten times a second; None without one."""
+def told(what: str, things: str = "files") -> Iterator[Callable[[int, int], None] | None]:
+    """A function that shows `what done/of things` on a terminal's stderr, at most ten times a second; None without one."""
     if not sys.stderr.isatty():
         yield None
         return
@@ -24,7 +24,7 @@ def told(what: str) -> Iterator[Callable[[int, int], None] | None]:
         now = time.monotonic()
         if now - started > 1 and now - last > 0.1:
             last = now
-            print(f"\r\x1b[K{what} {done}/{of} files", end="", file=sys.stderr, flush=True)
+            print(f"\r\x1b[K{what} {done}/{of} {things}", end="", file=sys.stderr, flush=True)
 
     try:
         yield show

@@ -1,14 +1,131 @@
 # `cutaway sweep`: a prediction over grids. Needs neither torch nor a GPU for models of the catalogue.
 """Predictions over grids on the command line."""
 
+from __future__ import annotations
+
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
 from cutaway.cli.output import Output, emit, say, to_json
+from cutaway.cli.progress import told
 from cutaway.errors import BadValue
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from cutaway.predict.sweep import Case, Grid, Rows
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Axes:
+    """What is swept over: lists separated by commas."""
+
+    hardware: str
+    """Devices of the sheet, or sheets of your own (FILE.toml)."""
+    batch: str | None = None
+    """Sequences that start and end together."""
+    concurrency: str | None = None
+    """Instead of --batch: users in a closed loop."""
+    prompt: str = "1024"
+    """Tokens of each prompt."""
+    output: str = "256"
+    """Tokens of each answer."""
+    weights: str | None = None
+    """bf16, fp16, fp8, fp8_block, int8, int4, nvfp4 or mxfp4; without it, what the config says."""
+    kv: str | None = None
+    """The dtype of the cache."""
+    tp: str = "1"
+    """Devices that share each layer."""
+    pp: str = "1"
+    """Stages of layers."""
+    ep: str = "1"
+    """Groups of devices that the experts are spread over."""
+    dp: str = "1"
+    """Copies of the attention."""
+    engine: str = "vllm"
+    """vllm, sglang, trtllm, ideal: whose overheads and habits."""
+
+    def grid(self) -> Grid:
+        """The loads that each machine is asked for."""
+        from cutaway.predict.sweep import Grid
+
+        if (self.batch is None) == (self.concurrency is None):
+            raise BadValue("a sweep needs --batch or --concurrency, and not both")
+        load = "batch" if self.concurrency is None else "concurrency"
+        return Grid(
+            *(self._numbers(name) for name in (load, "prompt", "output")), closed=self.concurrency is not None
+        )
+
+    def cases(self, models: str, trust_code: bool) -> list[Case]:
+        """The machines: every model on every device in every way."""
+        from cutaway.predict import sweep as swept
+
+        words = {name: _words(getattr(self, name), name) for name in ("hardware", "engine", "weights", "kv")}
+        cuts = {name: self._numbers(name) for name in ("tp", "pp", "ep", "dp")}
+        return swept.cases(model=_words(models, "models"), **words, **cuts, trust_code=[trust_code])
+
+    def _numbers(self, name: str) -> tuple[int, ...]:
+        """`1,2,4` or `1:256:9`."""
+        from cutaway.predict.sweep import steps
+
+        asked, found = getattr(self, name), []
+        try:
+            for word in asked.split(","):
+                bounds = [int(part) for part in word.split(":")]
+                found += bounds if len(bounds) == 1 else steps(*bounds)
+        except (TypeError, ValueError) as error:
+            raise BadValue(f"--{name} takes whole numbers, as in 1,2,4 or 1:256:9", asked=asked) from error
+        return tuple(dict.fromkeys(found))
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Choice:
+    """Which rows are answered."""
+
+    pareto: str | None = None
+    """LEAST,MOST: only the rows that no other beats, as in tpot_s,throughput_tokens_per_s."""
+    slo_ttft: float | None = None
+    """Only rows whose TTFT is at most so many milliseconds."""
+    slo_tpot: float | None = None
+    """Only rows whose TPOT is at most so many milliseconds; with a level, rows are ordered by price."""
+
+    def of(self, columns: Rows) -> Rows:
+        """The rows that meet the level, and of those the ones on the front; ordered by price where a level is given."""
+        import numpy as np
+
+        from cutaway.predict.sweep import pareto
+
+        levels = {
+            n: v for n, v in (("ttft_s", self.slo_ttft), ("tpot_s", self.slo_tpot)) if v is not None
+        }
+        if levels:
+            keep = _meeting(columns, levels)
+            columns = {name: values[keep] for name, values in columns.items()}
+            order = np.lexsort((-columns["throughput_tokens_per_s"], columns["usd_per_million_tokens"]))
+            columns = {name: values[order] for name, values in columns.items()}
+        if self.pareto is not None:
+            least, _, most = self.pareto.partition(",")
+            rows = pareto(columns, least.strip(), most.strip())
+            columns = {name: values[rows] for name, values in columns.items()}
+        return columns
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Workers:
+    """Who computes."""
+
+    jobs: int | None = None
+    """Processes; without it one, and on a cluster all that it has."""
+    backend: Literal["local", "loky", "dask", "ray"] = "local"
+    """Processes of this machine, or a cluster: the one that DASK_SCHEDULER_ADDRESS or RAY_ADDRESS names, else one here."""
+    resume: Path | None = None
+    """Keep each finished machine in this folder, and do not compute it again."""
 
 
 @Parameter(name="*")
@@ -22,31 +139,18 @@ class Answer:
     """The form of the answer; without it, the one that FILE's suffix says, else text."""
     file: Annotated[Path | None, Parameter(name=["-o", "--file"])] = None
     """Write to FILE instead of stdout; a .parquet file holds the columns as they are."""
+    plot: Path | None = None
+    """Draw latency, throughput, memory and rooflines into a .png, .svg or .html file."""
 
 
 def sweep(
     models: str,
     /,
     *,
-    hardware: Annotated[str, Parameter(name="--hardware")],
-    batch: str | None = None,
-    concurrency: str | None = None,
-    prompt: str = "1024",
-    output: str = "256",
-    weights: str | None = None,
-    kv: str | None = None,
-    tp: str = "1",
-    pp: str = "1",
-    ep: str = "1",
-    dp: str = "1",
-    engine: str = "vllm",
-    pareto: str | None = None,
-    slo_ttft: float | None = None,
-    slo_tpot: float | None = None,
-    plot: Path | None = None,
-    jobs: int = 1,
-    backend: str = "local",
-    resume: Path | None = None,
+    axes: Axes,
+    choice: Choice = Choice(),
+    trust_code: Annotated[bool, Parameter(negative="")] = False,
+    workers: Workers = Workers(),
     answer: Answer = Answer(),
 ) -> None:
     """Time, memory and money over grids of models, hardware, formats, cuts and lengths.
@@ -57,54 +161,33 @@ def sweep(
     ----------
     models
         Models of the catalogue, or what `cost` takes.
-    hardware
-        Devices of the sheet.
-    batch
-        Sequences that start and end together.
-    concurrency
-        Instead of --batch: users in a closed loop.
-    prompt
-        Tokens of each prompt.
-    output
-        Tokens of each answer.
-    pareto
-        LEAST,MOST: only the rows that no other beats, as in tpot_s,throughput_tokens_per_s.
-    slo_ttft
-        Only rows whose TTFT is at most so many milliseconds.
-    slo_tpot
-        Only rows whose TPOT is at most so many milliseconds; with a level, rows are ordered by price.
-    plot
-        Draw latency, throughput, memory and rooflines into a .png, .svg or .html file.
-    jobs
-        Processes.
-    backend
-        local, or a joblib back end: loky, dask, ray.
-    resume
-        Keep each finished machine in this folder, and do not compute it again.
+    trust_code
+        Run code that is not in an installed package.
     """
     from cutaway.predict import sweep as swept
+
+    if answer.plot is not None:
+        from cutaway.report.sweep_plot import check
+
+        check(answer.plot)  # before hours of work
+    grid, cases = axes.grid(), axes.cases(models, trust_code)
+    with told("predicting", "machines") as progress:
+        found = swept.sweep(
+            cases, grid, jobs=workers.jobs, backend=workers.backend, folder=workers.resume, told=progress
+        )
+    for case, why in found.refused:
+        say(f"left out: {case.model} on {case.hardware}, tp {case.tp}: {why.splitlines()[0].removeprefix('error: ')}")
+    chosen = choice.of(found.columns)
+    if answer.plot is not None:
+        from cutaway.report.sweep_plot import plot
+
+        plot(found.columns, answer.plot, ridges=_ridges(_words(axes.hardware, "hardware")))
+    _emit(chosen, found.refused, answer)
+
+
+def _emit(columns: Rows, refused: tuple[tuple[Case, str], ...], answer: Answer) -> None:
     from cutaway.report import sweep_table as table
 
-    if (batch is None) == (concurrency is None):
-        raise BadValue("a sweep needs --batch or --concurrency, and not both")
-    grid = swept.Grid(
-        _numbers(batch or concurrency or "", "batch"), _numbers(prompt, "prompt"),
-        _numbers(output, "output"), closed=concurrency is not None,
-    )  # fmt: skip
-    machines = swept.cases(
-        model=_words(models), hardware=_words(hardware), engine=_words(engine), weights=_words(weights), kv=_words(kv),
-        tp=_numbers(tp, "tp"), pp=_numbers(pp, "pp"), ep=_numbers(ep, "ep"), dp=_numbers(dp, "dp"),
-    )  # fmt: skip
-    found = swept.sweep(machines, grid, jobs=jobs, backend=backend, folder=resume)
-    for case, why in found.refused:
-        say(
-            f"left out: {case.model} on {case.hardware}, tp {case.tp}: {why.splitlines()[0].removeprefix('error: ')}"
-        )
-    columns = _chosen(found.columns, pareto, slo_ttft, slo_tpot)
-    if plot is not None:
-        from cutaway.report.sweep_plot import plot as draw
-
-        draw(found.columns, plot, ridges=_ridges(_words(hardware)))
     if answer.file is not None and answer.file.suffix == ".parquet":
         table.write_parquet(columns, answer.file)
         return
@@ -114,46 +197,30 @@ def sweep(
             "csv": lambda: table.csv_text(columns),
             "json": lambda: to_json({
                 "schema_version": 1, "rows": table.records(columns),
-                "refused": [{**asdict(case), "why": why} for case, why in found.refused],
+                "refused": [{**asdict(case), "why": why} for case, why in refused],
             }),
         },
         Output(answer.json, answer.format, answer.file),
     )  # fmt: skip
 
 
-def _chosen(
-    columns: dict[str, Any], front: str | None, ttft: float | None, tpot: float | None
-) -> dict[str, Any]:
-    """The rows that meet the level, and of those the ones on the front; ordered by price where a level is given."""
-    import numpy as np
-
-    from cutaway.predict.sweep import pareto
-
-    keep = np.ones(len(columns["ttft_s"]), bool)
-    for name, limit in (("ttft_s", ttft), ("tpot_s", tpot)):
-        if limit is not None:
-            if not 0 < limit < 1e12:
-                raise BadValue(f"the level for {name} is in milliseconds, above 0", asked=str(limit))
-            keep &= (columns[name] * 1e3 <= limit) & columns["fits"]
+def _meeting(columns: Rows, levels: dict[str, float]) -> np.ndarray:
+    """Which rows fit and are within the levels, in milliseconds. Raises `BadValue` with the least there is if none."""
+    fits = columns["fits"]
+    keep = fits.copy()
+    for name, limit in levels.items():
+        if not 0 < limit < 1e12:
+            raise BadValue(f"the level for {name} is in milliseconds, above 0", asked=str(limit))
+        keep &= columns[name] * 1e3 <= limit
     if not keep.any():
-        fits = columns["fits"]
-        best = {n: float(np.min(columns[n][fits])) * 1e3 for n in ("ttft_s", "tpot_s")} if fits.any() else {}
+        best = {n: float(columns[n][fits].min()) * 1e3 for n in ("ttft_s", "tpot_s")} if fits.any() else {}
         raise BadValue(
             "no row of the sweep meets the level",
             known=", ".join(f"least {n[:-2].upper()} {v:.4g} ms" for n, v in best.items())
             or "nothing fits in memory",
             try_="a level above these, smaller batches, more devices (--tp), fewer bits (--weights), other hardware",
         )
-    picked = {name: values[keep] for name, values in columns.items()}
-    if ttft is not None or tpot is not None:
-        usd = picked["usd_per_million_tokens"]
-        order = np.lexsort((-picked["throughput_tokens_per_s"], usd))
-        picked = {name: values[order] for name, values in picked.items()}
-    if front is not None:
-        least, _, most = front.partition(",")
-        rows = pareto(picked, least.strip(), most.strip())
-        picked = {name: values[rows] for name, values in picked.items()}
-    return picked
+    return keep
 
 
 def _ridges(hardware: list[str | None]) -> dict[str, tuple[float, float]]:
@@ -163,19 +230,8 @@ def _ridges(hardware: list[str | None]) -> dict[str, tuple[float, float]]:
     return {d.title: (d.peak("bf16"), d.bandwidth) for d in devices if "bf16" in d.dtypes}
 
 
-def _words(asked: str | None) -> list[str | None]:
-    return [None] if asked is None else [word.strip() for word in asked.split(",") if word.strip()]
-
-
-def _numbers(asked: str, name: str) -> tuple[int, ...]:
-    """`1,2,4` or `1:256:9`."""
-    from cutaway.predict.sweep import steps
-
-    found: list[int] = []
-    try:
-        for word in asked.split(","):
-            bounds = [int(part) for part in word.split(":")]
-            found += bounds if len(bounds) == 1 else steps(*bounds)
-    except (TypeError, ValueError) as error:
-        raise BadValue(f"{name} takes whole numbers, as in 1,2,4 or 1:256:9", asked=asked) from error
-    return tuple(dict.fromkeys(found))
+def _words(asked: str | None, name: str) -> list[str | None]:
+    found = [None] if asked is None else [word.strip() for word in asked.split(",") if word.strip()]
+    if not found:
+        raise BadValue(f"{name} names nothing", asked=repr(asked))
+    return found

@@ -5,26 +5,22 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
-import json
 import math
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import BrokenExecutor
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from cutaway.errors import BadValue, CutawayError, NeedsExtra
+from cutaway.errors import BadValue, CutawayError
 from cutaway.predict.grid import COLUMNS, loop_grid, static_grid
+from cutaway.predict.kept import Kept
 from cutaway.predict.machine import Machine, build
+from cutaway.predict.spread import BACKENDS, spread
 
-BACKENDS = ("local", "loky", "dask", "ray")
-LARGEST = 1_000_000_000  # rows; more is a mistake of units
-RETRIES = 3  # of cases whose worker died
+LARGEST = 100_000_000  # rows, of about a hundred bytes; more is rather a slip than a question
 Rows = dict[str, np.ndarray]
 
 
@@ -42,9 +38,14 @@ class Case:
     weights: str | None = None
     kv: str | None = None
     tier: str | None = None
+    trust_code: bool = False
 
     def machine(self) -> Machine:
         return build(**asdict(self))
+
+
+WORDS = tuple(name for name in Case.__dataclass_fields__ if name != "trust_code")
+ALWAYS = ("model", "hardware", "engine")  # of a case; the others where they say something
 
 
 @dataclass(frozen=True)
@@ -89,34 +90,36 @@ def sweep(
     machines: Sequence[Case],
     grid: Grid,
     *,
-    jobs: int = 1,
+    jobs: int | None = None,
     backend: str = "local",
     folder: Path | None = None,
     told: Callable[[int, int], None] | None = None,
 ) -> Swept:
     """All cases on all points, in the order of the cases whatever the back end.
 
-    jobs above 1, or a backend of dask or ray, spread cases over workers by joblib. With `folder`, each case is kept there
-    when it is done, and is not computed again. A case that cannot be built is refused and the others go on; where all are,
-    `BadValue` says why. `told(done, all)` hears of progress.
+    jobs above 1, or a backend of dask or ray, spread cases over workers by joblib; without jobs a cluster gives all that it
+    has. With `folder`, each case is kept there when it is done, and is not computed again. A case that cannot be built is
+    refused and the others go on; where all are, `BadValue` says why. `told(done, all)` hears of progress.
     """
     if backend not in BACKENDS:
         raise BadValue("no such back end", asked=backend, known=", ".join(BACKENDS))
     if not machines:
         raise BadValue("nothing to sweep over")
+    if jobs is not None and not 1 <= jobs <= 100_000:
+        raise BadValue("jobs is a number of workers, from 1", asked=str(jobs))
     if len(machines) * grid.points > LARGEST:
         raise BadValue(
             "too many rows", asked=f"{len(machines) * grid.points:,}", known=f"at most {LARGEST:,}"
         )
+    kept = Kept(folder, grid) if folder is not None else None
     done: dict[int, Rows | str] = {}
-    if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
-        done = {i: kept for i, case in enumerate(machines) if (kept := _kept(folder, case, grid)) is not None}
-    missing = [i for i in range(len(machines)) if i not in done]
-    for i, answer in _answers(machines, grid, missing, jobs, backend):
-        done[i] = answer
-        if folder is not None:
-            _keep(folder, machines[i], grid, answer)
+    if kept:
+        done = {i: rows for i, case in enumerate(machines) if (rows := kept.rows(case)) is not None}
+    missing = {i: (case, grid) for i, case in enumerate(machines) if i not in done}
+    for i, found in spread(answer, missing, jobs, backend):
+        done[i] = found
+        if kept and not isinstance(found, str):  # what was refused is tried again: something may be installed by then
+            kept.keep(machines[i], found)
         if told:
             told(len(done), len(machines))
     refused = tuple((machines[i], text) for i in range(len(machines)) if isinstance(text := done[i], str))
@@ -158,112 +161,20 @@ def pareto(columns: Mapping[str, np.ndarray], least: str, most: str) -> np.ndarr
     return order[first]
 
 
-def _answers(
-    machines: Sequence[Case], grid: Grid, missing: list[int], jobs: int, backend: str
-) -> Iterator[tuple[int, Rows | str]]:
-    """Each missing case with its answer, as they come."""
-    if backend == "local" and (jobs == 1 or len(missing) < 2):
-        for i in missing:
-            yield i, answer(machines[i], grid)
-        return
-    joblib = _joblib(backend)
-    left = list(missing)
-    for attempt in range(RETRIES + 1):
-        try:
-            with joblib.parallel_config(backend="loky" if backend == "local" else backend, n_jobs=jobs):
-                tasks = (joblib.delayed(_numbered)(i, machines[i], grid) for i in left)
-                for i, rows in joblib.Parallel(return_as="generator_unordered")(tasks):
-                    left = [j for j in left if j != i]
-                    yield i, rows
-            return
-        except _deaths(backend):
-            # A killed worker takes its case with it; what had come back is kept, and the rest is asked again.
-            if attempt == RETRIES:
-                raise
-
-
-def _numbered(i: int, case: Case, grid: Grid) -> tuple[int, Rows | str]:
-    return i, answer(case, grid)
-
-
-def _joblib(backend: str) -> Any:
-    try:
-        import joblib
-
-        if backend == "ray":
-            from ray.util.joblib import register_ray
-
-            register_ray()
-        elif backend == "dask":
-            import distributed
-
-            try:
-                distributed.get_client()
-            except ValueError:
-                distributed.Client(processes=True)
-    except ImportError as error:
-        raise NeedsExtra(
-            f"a sweep over {'processes' if backend in ('local', 'loky') else backend} needs {error.name}",
-            try_="pip install joblib" + {"dask": " distributed", "ray": " ray"}.get(backend, ""),
-        ) from error
-    return joblib
-
-
-def _deaths(backend: str) -> tuple[type[BaseException], ...]:
-    """What the back end raises when a worker is gone."""
-    if backend == "ray":
-        from ray.exceptions import RayError
-
-        return (RayError,)
-    if backend == "dask":
-        from distributed import KilledWorker
-
-        return (KilledWorker, ConnectionError)
-    return (BrokenExecutor,)
-
-
 def _joined(good: list[tuple[Case, Rows]]) -> Rows:
-    counts = [len(rows["ttft_s"]) for _, rows in good]
+    """One row per point; of the words of a case, those that say which one it is."""
+    counts = [rows["ttft_s"].size for _, rows in good]
     out: Rows = {}
-    for name in Case.__dataclass_fields__:
-        values = [getattr(case, name) for case, _ in good]
-        if (
-            name in ("model", "hardware", "engine")
-            or any(v != values[0] for v in values)
-            or values[0] not in (None, 1)
-        ):
-            held = ["" if v is None else v for v in values]
-            out[name] = np.repeat(np.asarray(held), counts)
+    for name in WORDS:
+        values = ["" if (v := getattr(case, name)) is None else v for case, _ in good]
+        if name in ALWAYS or any(v != values[0] for v in values) or values[0] not in ("", 1):
+            out[name] = np.repeat(np.asarray(values, object if isinstance(values[0], str) else int), counts)
+    ends = np.cumsum(counts)
     for name in COLUMNS:
-        out[name] = np.concatenate([rows[name] for _, rows in good])
+        out[name] = np.empty(ends[-1], good[0][1][name].dtype)
+        for (_, rows), end in zip(good, ends, strict=True):
+            out[name][end - rows[name].size : end].reshape(rows[name].shape)[...] = rows[name]
     return out
-
-
-def _key(case: Case, grid: Grid) -> str:
-    from cutaway import __version__
-
-    text = json.dumps([__version__, asdict(case), asdict(grid)], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:24]
-
-
-def _keep(folder: Path, case: Case, grid: Grid, rows: Rows | str) -> None:
-    """A whole file or none: whoever is killed leaves nothing half written."""
-    target = folder / f"{_key(case, grid)}.npz"
-    half = target.with_suffix(f".{os.getpid()}.half")
-    with half.open("wb") as file:
-        np.savez(file, **({"refused": np.asarray(rows)} if isinstance(rows, str) else rows))
-    half.replace(target)
-
-
-def _kept(folder: Path, case: Case, grid: Grid) -> Rows | str | None:
-    path = folder / f"{_key(case, grid)}.npz"
-    try:
-        with np.load(path, allow_pickle=False) as kept:
-            return str(kept["refused"]) if "refused" in kept else {name: kept[name] for name in COLUMNS}
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, KeyError):
-        return None  # not of ours, or of a broken disk: computed again
 
 
 def _words(case: Case) -> str:

@@ -25,15 +25,9 @@ def plot(
 
     ridges: name -> (FLOP/s, bytes/s) of devices; with them a roofline is drawn.
     """
-    if path.suffix not in SUFFIXES:
-        raise BadValue("a picture is a .png, .svg or .html file", asked=path.name)
-    try:
-        import matplotlib
+    pyplot = check(path)
+    import matplotlib
 
-        matplotlib.use("Agg")
-        from matplotlib import pyplot
-    except ImportError as error:
-        raise NeedsExtra.named("plot", "matplotlib", asked=f"--plot {path}") from error
     count = 3 if ridges else 2
     with matplotlib.rc_context({"svg.hashsalt": "cutaway", "font.size": 9}):
         figure, axes = pyplot.subplots(1, count, figsize=(5.6 * count, 4.6), layout="constrained")
@@ -52,6 +46,20 @@ def plot(
             ) from error
         finally:
             pyplot.close(figure)
+
+
+def check(path: Path) -> Any:
+    """pyplot, if the picture could be drawn: raises `BadValue` for another suffix, `NeedsExtra` without matplotlib."""
+    if path.suffix not in SUFFIXES:
+        raise BadValue("a picture is a .png, .svg or .html file", asked=path.name)
+    try:
+        import matplotlib
+
+        matplotlib.use("Agg")
+        from matplotlib import pyplot
+    except ImportError as error:
+        raise NeedsExtra.named("plot", "matplotlib", asked=f"--plot {path}") from error
+    return pyplot
 
 
 def _save(figure: Any, path: Path) -> None:

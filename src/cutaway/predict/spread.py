@@ -1,0 +1,121 @@
+# Cases of a sweep are independent, so any engine that runs functions elsewhere will do. joblib is the one seam to all of
+# them: processes of this machine, a Dask cluster, a Ray cluster. What differs between them is here and nowhere else: how
+# they start, whether answers come one by one, and what they raise when a worker is gone.
+"""`spread(function, tasks, jobs, backend)`: answers from many processes or machines, whoever dies meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import BrokenExecutor
+from contextlib import ExitStack, contextmanager
+from typing import Any, TypeVar
+
+from cutaway.errors import NeedsExtra
+
+BACKENDS = ("local", "loky", "dask", "ray")
+ALL = -1  # as many workers as there are, in joblib's words
+RETRIES = 3  # of tasks whose worker died
+WAVE = 8  # tasks of each worker that are asked together where answers come only all at once
+Answer = TypeVar("Answer")
+
+
+def spread(
+    function: Callable[..., Answer], tasks: Mapping[int, tuple], jobs: int | None, backend: str
+) -> Iterator[tuple[int, Answer]]:
+    """(number, answer) of each task, in the order in which they are done.
+
+    jobs: workers; None is one process here, and on a cluster all that it has. Tasks whose worker died are asked again.
+    """
+    if backend == "local" and (jobs in (None, 1) or len(tasks) < 2):
+        for number, arguments in tasks.items():
+            yield number, function(*arguments)
+        return
+    left = dict(tasks)
+    with ExitStack() as engine:
+        try:
+            import joblib
+
+            workers = engine.enter_context(_ENGINES[backend](jobs or ALL))
+        except ImportError as error:
+            extra = backend if backend in ("dask", "ray") else "grid"
+            raise NeedsExtra.named(extra, error.name or extra, asked=f"--backend {backend}") from error
+        engine.enter_context(joblib.parallel_config("loky" if backend == "local" else backend, n_jobs=workers))
+        for attempt in range(RETRIES + 1):
+            try:
+                for number, answer in _asked(joblib, function, left):
+                    del left[number]
+                    yield number, answer
+                return
+            except _deaths(backend):
+                # A killed worker takes its task with it; what had come back is kept, and the rest is asked again.
+                if attempt == RETRIES:
+                    raise
+
+
+def _asked(joblib: Any, function: Callable, tasks: Mapping[int, tuple]) -> Iterator[tuple[int, Any]]:
+    active, workers = joblib.parallel.get_active_backend()
+    numbers, one_by_one = list(tasks), active.supports_return_generator
+    size = len(numbers) if one_by_one else WAVE * max(1, workers)
+    for start in range(0, len(numbers), size):
+        calls = [joblib.delayed(_numbered)(function, n, tasks[n]) for n in numbers[start : start + size]]
+        yield from joblib.Parallel(return_as="generator_unordered" if one_by_one else "list")(calls)
+
+
+def _numbered(function: Callable, number: int, arguments: tuple) -> tuple[int, Any]:
+    return number, function(*arguments)
+
+
+@contextmanager
+def _local(jobs: int) -> Iterator[int]:
+    yield jobs
+
+
+@contextmanager
+def _dask(jobs: int) -> Iterator[int]:
+    """The cluster of the client that is open, else the one that Dask's settings name, else one on this machine."""
+    import dask
+    import distributed
+
+    try:
+        distributed.get_client()
+    except ValueError:
+        elsewhere = dask.config.get("scheduler-address", None)
+        here = {} if elsewhere else {"n_workers": None if jobs == ALL else jobs, "threads_per_worker": 1}
+        with distributed.Client(**here):
+            yield jobs
+    else:
+        yield jobs
+
+
+@contextmanager
+def _ray(jobs: int) -> Iterator[int]:
+    """The cluster that is connected, else the one that RAY_ADDRESS names or that runs here, else one that is begun."""
+    import ray
+    from ray.util.joblib import register_ray
+
+    register_ray()
+    ours = not ray.is_initialized()
+    if ours:
+        ray.init(log_to_driver=False)
+    try:
+        there = max(1, int(ray.cluster_resources().get("CPU", 1)))  # a pool of more waits for ever
+        yield there if jobs == ALL else min(jobs, there)
+    finally:
+        if ours:
+            ray.shutdown()
+
+
+_ENGINES = {"local": _local, "loky": _local, "dask": _dask, "ray": _ray}
+
+
+def _deaths(backend: str) -> tuple[type[BaseException], ...]:
+    """What the back end raises when a worker is gone."""
+    if backend == "ray":
+        from ray.exceptions import RayError
+
+        return (RayError,)
+    if backend == "dask":
+        from distributed import KilledWorker
+
+        return (KilledWorker, ConnectionError)
+    return (BrokenExecutor,)
