@@ -27,7 +27,7 @@ class Joblib:
     def delayed(self, function):
         return lambda *arguments: (function, arguments)
 
-    def Parallel(self, return_as):  # noqa: N802: joblib's name
+    def Parallel(self, return_as):  # as joblib calls it
         self.return_as = return_as
         return self._run
 
