@@ -7,7 +7,7 @@ pytest.importorskip("transformers")
 from cutaway import catalogue  # noqa: E402
 from cutaway.errors import BadConfig, BadValue, ForwardRaised, NeedsTrust  # noqa: E402
 from cutaway.trace.build import build, build_class, build_model, load_config, model_class, torch_dtype  # noqa: E402
-from cutaway.trace.target import resolve  # noqa: E402
+from cutaway.trace.target import load_class, resolve  # noqa: E402
 
 LLAMA = {"model_type": "llama", "hidden_size": 64, "num_attention_heads": 4, "num_key_value_heads": 2,
          "num_hidden_layers": 2, "intermediate_size": 128, "vocab_size": 256}  # fmt: skip
@@ -155,3 +155,15 @@ def test_an_unknown_dtype_lists_the_known():
     with pytest.raises(BadValue) as raised:
         torch_dtype("bf61")
     assert "bf16" in raised.value.known
+
+
+def test_arguments_that_a_constructor_hands_on(tmp_path):
+    script = tmp_path / "net.py"
+    script.write_text(
+        "from torch import nn\n"
+        "class Base(nn.Module):\n    def __init__(self, dim, depth=1):\n        super().__init__()\n"
+        "        self.parts = nn.ModuleList(nn.Linear(dim, dim) for _ in range(depth))\n"
+        "class Net(Base):\n    def __init__(self, **kwargs):\n        super().__init__(**kwargs)\n"
+    )
+    cls = load_class(resolve(f"{script}:Net", trust_code=True))
+    assert [tuple(p.weight.shape) for p in build_class(cls, {"dim": 8, "depth": 2}).parts] == [(8, 8), (8, 8)]

@@ -52,6 +52,8 @@ def constructor_arguments(cls: type, given: dict) -> Arguments:
             missing.append(p.name)
     if missing:
         raise _missing(cls, missing)
+    if not configs:
+        named |= rest  # of a constructor that hands its `**kwargs` on
     only_positional = [p.name for p in parameters if p.kind is p.POSITIONAL_ONLY and p.name in named]
     return Arguments(tuple(named.pop(name) for name in only_positional), named)
 
