@@ -15,6 +15,7 @@ import torch
 
 from cutaway.trace.inputs_config import read
 from cutaway.trace.inputs_types import InputSpec, evaluate
+from cutaway.trace.tensor_sizes import give
 
 DTYPES = {"int64": torch.int64, "int32": torch.int32, "bool": torch.bool, "float32": torch.float32}
 
@@ -35,14 +36,15 @@ def fill_tensor(
 
 def row_tensor(spec: InputSpec, shape: tuple, sizes: dict[str, int], device: str) -> torch.Tensor:
     """Rows that repeat other arguments' sizes, such as each image's patch grid: `[1, H // 14, W // 14]`."""
-    row = [int(evaluate(part.strip(), sizes)) for part in spec.fill.strip("[]").split(",")]
+    row = [evaluate(part.strip(), sizes) for part in spec.fill.strip("[]").split(",")]
     kind = DTYPES[spec.dtype]
     with _unheard():
-        value = torch.tensor(row, dtype=kind).expand(tuple(int(d) for d in shape)).contiguous()
+        value = torch.tensor([int(n) for n in row], dtype=kind).expand(tuple(int(d) for d in shape)).contiguous()
     if device != "meta":
         return value
     tensor = torch.empty(shape, dtype=kind, device="meta")
     tensor._cutaway_value = value
+    give(tensor, row * (tensor.numel() // len(row)))
     return tensor
 
 

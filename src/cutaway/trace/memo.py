@@ -12,6 +12,7 @@ from torch.utils import _pytree as pytree
 
 from cutaway.trace.modes import Recorder
 from cutaway.trace.record import ModuleRun, TensorRef
+from cutaway.trace.values import kept
 
 _SIMPLE = (int, float, str, bool, type(None), torch.dtype, torch.device)
 _INDEX_NAMES = (
@@ -145,8 +146,8 @@ def _spec(value: Any, index: int | None) -> Hashable:
     if isinstance(value, torch.Tensor):
         ref: TensorRef | None = getattr(value, "_cut", None)
         dims = ref.dims if ref is not None else tuple(value.shape)
-        kept = getattr(value, "_cutaway_value", None)
-        content = None if kept is None else str(kept.tolist()) if kept.numel() <= 64 else "kept"
+        known = kept(value) if value.is_meta else None
+        content = None if known is None else str(known.tolist()) if known.numel() <= 64 else "kept"
         return (
             "tensor",
             dims,
@@ -274,7 +275,7 @@ def _twin(leaf: Any, recorder: Recorder) -> Any:
         out = torch.empty_strided(leaf.shape, leaf.stride(), dtype=leaf.dtype, device=leaf.device)
     ref = recorder.tag(leaf)
     recorder.tag(out, ref.dims, ref.role)
-    if (value := getattr(leaf, "_cutaway_value", None)) is not None:
+    if (value := kept(leaf) if leaf.is_meta else None) is not None:
         out._cutaway_value = value  # type: ignore[attr-defined]
     return out
 

@@ -14,7 +14,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from cutaway.formula import const
-from cutaway.trace import source
+from cutaway.trace import source, tensor_sizes, values
 from cutaway.trace.dim import Dim, Scope, make
 from cutaway.trace.dim import current as dim_scope
 from cutaway.trace.record import ModuleRun, OpEvent, TensorRef, Where
@@ -22,7 +22,6 @@ from cutaway.trace.routing import assumed_counts, assumed_nonzero, note_routing,
 from cutaway.trace.shapes import Resolver, infer
 
 _META = torch.device("meta")
-VALUE_LIMIT = 1 << 20  # elements of an integer tensor whose values are kept
 _FREE = {"_unsafe_view", "_reshape_alias", "lift_fresh", "detach", "alias"}
 _KEEPS_SHARE = {
     "_to_copy",
@@ -195,7 +194,7 @@ class OpMode(TorchDispatchMode):
         recorder = self.recorder
         info = recorder.info(func)
         tensors = list(_tensors_in(args)) + (list(_tensors_in(kwargs.values())) if kwargs else [])
-        shadow = _shadow(func, info, args, kwargs, tensors)
+        shadow = values.computed(func, info.name, info.view, info.writes, args, kwargs, tensors)
         if shadow is None and info.name == "_is_all_true":
             shadow = _TRUE  # asked by checks alone, which raise otherwise
         if info.asks and kwargs.get("output_size") is None:
@@ -248,9 +247,11 @@ class OpMode(TorchDispatchMode):
                 ref = recorder.tag(t, dims, self._role(info, tensors))
             refs.append(ref)
             if shadow is not None:
-                _attach(t, shadow, n)
+                values.keep(t, shadow, n)
             elif tensors:
                 _pass_on_share(info, tensors, t)
+        if shadow is not None or (outs and not outs[0].is_meta):
+            tensor_sizes.pass_on(func, info.name, info.view, args, kwargs, tensors, outs, recorder.call_dims)
         note_routing(recorder, info.name, args, tensors, outs)
         if recorder.mute:
             return
@@ -291,17 +292,29 @@ def _size(t: torch.Tensor, dim: int | None = None) -> Any:
 
 def _list(t: torch.Tensor) -> Any:
     """`x.tolist()` of a tensor whose values are kept; sizes among them are recognised."""
-    value = getattr(t, "_cutaway_value", None)
-    if value is None:
-        return NotImplemented if t.device.type != "meta" else _no_value("tolist")
-    return _recognised(value.tolist())
+    found = _numbers_in(t, "tolist")
+    return found if found is NotImplemented else _recognised(found.tolist())
 
 
 def _item(t: torch.Tensor) -> Any:
-    value = getattr(t, "_cutaway_value", None)
-    if value is None:
-        return NotImplemented if t.device.type != "meta" else _no_value("item")
-    return _recognised(value.item())
+    found = _numbers_in(t, "item")
+    return found if found is NotImplemented else _recognised(found.item())
+
+
+def _numbers_in(t: torch.Tensor, question: str) -> Any:
+    """The sizes that a tensor holds, or its plain values."""
+    if (sizes := tensor_sizes.numbers_of(t)) is not None:
+        return sizes
+    if not t.is_meta:
+        return NotImplemented
+    value = values.kept(t)
+    return _no_value(question) if value is None else value
+
+
+def _format(t: torch.Tensor, spec: str) -> Any:
+    """A number in a text, such as the name of an expert, reads as the number."""
+    value = values.kept(t) if t.is_meta and t.dim() == 0 else None
+    return NotImplemented if value is None else format(value.item(), spec)
 
 
 def _host(t: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
@@ -317,7 +330,7 @@ def _recognised(value: Any) -> Any:
 
 
 def _no_value(op: str) -> Any:
-    raise DataDependent(op, tuple(reversed(source.stack(sys._getframe(3)))))
+    raise DataDependent(op, tuple(reversed(source.stack(sys._getframe(4)))))
 
 
 def _count(t: torch.Tensor) -> Any:
@@ -330,7 +343,7 @@ def _count(t: torch.Tensor) -> Any:
     return total
 
 
-_GETTERS = (type(torch.Tensor.shape.__get__), type(torch.Tensor.__len__))
+_GETTERS = (type(torch.Tensor.shape.__get__),)
 _SHAPE_QUESTIONS = {
     torch.Tensor.shape: sizes_of,
     torch.Tensor.size: _size,
@@ -339,6 +352,7 @@ _SHAPE_QUESTIONS = {
     torch.numel: _count,
     torch.Tensor.tolist: _list,
     torch.Tensor.item: _item,
+    torch.Tensor.__format__: _format,
     torch.Tensor.cpu: _host,
 }
 _MAKES_FROM_DATA = {torch.tensor, torch.as_tensor, torch.from_numpy, torch.scalar_tensor, torch.asarray}
@@ -362,7 +376,7 @@ def _listed(recorder: Recorder, index: Any, dims: list) -> Any:
 
 def _has_mask(index: Any) -> bool:
     return any(
-        isinstance(i, torch.Tensor) and i.dtype == torch.bool and i.is_meta and hasattr(i, "_cutaway_value")
+        isinstance(i, torch.Tensor) and i.dtype == torch.bool and i.is_meta and values.kept(i) is not None
         for i in (index if isinstance(index, tuple) else (index,))
     )
 
@@ -382,6 +396,8 @@ def _dims_in(args: Iterable[Any]) -> Iterator[Dim]:
             yield from _dims_in(a)
         elif kind is slice:
             yield from _dims_in((a.start, a.stop, a.step))
+        elif kind is torch.Tensor and hasattr(a, "_cut_numbers") and a.dim() == 0:
+            yield from _dims_in(tensor_sizes.numbers_in(a))
 
 
 def _sizes_named(args: tuple, kwargs: dict) -> tuple[int, ...]:
@@ -407,12 +423,14 @@ def _from_data(recorder: Recorder, func: Any, args: tuple, kwargs: dict, dims: l
     recorder.mute += 1
     try:
         with torch._C.DisableTorchFunction(), torch.utils._python_dispatch._disable_current_modes():
-            value = func(*args, **{**kwargs, "device": "cpu"} if func is not torch.from_numpy else kwargs)
+            value = func(*args, **{**kwargs, "device": "cpu"} if func is not torch.from_numpy else kwargs).clone()
             out = torch.empty(value.shape, dtype=value.dtype, device="meta")
         resolver = Resolver(recorder.scope, dims, [])
         ref_dims = tuple(resolver.number(v) for v in value.shape)
         recorder.tag(out, ref_dims)
         out._cutaway_value = value
+        if dims:
+            tensor_sizes.give(out, args[0])
         return out
     finally:
         recorder.mute -= 1
@@ -424,75 +442,6 @@ def _as_refs(args: Iterable[Any]) -> tuple:
         a._cut if isinstance(a, torch.Tensor) else _as_refs(a) if a.__class__ in (list, tuple) else a
         for a in args
     )
-
-
-def _shadow(func: Any, info: OpInfo, args: tuple, kwargs: dict, tensors: list) -> Any:
-    """The op on the values kept beside the tensors, when all have one and they are small; else None."""
-    if not tensors:
-        if info.name not in (
-            "arange",
-            "full",
-            "zeros",
-            "ones",
-            "scalar_tensor",
-            "tril_indices",
-            "triu_indices",
-        ) or not _small(args):
-            return None
-    else:
-        for t in tensors:
-            value = _value(t)
-            if value is None or value.shape != t.shape:
-                if info.writes and hasattr(tensors[0], "_cutaway_value"):
-                    del tensors[0]._cutaway_value
-                return None
-    try:
-        with torch.utils._python_dispatch._disable_current_modes():
-            return func(
-                *_real(args),
-                **{k: torch.device("cpu") if k == "device" else _real((v,))[0] for k, v in kwargs.items()},
-            )
-    except (RuntimeError, NotImplementedError, IndexError, TypeError, ValueError):
-        return None
-
-
-def _value(t: torch.Tensor) -> torch.Tensor | None:
-    """What is known of a tensor's values: a real one (indexing by a list makes such) is its own value."""
-    return getattr(t, "_cutaway_value", None) if t.is_meta else t
-
-
-def _small(args: Iterable[Any]) -> bool:
-    total = 1
-    for a in args:
-        for v in a if isinstance(a, (list, tuple)) else (a,):
-            if isinstance(v, int):
-                total *= max(1, abs(v))
-    return total <= VALUE_LIMIT
-
-
-def _real(args: Iterable[Any]) -> tuple:
-    return tuple(
-        _value(a)
-        if isinstance(a, torch.Tensor)
-        else type(a)(_real(a))
-        if a.__class__ in (list, tuple)
-        else torch.device("cpu")
-        if isinstance(a, torch.device)
-        else a
-        for a in args
-    )
-
-
-def _attach(t: torch.Tensor, shadow: Any, n: int) -> None:
-    value = (
-        shadow
-        if isinstance(shadow, torch.Tensor)
-        else shadow[n]
-        if isinstance(shadow, (tuple, list)) and n < len(shadow)
-        else None
-    )
-    if isinstance(value, torch.Tensor) and value.numel() <= VALUE_LIMIT and value.shape == t.shape:
-        t._cutaway_value = value  # type: ignore[attr-defined]
 
 
 def _answer_from_shadow(recorder: Recorder, info: OpInfo, shadow: Any, tensors: list) -> Any:

@@ -1,0 +1,89 @@
+"""Sizes that code keeps in tensors come out of them as the sizes they are; what is unknown is never guessed."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from cutaway.formula import floor_div, sym
+from cutaway.trace.analyse import analyse_module
+from cutaway.trace.inputs import InputPlan
+from cutaway.trace.inputs_symbols import symbols_of
+from cutaway.trace.inputs_types import InputSpec
+from cutaway.trace.run import run
+from cutaway.trace.values import LIMIT, kept
+
+B, S = sym("batch_size"), sym("seq_len")
+SPECS = (InputSpec("x", ("batch_size", "seq_len", 16), "float", "random"),)
+PLAN = InputPlan("prefill", SPECS, symbols_of(SPECS), None, ())
+
+
+class Lengths(nn.Module):
+    """Room for half as many rows as a mask has ones, as encoders of speech count their frames."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        mask = torch.ones(x.shape[:2], dtype=torch.long, device=x.device)
+        halves = torch.stack([(mask.sum(-1) - 1) // 2 + 1, torch.zeros_like(mask[:, 0])], 1)
+        return x.new_zeros(x.shape[0], halves[0, 0].item(), 16) @ x.new_zeros(16, 16)
+
+
+class Divided(nn.Module):
+    """A quotient of plain numbers that torch makes a tensor, and one in the name of a part."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.parts = nn.ModuleDict({"part_1": nn.Linear(16, 16, bias=False)})
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        count = torch.div(x.shape[1], 4, rounding_mode="trunc") + 1
+        return self.parts[f"part_{torch.tensor(1, device=x.device)}"](x.new_zeros((x.shape[0], count, 16)))
+
+
+def test_a_length_summed_from_a_mask_is_a_size() -> None:
+    found = analyse_module(Lengths(), PLAN, name="it", values={})
+    assert not found.gaps
+    assert found.total.matmul_flops == 512 * B * (floor_div(S - 1, 2) + 1)
+
+
+def test_a_quotient_that_torch_made_a_tensor_is_a_size() -> None:
+    found = analyse_module(Divided(), PLAN, name="it", values={})
+    assert not found.gaps
+    assert found.total.matmul_flops == 512 * B * (floor_div(S, 4) + 1)
+
+
+class Spread(nn.Module):
+    """A mask too large to keep: all that it repeats is known, and still so in a part of it that is written to."""
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        size = x.shape[1]
+        rows = torch.ones(x.shape[0], size, dtype=torch.bool, device=x.device)
+        mask = rows[:, None, :] & (torch.arange(size, device=x.device) >= 0)[:, None]
+        first = torch.where(mask, 0, 1)[:, 0]
+        first[torch.zeros(first.shape, dtype=torch.bool, device=x.device)] = 2
+        return mask, first
+
+
+def test_a_large_mask_keeps_what_it_repeats() -> None:
+    mask, first = traced(Spread(), 1500)
+    assert mask.numel() > LIMIT
+    assert bool(kept(mask).all())
+    assert not kept(first).any()
+
+
+class Overwritten(nn.Module):
+    """Zeros of which a view is written with what nobody knows."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        zeros = torch.zeros(4, dtype=x.dtype, device=x.device)
+        zeros[1:3].copy_(x[0, :2, 0])
+        return zeros
+
+
+def test_what_a_view_is_written_with_is_not_known_of_the_whole_either() -> None:
+    assert kept(traced(Overwritten(), 5)) is None
+
+
+def traced(module: nn.Module, length: int):
+    hints = {"batch_size": 7, "seq_len": length}
+    x = torch.empty(7, length, 16, device="meta")
+    return run(lambda scope: (module, (x,), {}), hints, lines=False)[2]
