@@ -167,3 +167,18 @@ def test_arguments_that_a_constructor_hands_on(tmp_path):
     )
     cls = load_class(resolve(f"{script}:Net", trust_code=True))
     assert [tuple(p.weight.shape) for p in build_class(cls, {"dim": 8, "depth": 2}).parts] == [(8, 8), (8, 8)]
+
+
+def test_a_preset_of_a_config_by_its_name(tmp_path):
+    script = tmp_path / "preset.py"
+    script.write_text(
+        "from dataclasses import dataclass\nfrom torch import nn\n"
+        "@dataclass\nclass ModelArgs:\n    dim: int = 4\n    @classmethod\n"
+        "    def from_name(cls, name):\n        return cls({'small': 8, 'large': 16}[name])\n"
+        "class Net(nn.Module):\n    def __init__(self, config: ModelArgs):\n        super().__init__()\n"
+        "        self.fc = nn.Linear(config.dim, 1)\n"
+    )
+    cls = load_class(resolve(f"{script}:Net", trust_code=True))
+    assert build_class(cls, {"config": "large"}).fc.in_features == 16
+    with pytest.raises(ForwardRaised, match="no preset of that name"):
+        build_class(cls, {"config": "huge"})

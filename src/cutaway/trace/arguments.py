@@ -43,7 +43,7 @@ def constructor_arguments(cls: type, given: dict) -> Arguments:
     named, missing = {}, []
     for p in parameters:
         if p.name in given:
-            named[p.name] = given[p.name]
+            named[p.name] = _by_name(_config_kind(p, hints, cls), given[p.name])
         elif p.name in configs:
             named[p.name] = _make_config(configs[p.name], rest)
         elif p.default is p.empty and p.name in _INDEX_NAMES:
@@ -125,6 +125,17 @@ def _config_beside(cls: type) -> type | None:
         return next(iter(kinds.values()), None)
     like = nearest(f"{cls.__name__}Config", kinds, 1) or [n for n in kinds if n.endswith(("Config", "Args"))]
     return kinds[like[0]] if like else None
+
+
+def _by_name(kind: type | None, value: object) -> object:
+    """The value itself, or for a config that knows presets (`ModelArgs.from_name`) the one of that name."""
+    known = getattr(kind, "from_name", None) if isinstance(value, str) else None
+    if known is None:
+        return value
+    try:
+        return known(value)
+    except Exception as error:
+        raise ForwardRaised.caused_by(error, f"{kind.__name__} has no preset of that name", asked=value) from error
 
 
 def _left_over(cls: type, given: dict, parameters: list, configs: dict) -> dict:
