@@ -164,7 +164,9 @@ def check_in(dtype: str, head: str, kind: str, phase: str, shapes: int) -> dict:
     problems = list(map(str, found.gaps))
     if plain.total != found.total or [m.total for m in plain.modules] != [m.total for m in found.modules]:
         problems.append(f"memo changes the result ({found.total.flops - plain.total.flops} FLOPs)")
-    pinned = [s.name for s in plan.symbols if s.name not in found.total.read.symbols()]
+    unnamed = [s for s in plan.symbols if s.name not in found.total.read.symbols()]
+    inputs = partial(make_inputs, real, plan, device="cpu", dtype=getattr(torch, dtype))
+    pinned = [s.name for s in unnamed if counts_vary(real, inputs, plan.symbols, s)]
     regimes = [found]
     for sizes, truth in points:
         use = next((f for f in regimes if all(holds(c, sizes) for c in f.valid_when)), None)
@@ -197,12 +199,22 @@ def check_in(dtype: str, head: str, kind: str, phase: str, shapes: int) -> dict:
     }
 
 
+def counts_vary(model, inputs, symbols, symbol) -> bool:
+    """Whether what real forwards move depends on a symbol that the formula lacks: then it was pinned to a number."""
+    from bytes import counted
+
+    low = {s.name: s.low for s in symbols}
+    moved = [counted(model, inputs({**low, symbol.name: n})) for n in (symbol.low, symbol.high)]
+    return len({(m.read, m.write) for m in moved}) > 1
+
+
 def counted(model, kwargs) -> int:
-    """matmul FLOPs of one real forward, by torch's own counter (with the grouped product that it does not know)."""
+    """matmul FLOPs of one real forward, by torch's own counter (with the products that it does not know)."""
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    mapping = {torch.ops.aten._grouped_mm: _grouped}
+    aten = torch.ops.aten
+    mapping = {aten._grouped_mm: _grouped, aten._scaled_dot_product_flash_attention_for_cpu: _attended}
     with torch.no_grad(), FlopCounterMode(display=False, custom_mapping=mapping) as counter:
         model(**kwargs)
     return counter.get_total_flops()
@@ -225,6 +237,13 @@ def balanced_routing():
         yield
     finally:
         torch.nn.functional.one_hot = original
+
+
+def _attended(query, key, value, *args, out_shape=None, **kwargs) -> int:
+    """Scores and their product with the values, on the CPU in one op."""
+    from torch.utils.flop_counter import sdpa_flop_count
+
+    return sdpa_flop_count(query, key, value)
 
 
 def _grouped(a_shape, b_shape, *args, out_shape=None, **kwargs) -> int:

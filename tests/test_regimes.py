@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from cutaway.errors import ForwardRaised
-from cutaway.formula import sym
+from cutaway.formula import holds, sym
 from cutaway.model import Analysis
 from cutaway.trace.analyse import analyse_module
 from cutaway.trace.dim import scope
@@ -60,7 +61,16 @@ class Picked(Compressed):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.rows(x)
-        return x[x.sum(-1) > 0]
+        return x[x.sum(-1) == 0]
+
+
+class Short(Compressed):
+    """No more than 50 tokens, of which no table and no config tells; as many bits as their number has."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if x.shape[1] > 50:
+            raise ValueError("too long")
+        return self.rows(x) @ torch.zeros(WIDTH, x.shape[1].bit_length(), device=x.device)
 
 
 def analysed(kind: type[nn.Module], **values: int) -> Analysis:
@@ -90,6 +100,33 @@ def test_rows_picked_by_unknown_values_are_said_to_be() -> None:
     with pytest.raises(ForwardRaised, match="asks for the value of a tensor") as caught:
         analysed(Picked)
     assert "test_regimes.py" in str(caught.value.where)
+
+
+def test_where_the_usual_sizes_are_refused_small_ones_are_traced() -> None:
+    found = analysed(Short)
+    assert found.total.matmul_flops == 2 * WIDTH * 5 * sym("batch_size") * sym("seq_len")
+    assert {"seq_len >= 16", "seq_len < 32"} <= set(found.valid_when) and found.gaps == ()
+    assert analysed(Short, batch_size=2, seq_len=9).total.matmul_flops.evaluate(
+        {"batch_size": 2, "seq_len": 9}
+    ) == (2 * WIDTH * 4 * 2 * 9)
+
+
+class Padded(Compressed):
+    """Padded to whole chunks by a number of numpy's, unless the length is such already."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        chunk = np.int64(CHUNK)
+        if x.shape[1] % chunk != 0:
+            x = nn.functional.pad(x, (0, chunk - x.shape[1] % chunk))
+        return self.rows(x) @ torch.zeros(WIDTH, 3, device=x.device)
+
+
+def test_lengths_of_whole_chunks_are_a_regime_of_their_own() -> None:
+    found, whole = analysed(Padded), analysed(Padded, batch_size=2, seq_len=2 * CHUNK)
+    at = {"batch_size": 2, "seq_len": 100}
+    assert found.total.matmul_flops.evaluate(at) == 2 * 2 * 2 * CHUNK * WIDTH * 3
+    assert not all(holds(c, {"batch_size": 2, "seq_len": 2 * CHUNK}) for c in found.valid_when)
+    assert whole.total.matmul_flops == 2 * WIDTH * 3 * sym("batch_size") * sym("seq_len")
 
 
 def test_sizes_that_a_call_names_are_those_and_no_others_of_their_value() -> None:

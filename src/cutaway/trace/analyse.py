@@ -10,11 +10,11 @@ import torch
 
 from cutaway.errors import BadValue, CutawayError, ForwardRaised, nearest
 from cutaway.formula.condition import holds, symbols_in
-from cutaway.model import DEFAULT_CONVENTION, Analysis, Convention
+from cutaway.model import DEFAULT_CONVENTION, Analysis, Convention, Gap, Module
 from cutaway.trace.build import build, torch_dtype
 from cutaway.trace.family import family_job, symbolic_job
 from cutaway.trace.inputs import InputPlan, plan_inputs
-from cutaway.trace.job import Job, named_limit
+from cutaway.trace.job import Job, Run, named_limit
 from cutaway.trace.standalone import standalone_job
 from cutaway.trace.summary import BYTE_SYMBOLS, Subject, to_analysis
 from cutaway.trace.target import Target, load_class, resolve
@@ -74,16 +74,29 @@ def derive(job: Job, subject: Subject, values: Mapping[str, int], *, check: bool
             raise BadValue(
                 "no such symbol here", asked=name, known=", ".join(known), try_=", ".join(close) or None
             )
-    ones = {n: 1 for n, v in values.items() if v == 1}
-    try:
-        found = to_analysis(job, *job.derive(job.hints(ones), check=check), subject=subject, values=values)
-    except ForwardRaised:  # more tokens than the code makes room for, though no table of the model says so
-        limited = replace(job, limit=named_limit(job.model))
-        if limited.hints(ones) == job.hints(ones):
-            raise
-        job = limited
-        found = to_analysis(job, *job.derive(job.hints(ones), check=check), subject=subject, values=values)
+    job, derived = _derived(job, {n: 1 for n, v in values.items() if v == 1}, check=check)
+    found = to_analysis(job, *derived, subject=subject, values=values)
     return _in_regime(job, subject, found, values, check=check)
+
+
+def _derived(
+    job: Job, ones: Mapping[str, int], *, check: bool
+) -> tuple[Job, tuple[Run, list[Module], list[Gap]]]:
+    """What is derived at the usual sizes; where forward raises, at fewer tokens, and at the fewest.
+
+    There may be more tokens than the code makes room for, though no table of the model says so, or a cache that a
+    long prompt leaves in another form than the short ones did from which it was learnt.
+    """
+    limited = replace(job, limit=named_limit(job.model))
+    tries = [(job, job.hints(ones)), (limited, limited.hints(ones)), (limited, limited.smallest(ones))]
+    first: ForwardRaised | None = None
+    for n, (one, hints) in enumerate(tries):
+        if all(hints != before for _, before in tries[:n]):
+            try:
+                return one, one.derive(hints, check=check)
+            except ForwardRaised as error:
+                first = first or error
+    raise first  # type: ignore[misc]
 
 
 def _in_regime(

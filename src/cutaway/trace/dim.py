@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
+from numbers import Integral
 from typing import Any
 
 from cutaway.formula import Formula, ceil_div, const, floor_div, sym
@@ -138,6 +140,7 @@ def formula_of(value: Any) -> Formula:
 
 
 def _guard(a: Any, b: Any, relation: str, outcome: bool) -> bool:
+    b = _whole(b)
     if _scopes and isinstance(b, (int, float)) and not isinstance(b, bool):
         try:
             if relation == "==" and outcome and type(b) is int and b in _scopes[-1].known:
@@ -156,9 +159,15 @@ def _exact(value: Any) -> Formula:
     return const(Fraction(value)) if isinstance(value, float) else const(value)
 
 
+def _whole(value: Any) -> Any:
+    """An integer of another library (numpy's are no `int`) as Python's own."""
+    foreign = not isinstance(value, (int, float)) and isinstance(value, Integral)
+    return operator.index(value) if foreign else value
+
+
 def _plain(value: Any) -> Any:
     """The number without its formula: Python would ask a Dim on the other side again, which knows one formula only."""
-    return int(value) if isinstance(value, Dim) else value
+    return int(value) if isinstance(value, Dim) else _whole(value)
 
 
 def _binary(name: str, combine: Any) -> Any:
@@ -167,6 +176,7 @@ def _binary(name: str, combine: Any) -> Any:
     def method(self: Dim, other: Any) -> Any:
         if isinstance(other, float):
             return getattr(Real.of(self), name)(other)
+        other = _whole(other)
         value = plain(self, other)
         if value is NotImplemented:
             return value
@@ -179,6 +189,7 @@ class Dim(int):
     """An int with a formula. Arithmetic keeps the formula; comparisons are recorded as guards."""
 
     formula: Formula
+    __array_priority__ = 1.0  # numpy's numbers leave arithmetic with a Dim to the Dim
 
     __add__ = _binary("__add__", lambda a, b: a + b)
     __radd__ = _binary("__radd__", lambda a, b: b + a)
@@ -204,6 +215,13 @@ class Dim(int):
         if type(exponent) is int and 0 <= exponent <= 8 and modulus is None:
             return make(int(self) ** exponent, self.formula**exponent)
         return int(self) ** exponent
+
+    def bit_length(self) -> int:
+        """Bits of the number, which is between two powers of two: that it is so is a condition."""
+        bits = int.bit_length(self)
+        _guard(self, 1 << bits, "<", True)
+        _guard(self, 1 << bits >> 1, "<", False)
+        return bits
 
     def __truediv__(self, other: Any) -> Any:
         return Real.of(self) / other

@@ -91,7 +91,9 @@ class Job:
         if (
             found and _size(first.root) < MANY
         ):  # a module may prepare something in its first pass: what counts comes after
+            asked = first.scope.guards
             first = self.trace(hints)
+            first.scope.guards.update(asked)
             modules, gaps = self.modules(first)
             found = differences(first.root, again.root)
         if found:
@@ -151,6 +153,16 @@ class Job:
             ):  # two sizes of the same value could not be told apart
                 wanted += s.multiple_of
             hints[s.name] = int(given.get(s.name, wanted))
+        return hints | {n: int(v) for n, v in self.architecture.items()}
+
+    def smallest(self, given: Mapping[str, int]) -> dict[str, int]:
+        """The largest of the small sizes at which the model is known to take its inputs, no two alike."""
+        hints: dict[str, int] = {}
+        for s in self.plan.symbols:
+            value = s.high
+            while value in hints.values():
+                value += s.multiple_of
+            hints[s.name] = int(given.get(s.name, value))
         return hints | {n: int(v) for n, v in self.architecture.items()}
 
     def trace(
@@ -271,6 +283,7 @@ def _over_chunks(
     job: Job, first: Run, hints: dict[str, int], symbol: Symbol
 ) -> Iterator[tuple[list[Module], list[Gap]]]:
     """Each turn takes a chunk: the number of ops is a polynomial in `ceil(size / chunk)`, which a first run has met."""
+    limit = job.limit or position_limit(job.model)
     for chunks in chunk_counts(first.scope, symbol.name):
         chunk = chunk_of(chunks)
         step = lcm(
@@ -278,6 +291,8 @@ def _over_chunks(
         )  # lengths that the model takes, with the rest that the first run had
         least = max(11, symbol.low // step + 1)
         lengths = [step * (least + n) + hints[symbol.name] % step for n in (0, 1, 2, 3, 4, 6)]
+        if limit is not None and hints[symbol.name] < limit <= lengths[-1]:
+            continue
         points = [chunks.evaluate({symbol.name: length}) for length in lengths]
         runs = [job.trace({**hints, symbol.name: length}) for length in lengths[:2]]
         if _size(runs[0].root) == _size(runs[1].root):

@@ -20,6 +20,7 @@ from cutaway.trace.dim import current as dim_scope
 from cutaway.trace.record import ModuleRun, OpEvent, TensorRef, Where
 from cutaway.trace.routing import assumed_counts, assumed_nonzero, note_routing, with_share
 from cutaway.trace.shapes import Resolver, infer
+from cutaway.trace.taken import note_taken, number_taken
 
 _META = torch.device("meta")
 _FREE = {"_unsafe_view", "_reshape_alias", "lift_fresh", "detach", "alias"}
@@ -159,6 +160,9 @@ class ShapeMode(TorchFunctionMode):
             args[1]
         ):  # C++ would make a tensor of the list unseen, without its values
             args = (args[0], _listed(recorder, args[1], dims), *args[2:])
+        if func in _INDEXES and _has_bounds(args[1]):  # C++ would read the number and lose its formula
+            args = (args[0], _bounded(args[1]), *args[2:])
+            dims = [*dims, *_dims_in(args)]
         if func in _INDEXES and _has_mask(args[1]):  # C++ would look for the places in the values unseen
             args = (args[0], _unmasked(args[1]), *args[2:])
         if func is torch.nn.functional.one_hot:
@@ -250,6 +254,7 @@ class OpMode(TorchDispatchMode):
                 values.keep(t, shadow, n)
             elif tensors:
                 _pass_on_share(info, tensors, t)
+                note_taken(info.name, info.view, args, tensors, t)
         if shadow is not None or (outs and not outs[0].is_meta):
             tensor_sizes.pass_on(func, info.name, info.view, args, kwargs, tensors, outs, recorder.call_dims)
         note_routing(recorder, info.name, args, tensors, outs)
@@ -297,6 +302,8 @@ def _list(t: torch.Tensor) -> Any:
 
 
 def _item(t: torch.Tensor) -> Any:
+    if (count := number_taken(t)) is not None:
+        return count
     found = _numbers_in(t, "item")
     return found if found is NotImplemented else _recognised(found.item())
 
@@ -325,7 +332,12 @@ def _recognised(value: Any) -> Any:
     """Numbers that are known sizes become Dims again."""
     if isinstance(value, list):
         return [_recognised(v) for v in value]
-    known = dim_scope().known.get(value) if type(value) is int and value > 1 else None
+    if type(value) is not int or value < 2:
+        return value
+    scope = dim_scope()
+    known = scope.known.get(value)
+    if known is None and value + 1 >= scope.telling and (size := scope.known.get(value + 1)) is not None:
+        known = size - 1  # the last place of a range
     return value if known is None else make(value, known)
 
 
@@ -374,9 +386,28 @@ def _listed(recorder: Recorder, index: Any, dims: list) -> Any:
     return _from_data(recorder, torch.tensor, (index,), {}, dims) if plain else index
 
 
+def _has_bounds(index: Any) -> bool:
+    return any(
+        isinstance(i, slice) and any(isinstance(v, torch.Tensor) for v in (i.start, i.stop, i.step))
+        for i in (index if isinstance(index, tuple) else (index,))
+    )
+
+
+def _bounded(index: Any) -> tuple:
+    """An index whose slices are bounded by numbers in place of tensors of one element."""
+    number = lambda v: v.item() if isinstance(v, torch.Tensor) else v  # noqa: E731
+    return tuple(
+        slice(number(i.start), number(i.stop), number(i.step)) if isinstance(i, slice) else i
+        for i in (index if isinstance(index, tuple) else (index,))
+    )
+
+
 def _has_mask(index: Any) -> bool:
     return any(
-        isinstance(i, torch.Tensor) and i.dtype == torch.bool and i.is_meta and values.kept(i) is not None
+        isinstance(i, torch.Tensor)
+        and i.dtype == torch.bool
+        and i.is_meta
+        and (values.kept(i) is not None or hasattr(i, "_cut_taken"))
         for i in (index if isinstance(index, tuple) else (index,))
     )
 
@@ -450,6 +481,8 @@ def _answer_from_shadow(recorder: Recorder, info: OpInfo, shadow: Any, tensors: 
         return None
     if shadow is None:
         found = assumed_nonzero(recorder, tensors[0]) if info.name == "nonzero" else None
+        if found is None and info.name == "_local_scalar_dense":
+            found = number_taken(tensors[0])
         if found is None:
             raise DataDependent(info.name, recorder.where(sys._getframe(2)))
         return found

@@ -12,6 +12,7 @@ import torch
 from cutaway.formula import Formula, const
 from cutaway.formula.core import product
 from cutaway.trace.dim import make
+from cutaway.trace.taken import places_taken
 
 if TYPE_CHECKING:
     from cutaway.trace.modes import Recorder
@@ -80,28 +81,33 @@ def in_turn(classes: int, used: int) -> list[int]:
 
 
 def assumed_nonzero(recorder: Recorder, mask: torch.Tensor) -> Any:
-    """`mask.nonzero()` under balanced routing: an even share of a one-hot mask, all of a short list of experts; else None."""
+    """`mask.nonzero()` under balanced routing: an even share of a one-hot mask, all of a short list of experts; else None.
+
+    Of a mask that a threshold made, the places that pass it (`taken.py`).
+    """
     share = getattr(mask, "_cut_share", None)
     ref = recorder.tag(mask)
-    with torch.utils._python_dispatch._disable_current_modes(), torch._C.DisableTorchFunction():
-        if share is not None:
-            rows = max(1, int(mask.numel() * share))
-            out = torch.empty((rows, mask.dim()), dtype=torch.int64, device="meta")
-        elif (
-            mask.dim() == 1
-            and mask.numel() <= MOST_EXPERTS
-            and all(d.constant() is not None for d in ref.dims)
-        ):
-            used = recorder.used_classes.get(mask.numel()) or range(mask.numel())
-            out = torch.empty((len(used), 1), dtype=torch.int64, device="meta")
-            out._cutaway_value = torch.tensor(sorted(used))[:, None]  # type: ignore[attr-defined]
-        else:
-            return None
-    recorder.assumptions.setdefault(BALANCED)
     if share is not None:
-        formula = product(ref.dims) * share
-        recorder.scope.known[out.shape[0]] = formula
-        recorder.tag(out, (formula, const(mask.dim())))
+        recorder.assumptions.setdefault(BALANCED)
+        return _rows(recorder, mask, max(1, int(mask.numel() * share)), product(ref.dims) * share)
+    if mask.dim() == 1 and mask.numel() <= MOST_EXPERTS and all(d.constant() is not None for d in ref.dims):
+        recorder.assumptions.setdefault(BALANCED)
+        used = sorted(recorder.used_classes.get(mask.numel()) or range(mask.numel()))
+        with torch.utils._python_dispatch._disable_current_modes(), torch._C.DisableTorchFunction():
+            out = torch.empty((len(used), 1), dtype=torch.int64, device="meta")
+            out._cutaway_value = torch.tensor(used)[:, None]  # type: ignore[attr-defined]
+        return out
+    places = places_taken(mask)
+    return None if places is None else _rows(recorder, mask, int(places.evaluate(recorder.scope.hints)), places)
+
+
+def _rows(recorder: Recorder, mask: torch.Tensor, count: int, formula: Formula) -> torch.Tensor:
+    """As many places of the mask as the formula says."""
+    with torch.utils._python_dispatch._disable_current_modes(), torch._C.DisableTorchFunction():
+        out = torch.empty((count, mask.dim()), dtype=torch.int64, device="meta")
+    if formula.constant() is None:
+        recorder.scope.known[count] = formula
+    recorder.tag(out, (formula, const(mask.dim())))
     return out
 
 

@@ -9,7 +9,7 @@ from fractions import Fraction
 from math import lcm, prod
 from typing import Any
 
-from cutaway.formula import Formula, const
+from cutaway.formula import Formula, const, sym
 from cutaway.formula.core import product
 from cutaway.trace.dim import Dim, Scope, exact_quotient, rounded_down, rounded_up
 
@@ -144,7 +144,7 @@ def _regroup(whole: Formula, out: Sizes, asked: Sizes, r: Resolver) -> list[Form
     real = [k for k, v in enumerate(out) if v != 1]
     if len(real) == 1:
         return [whole if k == real[0] else const(1) for k in range(len(out))]
-    found = [None if q == -1 else r.find(v) for v, q in zip(out, asked, strict=True)]
+    found = [None if q == -1 else r.find(v) or _factor(whole, v, r) for v, q in zip(out, asked, strict=True)]
     filled = [const(v) if f is None else f for f, v in zip(found, out, strict=True)]
     if product(filled) == whole:
         return filled
@@ -161,6 +161,13 @@ def _regroup(whole: Formula, out: Sizes, asked: Sizes, r: Resolver) -> list[Form
         filled[k] = quotient
         r.scope.learn(out[k], quotient)
     return filled
+
+
+def _factor(whole: Formula, value: int, r: Resolver) -> Formula | None:
+    """The symbol of a product of sizes that has this value: however small, it is no other number here."""
+    if len(whole.terms) != 1 or value < 2:
+        return None
+    return next((sym(n) for n in sorted(whole.symbols()) if r.scope.hints.get(n) == value), None)
 
 
 def _whole_numbers(f: Formula, exact: bool, scope: Scope) -> bool:
@@ -233,6 +240,15 @@ def _index(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims | 
     ):
         return None
     return (*dims[: picks[0]], *shape, *dims[picks[-1] + 1 :])
+
+
+def _index_select(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims | None:
+    """As many slices along one dimension as there are indices."""
+    dims, picked = inputs[0][1], getattr(args[2], "_cut_dims", None)
+    if not dims or not picked:
+        return None
+    axis = args[1] % len(dims)
+    return (*dims[:axis], picked[0], *dims[axis + 1 :])
 
 
 def _reduce(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims | None:
@@ -468,6 +484,7 @@ MAKERS: dict[str, Callable[..., Dims | None]] = {
     "select": _select,
     "unbind": _unbind,
     "index": _index,
+    "index_select": _index_select,
     "expand": _expand,
     "mm": _mm,
     "bmm": _mm,

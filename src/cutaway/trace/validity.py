@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from cutaway.formula import Formula
 from cutaway.model import Gap
-from cutaway.trace.dim import Guard, Scope
+from cutaway.trace.dim import Guard, Scope, is_count
 from cutaway.trace.inputs import InputPlan
 from cutaway.trace.record import CallEvent, ModuleRun, OpEvent
 
@@ -18,7 +18,8 @@ def conditions(scope: Scope, plan: InputPlan, values: Mapping[str, int]) -> tupl
     """The guards that say something, as text, the strictest of each kind, and the sizes that must exceed one."""
     bounds: dict[tuple, Guard] = {}
     for g in scope.guards:
-        if (g.relation == "==" and not g.outcome) or not _says_something(g):
+        unequal = g.relation == "==" and not g.outcome
+        if (unequal and not _is_remainder(g.difference)) or not _says_something(g):
             continue
         bounds.setdefault(_shape_of(g), g)
         if _offset(g) > _offset(bounds[_shape_of(g)]):
@@ -79,6 +80,11 @@ def _says_something(g: Guard) -> bool:
     if all(c < 0 for c in rest):
         return not (constant - 2 * len(rest) < 0 and _outcome_negative(g))
     return True
+
+
+def _is_remainder(f: Formula) -> bool:
+    """Whether this is `size % number`, which many sizes make zero: other differences are zero for one size alone."""
+    return len(f.symbols()) == 1 and any(is_count(Formula({m: 1})) for m in f.terms)
 
 
 def _outcome_negative(g: Guard) -> bool:

@@ -1,0 +1,112 @@
+# Which places pass a threshold is decided by data that a symbolic run does not have. The named assumption: all do. Then a
+# mask, its complement, both side by side, and the numbers of places in them are known, as far as code asks for them.
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from cutaway.formula import Formula, const
+from cutaway.formula.core import add, product
+from cutaway.trace.dim import current, make
+from cutaway.trace.values import kept
+
+TAKEN = "data is held against thresholds to choose places: every place passes"
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the assumption says of a tensor: the value of each element, where they are equal, and the sum of all."""
+
+    each: Formula | None
+    total: Formula
+
+
+def note_taken(name: str, view: bool, args: Sequence[Any], tensors: Sequence[Any], out: Any) -> None:
+    """Give an op's output what is known of it under the assumption."""
+    rule = _RULES.get(name) or (_kept if view else None)
+    if rule is not None and (found := rule(args, tensors, out)) is not None:
+        out._cut_taken = found
+
+
+def places_taken(mask: torch.Tensor) -> Formula | None:
+    """How many places of a mask are true."""
+    known = getattr(mask, "_cut_taken", None)
+    if known is None or mask.dtype != torch.bool:
+        return None
+    current().assumptions.setdefault(TAKEN)
+    return known.total
+
+
+def number_taken(t: torch.Tensor) -> int | None:
+    """The value of a tensor of one element that counts such places."""
+    known = getattr(t, "_cut_taken", None)
+    if known is None or known.each is None or t.dtype == torch.bool:
+        return None
+    current().assumptions.setdefault(TAKEN)
+    return make(int(known.each.evaluate(current().hints)), known.each)
+
+
+def _numel(t: Any) -> Formula:
+    return product(t._cut.dims)
+
+
+def _uniform(each: Formula, out: Any) -> Known:
+    return Known(each, each * _numel(out))
+
+
+def _compared(args: Sequence[Any], tensors: Sequence[Any], out: Any) -> Known | None:
+    data = tensors[0].dtype.is_floating_point and kept(out) is None
+    return _uniform(const(1), out) if data else None
+
+
+def _negated(args: Sequence[Any], tensors: Sequence[Any], out: Any) -> Known | None:
+    known = getattr(tensors[0], "_cut_taken", None)
+    if known is None or out.dtype != torch.bool:
+        return None
+    return Known(None if known.each is None else 1 - known.each, _numel(out) - known.total)
+
+
+def _joined(args: Sequence[Any], tensors: Sequence[Any], out: Any) -> Known | None:
+    parts = [getattr(t, "_cut_taken", None) for t in tensors]
+    if any(p is None for p in parts):
+        return None
+    each = {p.each for p in parts}
+    return Known(each.pop() if len(each) == 1 else None, add(p.total for p in parts))
+
+
+def _summed(args: Sequence[Any], tensors: Sequence[Any], out: Any) -> Known | None:
+    """All of it, or each row; of rows that differ only the sum is known."""
+    known = getattr(tensors[0], "_cut_taken", None)
+    if known is None:
+        return None
+    if out.dim() == 0:
+        return Known(known.total, known.total)
+    if known.each is None:
+        return Known(None, known.total)
+    sizes, dims = tensors[0].shape, tensors[0]._cut.dims
+    at = args[1] if len(args) > 1 and args[1] is not None else range(len(sizes))
+    gone = {a % len(sizes) for a in ((at,) if isinstance(at, int) else at)}
+    return _uniform(known.each * product(d for i, d in enumerate(dims) if i in gone), out)
+
+
+def _kept(args: Sequence[Any], tensors: Sequence[Any], out: Any) -> Known | None:
+    """The same elements in another order or shape, or some of equal ones."""
+    known = getattr(tensors[0], "_cut_taken", None)
+    if known is None:
+        return None
+    if known.each is not None:
+        return _uniform(known.each, out)
+    return known if _numel(tensors[0]) == _numel(out) else None
+
+
+_Rule = Callable[[Sequence[Any], Sequence[Any], Any], Known | None]
+_RULES: dict[str, _Rule] = {
+    **dict.fromkeys(("gt", "ge", "lt", "le"), _compared),
+    **dict.fromkeys(("logical_not", "bitwise_not"), _negated),
+    "cat": _joined,
+    "sum": _summed,
+    **dict.fromkeys(("max", "min", "amax", "amin", "clone", "_to_copy", "contiguous"), _kept),
+}
