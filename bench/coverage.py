@@ -225,18 +225,24 @@ def balanced_routing():
     """Real runs whose one-hot masks of experts meet the named assumption: choices go round the experts, far ones in turn."""
     import torch
 
-    original = torch.nn.functional.one_hot
+    one_hot, topk = torch.nn.functional.one_hot, torch.topk
+    among = [sys.maxsize]  # of how many the last top-k chose: one more class than these stands for none of them
 
-    def one_hot(index, num_classes=-1):
-        turns = torch.arange(index.numel(), device=index.device) % num_classes
-        order = sorted(range(num_classes), key=lambda n: f"{n:032b}"[::-1])  # 0, 1/2, 1/4, 3/4 … of them
-        return original(torch.tensor(order)[turns].view(index.shape), num_classes)
+    def noted(x, k, dim=-1, *args, **kwargs):
+        among[0] = x.shape[dim]
+        return topk(x, k, dim, *args, **kwargs)
 
-    torch.nn.functional.one_hot = one_hot
+    def in_turn(index, num_classes=-1):
+        classes = min(num_classes, among[0])
+        turns = torch.arange(index.numel(), device=index.device) % classes
+        order = sorted(range(classes), key=lambda n: f"{n:032b}"[::-1])  # 0, 1/2, 1/4, 3/4 … of them
+        return one_hot(torch.tensor(order)[turns].view(index.shape), num_classes)
+
+    torch.nn.functional.one_hot, torch.topk = in_turn, noted
     try:
         yield
     finally:
-        torch.nn.functional.one_hot = original
+        torch.nn.functional.one_hot, torch.topk = one_hot, topk
 
 
 def _attended(query, key, value, *args, out_shape=None, **kwargs) -> int:
