@@ -15,6 +15,7 @@ from cutaway.errors import BadValue
 from cutaway.formula import (
     Formula,
     ceil_div,
+    ceil_log2,
     compile_formulas,
     const,
     floor_div,
@@ -247,6 +248,19 @@ def test_large_numbers_stay_exact() -> None:
 def test_javascript_uses_its_own_functions() -> None:
     text = to_javascript(floor_div(S, 64) + minimum(S, C))
     assert "Math.floor(" in text and "Math.min(" in text and "//" not in text
+
+
+def test_halvings_are_whole_and_the_same_in_every_form() -> None:
+    f = 5 * S * ceil_log2(S + 1)
+    assert str(f) == "5 * {seq_len} * ceil(log2({seq_len} + 1))" and parse(str(f)) == f
+    lengths = list(range(1, 70))
+    grid = np.array(lengths)
+    (compiled,) = compile_formulas([f], ["seq_len"])(grid)
+    for i, n in enumerate(lengths):
+        exact = 5 * n * next(k for k in range(9) if 2**k >= n + 1)
+        assert f.evaluate({"seq_len": n}) == exact == f.substitute({"seq_len": n})
+        assert exact == compiled[i] == f.evaluate({"seq_len": grid})[i]
+    assert "Math.log2(" in to_javascript(f)
 
 
 def test_sympy_agrees() -> None:

@@ -143,3 +143,28 @@ class Weighted(nn.Module):
 def test_scores_that_are_written_where_top_k_chose_are_no_counts() -> None:
     found = analysed(Weighted)
     assert found.gaps == () and found.total.matmul_flops == 2 * TOKENS * WIDTH * EXPERTS
+
+
+class Bounded(Masked):
+    """Experts with room for a few tokens of each sequence: those that come later are left out."""
+
+    ROOM = 64
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        mask = nn.functional.one_hot(self.gate(x).argmax(-1), EXPERTS)
+        mask = mask * (mask.cumsum(dim=-2) <= self.ROOM)
+        rows, mask, out = x.view(-1, WIDTH), mask.view(-1, 1, EXPERTS).permute(2, 1, 0), 0.0
+        for expert in torch.greater(mask.sum(dim=(-1, -2)), 0).nonzero():
+            _, tokens = torch.where(mask[expert].squeeze(0))
+            out = out + self.experts[expert[0]](rows[tokens]).sum()
+        return out
+
+
+def test_an_expert_takes_no_more_tokens_than_it_has_room_for() -> None:
+    batch, tokens = sym("batch_size"), TOKENS
+    gate, row = 2 * WIDTH * EXPERTS, 2 * WIDTH * 3
+    few = analysed(Bounded, batch_size=2, seq_len=80)
+    assert few.total.matmul_flops == tokens * (gate + row)
+    assert "seq_len / 8 <= 64" in few.valid_when
+    many = analysed(Bounded, batch_size=2, seq_len=1200)
+    assert many.total.matmul_flops == tokens * gate + batch * Bounded.ROOM * EXPERTS * row

@@ -4,12 +4,13 @@
 
 from cutaway.formula.compile import compile_formulas, to_javascript
 from cutaway.formula.condition import holds
-from cutaway.formula.core import Formula, ceil_div, const, floor_div, maximum, minimum, sym
+from cutaway.formula.core import Formula, ceil_div, ceil_log2, const, floor_div, maximum, minimum, sym
 from cutaway.formula.parse import parse
 
 __all__ = [
     "Formula",
     "ceil_div",
+    "ceil_log2",
     "compile_formulas",
     "const",
     "floor_div",

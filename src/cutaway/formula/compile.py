@@ -22,7 +22,7 @@ def compile_formulas(formulas: Sequence[Formula], names: Sequence[str]) -> Calla
 
     exec(  # the source is built here from integers and identifiers alone
         compile(f"def evaluate({', '.join(names)}):\n    return [{body}]", "<formulas>", "exec"),
-        {"minimum": np.minimum, "maximum": np.maximum},
+        {"minimum": np.minimum, "maximum": np.maximum, "ceil_log2": lambda n: np.ceil(np.log2(n))},
         scope,
     )
     return scope["evaluate"]
@@ -30,13 +30,11 @@ def compile_formulas(formulas: Sequence[Formula], names: Sequence[str]) -> Calla
 
 def to_javascript(f: Formula) -> str:
     """A JavaScript expression over variables of the same names."""
-    text = _python(f).replace("minimum(", "Math.min(").replace("maximum(", "Math.max(")
+    text = _python(f, floor="Math.floor({a} / {b})")
     return (
-        text
-        if "//" not in text
-        else _python(f, floor="Math.floor({a} / {b})")
-        .replace("minimum(", "Math.min(")
+        text.replace("minimum(", "Math.min(")
         .replace("maximum(", "Math.max(")
+        .replace("ceil_log2(", "(n => Math.ceil(Math.log2(n)))(")
     )
 
 
@@ -81,4 +79,6 @@ def _atom(atom: Any, floor: str) -> str:
         return atom
     assert isinstance(atom, Func)
     a, b = (_python(arg, floor) for arg in atom.args)
+    if atom.name == "log2":
+        return f"ceil_log2({a})"
     return floor.format(a=f"({a})", b=f"({b})") if atom.name == "floor" else f"{atom.name}imum({a}, {b})"

@@ -21,7 +21,7 @@ Monomial = tuple[tuple[Atom, int], ...]  # ((atom, exponent), ...), sorted; expo
 
 @dataclass(frozen=True)
 class Func:
-    """An integer function that is no polynomial: `floor(a / b)`, `min(a, b)`, `max(a, b)`."""
+    """An integer function that is no polynomial: `floor(a / b)`, `min(a, b)`, `max(a, b)`, `ceil(log2(a / b))`."""
 
     name: str
     args: tuple[Formula, ...]
@@ -189,6 +189,7 @@ class Formula:
         names = {n: sympy.Symbol(n, integer=True, positive=True) for n in self.symbols()}
         table: dict[str, Callable] = {
             "floor": lambda a, b: sympy.floor(a / b),
+            "log2": lambda a, b: sympy.ceiling(sympy.log(a / b, 2)),
             "min": sympy.Min,
             "max": sympy.Max,
         }
@@ -266,6 +267,21 @@ def floor_div(a: Operand, b: Operand) -> Formula:
 def ceil_div(a: Operand, b: Operand) -> Formula:
     """`ceil(a / b)` for integers."""
     return floor_div(as_formula(a) + as_formula(b) - 1, b)
+
+
+def ceil_log2(a: Operand) -> Formula:
+    """`ceil(log2(a))` of a whole number from one: how often it is halved, rounding up, until one is left.
+
+    >>> print(ceil_log2(1025), ceil_log2(sym("seq_len")))
+    11 ceil(log2({seq_len}))
+    """
+    a = as_formula(a)
+    known = a.constant()
+    return Formula({((Func("log2", (a, ONE)), 1),): 1}) if known is None else const(_bits(known))
+
+
+def _bits(a: Number) -> int:
+    return max(-(-a // 1) - 1, 0).bit_length()
 
 
 def minimum(a: Operand, b: Operand) -> Formula:
@@ -403,6 +419,8 @@ def _evaluate_func(f: Func, values: Mapping[str, Any]) -> Any:
     a, b = (arg.evaluate(values) for arg in f.args)
     if f.name == "floor":
         return a // b
+    if f.name == "log2":
+        return _bits(a) if isinstance(a, (int, Fraction)) else _ceil_log2(a)
     if isinstance(a, (int, Fraction)) and isinstance(b, (int, Fraction)):
         return min(a, b) if f.name == "min" else max(a, b)
     import numpy as np
@@ -410,6 +428,14 @@ def _evaluate_func(f: Func, values: Mapping[str, Any]) -> Any:
     return np.minimum(a, b) if f.name == "min" else np.maximum(a, b)
 
 
+def _ceil_log2(a: Any) -> Any:
+    import numpy as np
+
+    return np.ceil(np.log2(a))
+
+
 def _substitute_func(f: Func, values: Mapping[str, Operand]) -> Formula:
     a, b = (arg.substitute(values) for arg in f.args)
+    if f.name == "log2":
+        return ceil_log2(a)
     return floor_div(a, b) if f.name == "floor" else _extremum(f.name, a, b)

@@ -6,13 +6,23 @@ import re
 from fractions import Fraction
 
 from cutaway.errors import BadValue
-from cutaway.formula.core import Formula, as_formula, ceil_div, const, floor_div, maximum, minimum, sym
+from cutaway.formula.core import (
+    Formula,
+    as_formula,
+    ceil_div,
+    ceil_log2,
+    const,
+    floor_div,
+    maximum,
+    minimum,
+    sym,
+)
 
 
 def parse(text: str) -> Formula:
     """The formula that `text` prints, for example `2 * {batch_size} * ceil({seq_len} / 64)`.
 
-    Raises `BadValue` on anything but numbers, `{symbols}`, `+ - * / // % **`, floor, ceil, min, max.
+    Raises `BadValue` on anything but numbers, `{symbols}`, `+ - * / // % **`, floor, ceil, min, max, ceil(log2()).
     """
     try:
         tree = ast.parse(re.sub(r"\{(\w+)\}", r"\1", text).strip(), mode="eval")
@@ -58,6 +68,8 @@ def _binary(node: ast.BinOp) -> Formula:
 
 
 def _call(name: str, args: list[ast.expr]) -> Formula:
+    if name == "ceil" and len(args) == 1 and isinstance(args[0], ast.Call) and ast.unparse(args[0].func) == "log2":
+        return ceil_log2(_read(args[0].args[0]))
     if name in ("floor", "ceil") and len(args) == 1:
         divide = floor_div if name == "floor" else ceil_div
         if isinstance(args[0], ast.BinOp) and isinstance(args[0].op, ast.Div):

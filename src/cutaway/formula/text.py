@@ -68,6 +68,8 @@ def _power(atom: Atom, exponent: int) -> str:
 
 def _func(f: Func) -> str:
     a, b = f.args
+    if f.name == "log2":
+        return f"ceil(log2({to_text(a)}))"
     if f.name != "floor":
         return f"{f.name}({to_text(a)}, {to_text(b)})"
     if (

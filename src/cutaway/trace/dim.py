@@ -71,10 +71,11 @@ class Scope:
 
 
 def is_count(f: Formula) -> bool:
-    """Whether this is a number of chunks, such as `ceil(seq_len / 256)`, and nothing else."""
-    if len(f.terms) != 1:
+    """Whether this is a number of chunks, such as `ceil(seq_len / 256)` or `floor(seq_len / 256) + 1`."""
+    terms = [term for term in f.terms.items() if term[0]]
+    if len(terms) != 1:
         return False
-    ((monomial, c),) = f.terms.items()
+    ((monomial, c),) = terms
     return c == 1 and len(monomial) == 1 and monomial[0][1] == 1 and isinstance(monomial[0][0], Func)
 
 

@@ -149,7 +149,7 @@ class ShapeMode(TorchFunctionMode):
         recorder = self.recorder
         dims = list(_dims_in(args)) if args else []
         if func in _SIZED_BY_ALL:
-            dims += [d for t in _tensors_in(args) if hasattr(t, "_cut") for d in _dims_in(sizes_of(t))]
+            dims += _own_sizes(args)
         if kwargs:
             dims += _dims_in(kwargs.values())
             if func in _MAKES_FROM_DATA:
@@ -370,7 +370,16 @@ _SHAPE_QUESTIONS = {
 _MAKES_FROM_DATA = {torch.tensor, torch.as_tensor, torch.from_numpy, torch.scalar_tensor, torch.asarray}
 
 
-_SIZED_BY_ALL = {torch.meshgrid, torch.broadcast_tensors}  # made of steps that see one of the tensors each
+_SIZED_BY_ALL = {  # made of steps that see one of the tensors each
+    torch.meshgrid,
+    torch.broadcast_tensors,
+    torch.diff,
+    torch.einsum,
+    torch.matmul,
+    torch.Tensor.matmul,
+    torch.Tensor.__matmul__,
+    torch.nn.functional.linear,
+}
 _INDEXES = {torch.Tensor.__getitem__, torch.Tensor.__setitem__}
 
 
@@ -429,6 +438,13 @@ def _dims_in(args: Iterable[Any]) -> Iterator[Dim]:
             yield from _dims_in((a.start, a.stop, a.step))
         elif kind is torch.Tensor and hasattr(a, "_cut_numbers") and a.dim() == 0:
             yield from _dims_in(tensor_sizes.numbers_in(a))
+
+
+def _own_sizes(args: tuple) -> list[Dim]:
+    """The sizes of all tensors of a call, without those whose number is also that of a fixed one."""
+    sizes = [v for t in _tensors_in(args) if hasattr(t, "_cut") for v in sizes_of(t)]
+    fixed = {v for v in sizes if type(v) is int}
+    return [d for d in _dims_in(sizes) if int(d) not in fixed]
 
 
 def _sizes_named(args: tuple, kwargs: dict) -> tuple[int, ...]:

@@ -11,7 +11,7 @@ import torch
 
 from cutaway.formula import Formula, const
 from cutaway.formula.core import product
-from cutaway.trace.dim import make
+from cutaway.trace.dim import Guard, make
 from cutaway.trace.taken import places_taken
 
 if TYPE_CHECKING:
@@ -49,6 +49,12 @@ def note_routing(recorder: Recorder, name: str, args: tuple, tensors: list, outp
             outputs[0]._cut_share = Fraction(int(args[2].shape[args[1]]), int(chosen))
     elif name == "sum" and hasattr(tensors[0], "_cut_share") and outputs[0].dim() == 1:
         _count(recorder, outputs[0], product(tensors[0]._cut.dims) * tensors[0]._cut_share)
+    elif name == "cumsum" and hasattr(tensors[0], "_cut_share"):
+        outputs[0]._cut_turns = (size := tensors[0]._cut.dims[args[1]]), size * tensors[0]._cut_share
+    elif name in ("le", "lt") and hasattr(tensors[0], "_cut_turns") and isinstance(args[1], int):
+        outputs[0]._cut_room = (*tensors[0]._cut_turns, args[1] - (name == "lt"))
+    elif name == "mul" and len(tensors) == 2:
+        _leave_out(recorder, *tensors, outputs[0])
     elif name == "histc" and hasattr(tensors[0], "_cut_bound"):
         _count(recorder, outputs[0], product(tensors[0]._cut.dims))
 
@@ -57,6 +63,17 @@ def _count(recorder: Recorder, counts: torch.Tensor, choices: Formula) -> None:
     """These are the numbers of tokens of each expert, `choices` in all."""
     if counts._cut.dims[0].constant() is not None and counts.shape[0] > 1:  # type: ignore[attr-defined]
         counts._cut_choices = choices  # type: ignore[attr-defined]
+
+
+def _leave_out(recorder: Recorder, a: torch.Tensor, b: torch.Tensor, out: torch.Tensor) -> None:
+    """A one-hot mask times the places where its expert still has room: none goes, or all that are above its capacity."""
+    mask, room = (a, b) if hasattr(b, "_cut_room") else (b, a)
+    if not (hasattr(mask, "_cut_share") and hasattr(room, "_cut_room")):
+        return
+    size, turns, capacity = room._cut_room
+    fits = turns.evaluate(recorder.scope.hints) <= capacity
+    recorder.scope.guards.setdefault(Guard(turns - capacity, "<=", bool(fits)))
+    out._cut_share = mask._cut_share if fits else const(capacity) / size  # type: ignore[attr-defined]
 
 
 def assumed_counts(recorder: Recorder, counts: torch.Tensor) -> list[int] | None:
@@ -89,7 +106,8 @@ def assumed_nonzero(recorder: Recorder, mask: torch.Tensor) -> Any:
     ref = recorder.tag(mask)
     if share is not None:
         recorder.assumptions.setdefault(BALANCED)
-        return _rows(recorder, mask, max(1, int(mask.numel() * share)), product(ref.dims) * share)
+        shared = product(ref.dims) * share
+        return _rows(recorder, mask, max(1, int(shared.evaluate(recorder.scope.hints))), shared)
     if mask.dim() == 1 and mask.numel() <= MOST_EXPERTS and all(d.constant() is not None for d in ref.dims):
         recorder.assumptions.setdefault(BALANCED)
         used = sorted(recorder.used_classes.get(mask.numel()) or range(mask.numel()))

@@ -62,7 +62,7 @@ def to_analysis(
     valid_when = conditions(run.scope, job.plan, values)
     if subject.cls is not None:  # what the rest of the model asked for is no condition of this class
         valid_when = tuple(
-            c for c in valid_when if set(re.findall(r"[A-Za-z_]\w*", c)) - {"floor", "ceil"} <= names
+            c for c in valid_when if set(re.findall(r"[A-Za-z_]\w*", c)) - {"floor", "ceil", "log2", "min", "max"} <= names
         )
     return Analysis(
         target=subject.name,

@@ -36,13 +36,16 @@ def conditions(scope: Scope, plan: InputPlan, values: Mapping[str, int]) -> tupl
 
 def chunk_counts(scope: Scope, symbol: str) -> list[Formula]:
     """Numbers of chunks of this size that a run met, the smallest chunks first."""
-    found = {f for f, v in scope.counts.items() if v > 1 and f.symbols() == {symbol} and chunk_of(f)}
-    return sorted(found, key=lambda f: (chunk_of(f), f.key))
+    found = {}
+    for f, v in scope.counts.items():
+        if v > 1 and f.symbols() == {symbol} and chunk_of(f):
+            found.setdefault(f - f.terms.get((), 0), f)
+    return sorted(found.values(), key=lambda f: (chunk_of(f), f.key))
 
 
 def chunk_of(count: Formula) -> int:
-    """The chunk's length in `ceil(size / chunk)` or `floor(size / chunk)`; 0 when it is no number."""
-    ((monomial, _),) = count.terms.items()
+    """The chunk's length in `ceil(size / chunk)` or `floor(size / chunk) + 1`; 0 when it is no number."""
+    (monomial,) = (m for m in count.terms if m)
     length = monomial[0][0].args[1].constant()  # type: ignore[union-attr]
     return length if isinstance(length, int) else 0
 
