@@ -121,7 +121,7 @@ def shrink(
     numbers = {n: v for n, v in current.items() if type(v) is int}
     small = {n: v for n, old in numbers.items() if (v := small_value(n, old, current)) != old}
     small |= small_rope(current)
-    small = {} if is_hierarchical(current) else small | small_layers(current)
+    small = named(small) if is_hierarchical(current) else small | small_layers(current)
     small |= {n: min(v, 8) for n, v in numbers.items() if re.search(QUERIES, n)}
     small |= {
         n: new for n, v in current.items() if re.search(SHARED, n) and (new := narrower(v, widths)) != v
@@ -135,6 +135,11 @@ def shrink(
     given = FIELD_VALUES.get(config.model_type, {}) if not parts else {}
     given = {**chosen(config, current, small), **given}
     return type(config)(**{**given, **small, **{n: v for n, v in overrides.items() if n not in parts}})
+
+
+def named(small: dict[str, Any]) -> dict[str, Any]:
+    """Special tokens alone: the vocabulary is small in every model."""
+    return {n: v for n, v in small.items() if re.search(TOKEN_ID, n)}
 
 
 def narrower(value: Any, widths: dict[int, int]) -> Any:

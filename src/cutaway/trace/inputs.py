@@ -22,8 +22,12 @@ from typing import Any
 
 import torch
 
+from cutaway.errors import BadValue
+from cutaway.formula import Formula
+from cutaway.trace.dim import formula_of, make
 from cutaway.trace.inputs_config import image_unit
 from cutaway.trace.inputs_fill import fill_tensor, row_tensor
+from cutaway.trace.inputs_images import plan_with_images, put_images
 from cutaway.trace.inputs_modalities import candidates
 from cutaway.trace.inputs_probe import learn_state, makes_cache, refusal
 from cutaway.trace.inputs_symbols import symbols_of
@@ -34,7 +38,12 @@ __all__ = ["InputError", "InputPlan", "InputSpec", "NoDecodePhase", "Symbol", "m
 
 def plan_inputs(model: torch.nn.Module, phase: str) -> InputPlan:
     """What forward needs in a phase. Runs the model only for `decode`, on its own device, at tiny sizes."""
-    prefill = _prefill_plan(model)
+    extra = _extras(model)[0]
+    with_images = plan_with_images(model, extra, lambda *given: make_inputs(*given, "meta", _kind(model)[1]))
+    if with_images is not None and (phase == "prefill" or with_images.specs[0].places is None):
+        prefill = with_images
+    else:  # what an image has left in the cache is like what its tokens would have
+        prefill = _prefill_plan(model)
     return prefill if phase == "prefill" else _decode_plan(model, prefill)
 
 
@@ -56,11 +65,26 @@ def make_inputs(
             kwargs[spec.name] = row_tensor(spec, shape, sizes, device)
             continue
         kwargs[spec.name] = fill_tensor(model, spec, shape, device, dtype)
+        if spec.places is not None:
+            put_images(model, kwargs[spec.name], _taken(spec.places, shape[-1], sizes))
     if plan.state is not None:
         kwargs |= plan.state.build(
             sizes, lambda shape, dt: torch.zeros(_named(shape, dims or {}), dtype=dt, device=device)
         )
     return kwargs
+
+
+def _taken(places: Formula, length: int, sizes: Mapping[str, int]) -> int:
+    """The tokens of a text of this length that stand for its image, which must leave room for one more."""
+    taken = make(int(places.evaluate(sizes)), places.substitute({n: formula_of(v) for n, v in sizes.items()}))
+    if taken >= length:
+        raise BadValue(
+            "the text is too short for its image",
+            asked=f"seq_len={int(length)}",
+            known=f"the image takes {int(taken)} of its tokens",
+            try_=f"--set seq_len={int(taken) + 1} or more",
+        )
+    return taken
 
 
 def _named(shape: tuple, dims: Mapping[str, int]) -> tuple:
@@ -77,13 +101,19 @@ def _named_size(size: int, last: bool, dims: Mapping[str, int]) -> int:
 def _prefill_plan(model: torch.nn.Module) -> InputPlan:
     """The first candidate that forward accepts; a single candidate is taken without running it."""
     parameters = inspect.signature(model.forward).parameters
-    extras = [(("use_cache", use),) for use in (True, False)] if "use_cache" in parameters else [()]
     plans = [
         InputPlan("prefill", specs, symbols_of(specs, side=image_unit(model)), None, extra)
-        for extra in (extras[:1] if makes_cache(model) else extras)
+        for extra in _extras(model)
         for specs in candidates(model, parameters)
     ]
     return plans[0] if len(plans) == 1 else _first_accepted(model, plans)
+
+
+def _extras(model: torch.nn.Module) -> list[tuple]:
+    """What to say of the cache: to use one, or where the forward cannot make it not to."""
+    if "use_cache" not in inspect.signature(model.forward).parameters:
+        return [()]
+    return [(("use_cache", use),) for use in ((True,) if makes_cache(model) else (True, False))]
 
 
 def _decode_plan(model: torch.nn.Module, prefill: InputPlan) -> InputPlan:

@@ -53,10 +53,13 @@ def image_sides(model: torch.nn.Module) -> tuple[int | str, int | str]:
 
 
 def image_unit(model: torch.nn.Module) -> int:
-    """What the sides of an image of free size must be a multiple of: a merged group of patches, else 32."""
+    """What the sides of an image of free size are multiples of: a window or a merged group of patches, else 32."""
     patch = fixed(model, "patch_size")
     merge = fixed(model, "spatial_merge_size", "merge_size", "merge_kernel_size", "pooling_kernel_size")
-    return patch * merge if patch and merge else 32
+    if not (patch and merge):
+        return 32
+    window = fixed(model, "window_size")  # in pixels, where it holds whole groups
+    return window if window and window % (patch * merge) == 0 else patch * merge
 
 
 def _get(config: Any, name: str) -> Any:

@@ -44,14 +44,14 @@ def candidates(model: torch.nn.Module, parameters: Mapping) -> list[tuple[InputS
     own = [f"{n}_mask" for n in names if f"{n}_mask" in parameters]
     if not content - {*names, "input_ids"} and set(rich) == set(names) and not own:
         lists = [names, short, *([*names, n] for n in _crossed(model, parameters))]
-        return list(dict.fromkeys(specs for chosen in lists for specs in _forms_of(model, chosen)))
+        return list(dict.fromkeys(specs for chosen in lists for specs in forms_of(model, chosen)))
     more = [n for n in parameters if n in content or n in rich]
     masks = [n for n in parameters if n.endswith("_mask") and _documented_shape(model, n)]
     lists = [names, short, rich, [*names, *own], *([*names, n] for n in more), [*names, *more]]
     lists += [[*names, *more, *own], [*names, *more, *masks]]
     lists += [[*names, n] for n in _crossed(model, parameters)]
     lists = list(dict.fromkeys(tuple(dict.fromkeys(chosen)) for chosen in lists))
-    return [specs for chosen in lists for specs in _forms_of(model, chosen)]
+    return [specs for chosen in lists for specs in forms_of(model, chosen)]
 
 
 def _crossed(model: torch.nn.Module, parameters: Mapping) -> list[str]:
@@ -83,7 +83,7 @@ def _decoder_names(model: torch.nn.Module, parameters: Mapping) -> list[str]:
     return [n for n in names if n in parameters] if is_encoder_decoder(model) else []
 
 
-def _forms_of(model: torch.nn.Module, names: Iterable[str]) -> list[tuple[InputSpec, ...]]:
+def forms_of(model: torch.nn.Module, names: Iterable[str]) -> list[tuple[InputSpec, ...]]:
     """First form of each, second of each, ...; then the other combinations."""
     forms = [f for f in (_forms(model, name) for name in names) if f]
     longest = max((len(f) for f in forms), default=0)
@@ -263,7 +263,7 @@ def _patches(model: torch.nn.Module, name: str) -> list[InputSpec]:
     patch = fixed(model, "patch_size")
     required = _required(model) | set(main_names(model))
     accepted = set(inspect.signature(model.forward).parameters)
-    packed = {"grid_thw", "image_grid_thw"} & required
+    packed = {"grid_thw", "image_grid_thw"} & (accepted if "input_ids" in accepted else required)
     apart = {"spatial_shapes", "pixel_position_ids", "image_position_ids"} & accepted
     if patch is None or not (packed or apart or "target_sizes" in accepted):
         return []

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import replace
 
+from cutaway.formula import Formula
 from cutaway.trace.inputs_types import InputSpec, Symbol
 
 SYMBOLS = {
@@ -30,6 +31,24 @@ def symbols_of(specs: Iterable[InputSpec], *more: str, side: int = 32) -> tuple[
         more
     )
     return tuple(_with_side(s, side) if s.unit == "pixels" else s for n, s in SYMBOLS.items() if n in used)
+
+
+def with_room(symbols: Iterable[Symbol], places: Formula) -> tuple[Symbol, ...]:
+    """The symbols with a text that has room for `places` tokens of an image, and for some words."""
+    symbols = tuple(symbols)
+    taken = [places.evaluate({s.name: getattr(s, pick) for s in symbols}) for pick in ("high", "default")]
+    return tuple(
+        replace(
+            s,
+            low=s.low + taken[0],
+            high=s.high + taken[0],
+            default=s.default * (2 * taken[1] // s.default + 1),
+            meaning=f"{s.meaning}, those for its image among them",
+        )
+        if s.name == "seq_len"
+        else s
+        for s in symbols
+    )
 
 
 def _with_side(symbol: Symbol, side: int) -> Symbol:

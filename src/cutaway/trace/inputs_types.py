@@ -7,10 +7,12 @@ is an int or a Python expression over the plan's symbols.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from cutaway.formula import Formula
     from cutaway.trace.inputs_state import StateTemplate
 
 Size = int | str
@@ -33,6 +35,7 @@ class InputSpec:
     dtype: str = "int64"  # "int64", "int32", "bool", "float32", or "float": the model's own activation dtype
     fill: str = "random"
     role: str = "activation"
+    places: Formula | None = None  # of a text: tokens in each row that stand for its image
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,17 @@ class InputPlan:
     cache: str | None = None
     extra: tuple[tuple[str, object], ...] = ()
     state: StateTemplate | None = None
+
+    def with_room(self, sizes: Mapping[str, int]) -> dict[str, int]:
+        """The sizes with a text that is longer than what its image takes of it."""
+        taken = max((int(s.places.evaluate(sizes)) for s in self.specs if s.places is not None), default=0)
+        short = taken and sizes["seq_len"] <= taken
+        return {**sizes, "seq_len": sizes["seq_len"] + taken} if short else dict(sizes)
+
+    @property
+    def packed(self) -> bool:
+        """Whether images come packed, each with a grid of its own."""
+        return any(s.fill.startswith("[") for s in self.specs)
 
     def multiples(self) -> dict[str, int]:
         """The sides of images that come as patches: only whole groups of patches are such images."""

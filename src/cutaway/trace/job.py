@@ -17,7 +17,8 @@ from cutaway.trace.dim import Scope
 from cutaway.trace.fit import merge, substitute
 from cutaway.trace.inputs import InputPlan, Symbol, make_inputs
 from cutaway.trace.modes import DataDependent, LongLoop, Recorder
-from cutaway.trace.record import CallEvent, ModuleRun
+from cutaway.trace.packed import FEW, few, over_images
+from cutaway.trace.record import CallEvent, ModuleRun, count_ops
 from cutaway.trace.run import run
 from cutaway.trace.validity import chunk_counts, chunk_of, differences, other_hints
 
@@ -89,7 +90,7 @@ class Job:
         again = twin.trace(other, lines=False)
         found = differences(first.root, again.root)
         if (
-            found and _size(first.root) < MANY
+            found and count_ops(first.root) < MANY
         ):  # a module may prepare something in its first pass: what counts comes after
             asked = first.scope.guards
             first = self.trace(hints)
@@ -105,6 +106,7 @@ class Job:
     def _first(self, hints: Mapping[str, int]) -> tuple[Run, Mapping[str, int]]:
         """A run at these values; at shorter usual ones where the code loops over the tokens, turn by turn."""
         short = {n: min(v, SHORT.get(n, v)) if v == self.usual.get(n) else v for n, v in hints.items()}
+        short = self.plan.with_room(short)
         if short == hints:
             return self.trace(hints), hints
         try:
@@ -145,6 +147,8 @@ class Job:
         hints: dict[str, int] = {}
         for s in self.plan.symbols:
             wanted = self.usual.get(s.name, _side(s) if s.name in SIDES else s.default)
+            if self.plan.packed and s.name in FEW:
+                wanted = few(s, self.model)
             if limit is not None and s.name in ("seq_len", "cache_len", "encoder_len") and 2 * wanted > limit:
                 wanted = {"seq_len": 5, "cache_len": 6, "encoder_len": 4}[s.name] * limit // 10 | 1
             wanted = max(s.multiple_of, wanted // s.multiple_of * s.multiple_of)
@@ -153,6 +157,7 @@ class Job:
             ):  # two sizes of the same value could not be told apart
                 wanted += s.multiple_of
             hints[s.name] = int(given.get(s.name, wanted))
+        hints = hints if "seq_len" in given else self.plan.with_room(hints)
         return hints | {n: int(v) for n, v in self.architecture.items()}
 
     def smallest(self, given: Mapping[str, int]) -> dict[str, int]:
@@ -251,16 +256,19 @@ def fit_loops(
     `found` are the differences that two lengths showed: they stay as gaps where no loop explains them. The result must
     give the cost of the first run, and what `elsewhere` says that a run with all sizes changed has cost.
     """
-    for symbol in (s for s in job.plan.symbols if hints[s.name] > 1):
-        for merged, gaps in (
-            *_over_chunks(job, first, hints, symbol),
-            *_over_tokens(job, first, hints, symbol),
-        ):
-            total = merged[-1].total
-            if not gaps and _agree(total, modules[-1].total, hints) and _agree(total, *elsewhere()):
-                return merged, []
-            found = gaps or found
+    for merged, gaps in _fits(job, first, hints):
+        total = merged[-1].total
+        if not gaps and _agree(total, modules[-1].total, hints) and _agree(total, *elsewhere()):
+            return merged, []
+        found = gaps or found
     return modules, found
+
+
+def _fits(job: Job, first: Run, hints: dict[str, int]) -> Iterator[tuple[list[Module], list[Gap]]]:
+    yield from over_images(job, hints)
+    for symbol in (s for s in job.plan.symbols if hints[s.name] > 1):
+        yield from _over_chunks(job, first, hints, symbol)
+        yield from _over_tokens(job, first, hints, symbol)
 
 
 def _over_tokens(
@@ -271,9 +279,10 @@ def _over_tokens(
     The lengths are no numbers that other sizes of the first run have: products with them could not be told apart.
     """
     lengths = (n * symbol.multiple_of for n in count(symbol.low // symbol.multiple_of + 12))
-    usable = list(islice((n for n in lengths if n not in first.scope.known), 7))
+    fits = (n for n in lengths if job.plan.with_room({**hints, symbol.name: n})[symbol.name] == n)
+    usable = list(islice((n for n in fits if n not in first.scope.known), 7))
     points = [*usable[:5], usable[6]]
-    counts = [_size(job.trace(hints, fixed={symbol.name: p}, lines=False).root) for p in points[:2]]
+    counts = [count_ops(job.trace(hints, fixed={symbol.name: p}, lines=False).root) for p in points[:2]]
     if counts[0] != counts[1]:
         runs = [job.modules(job.trace(hints, fixed={symbol.name: p}))[0] for p in points]
         yield merge(symbol.name, points, runs)
@@ -295,7 +304,7 @@ def _over_chunks(
             continue
         points = [chunks.evaluate({symbol.name: length}) for length in lengths]
         runs = [job.trace({**hints, symbol.name: length}) for length in lengths[:2]]
-        if _size(runs[0].root) == _size(runs[1].root):
+        if count_ops(runs[0].root) == count_ops(runs[1].root):
             continue
         runs += [job.trace({**hints, symbol.name: length}) for length in lengths[2:]]
         merged, gaps = merge("turns", points, [job.modules(r)[0] for r in runs])
@@ -364,11 +373,3 @@ def tag_state(recorder: Recorder, value: Any, seen: set[int] | None = None) -> N
 def _longest(root: ModuleRun) -> int:
     """Ops of the one forward that has most by itself."""
     return max(len(root.events), *(_longest(e.module) for e in root.events if isinstance(e, CallEvent)), 0)
-
-
-def _size(root: ModuleRun, sizes: dict[int, int] | None = None) -> int:
-    """Ops of a whole run."""
-    sizes = {} if sizes is None else sizes
-    if id(root) not in sizes:
-        sizes[id(root)] = sum(_size(e.module, sizes) if isinstance(e, CallEvent) else 1 for e in root.events)
-    return sizes[id(root)]

@@ -52,3 +52,11 @@ class ModuleRun:
     ran: dict[CodeType, set[int]] = field(default_factory=dict)  # lines that ran, per function
     inputs: tuple[TensorRef, ...] = ()
     outputs: tuple[TensorRef, ...] = ()
+
+
+def count_ops(root: ModuleRun, sizes: dict[int, int] | None = None) -> int:
+    """Ops of a whole run."""
+    sizes = {} if sizes is None else sizes
+    if id(root) not in sizes:
+        sizes[id(root)] = sum(count_ops(e.module, sizes) if isinstance(e, CallEvent) else 1 for e in root.events)
+    return sizes[id(root)]

@@ -10,7 +10,7 @@ from math import lcm, prod
 from typing import Any
 
 from cutaway.formula import Formula, const, sym
-from cutaway.formula.core import product
+from cutaway.formula.core import add, product
 from cutaway.trace.dim import Dim, Scope, exact_quotient, rounded_down, rounded_up
 
 Sizes = Sequence[int]
@@ -239,6 +239,8 @@ def _index(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims | 
         or not args[1][picks[0]].dtype.itemsize > 1
     ):
         return None
+    sizes = args[1][picks[0]].shape  # of places made of values, a size may have got its formula later
+    shape = [r.number(v) if d.constant() is not None and v >= r.telling else d for v, d in zip(sizes, shape, strict=True)]
     return (*dims[: picks[0]], *shape, *dims[picks[-1] + 1 :])
 
 
@@ -286,9 +288,10 @@ def _cat(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims | No
     if not parts:
         return None
     axis = (args[1] if len(args) > 1 and args[1] is not None else 0) % rank
-    total = parts[0][1][axis]
-    for _, d in parts[1:]:
-        total = total + d[axis]
+    if len(parts) >= r.telling and all(d[axis] == parts[0][1][axis] for _, d in parts):
+        total = parts[0][1][axis] * r.number(len(parts))  # what was split in as many pieces as there are of something
+    else:
+        total = add(d[axis] for _, d in parts)
     r.scope.learn(out[axis], total)
     return (*parts[0][1][:axis], total, *parts[0][1][axis + 1 :])
 
@@ -296,7 +299,7 @@ def _cat(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims | No
 def _stack(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims | None:
     dims = inputs[0][1]
     at = (args[1] if len(args) > 1 else 0) % len(out)
-    return (*dims[:at], const(len(args[0])), *dims[at:])
+    return (*dims[:at], r.number(len(args[0])) if len(args[0]) >= r.telling else const(len(args[0])), *dims[at:])
 
 
 def _slice(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims | None:
@@ -447,10 +450,11 @@ def _fft_half(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims
 
 def _upsample(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims | None:
     sizes, dims = inputs[0]
+    scaled = any(isinstance(a, float) for a in args[2:])
     space = []
     for v, old, f in zip(out[2:], sizes[2:], dims[2:], strict=True):
         known = r.find(v) if f.constant() is None else r.local.get(v)
-        if known is None and v % old:  # resized to what the code may have put through `int()`, and not scaled
+        if known is None and v != old and not scaled:  # to a size that the code may have put through `int()`
             known = r.scope.known.get(v)
         space.append(known if known is not None else f * (v // old) if v % old == 0 else const(v))
     return (*dims[:2], *space)

@@ -1,0 +1,90 @@
+"""Images in a text: how many tokens stand for one is found by the model itself, and loops over images are fitted."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+from transformers import PreTrainedConfig
+
+from cutaway.errors import BadValue
+from cutaway.formula import sym
+from cutaway.trace.analyse import analyse_module
+from cutaway.trace.inputs import make_inputs, plan_inputs
+
+PATCH, WINDOW, IMAGE = 4, 16, 9
+PIXELS = sym("image_height") * sym("image_width")
+
+
+class Seeing(nn.Module):
+    """A text with an image, whose patches look at each other within windows; a row of them ends with a token."""
+
+    main_input_name = "input_ids"
+
+    def __init__(self, ends: bool = False) -> None:
+        super().__init__()
+        self.config = PreTrainedConfig(
+            image_token_id=IMAGE, vocab_size=12, patch_size=PATCH, spatial_merge_size=1, window_size=WINDOW, in_channels=1
+        )
+        self.embed = nn.Embedding(12, 8)
+        self.patch = nn.Linear(PATCH * PATCH, 8, bias=False)
+        self.ends = ends
+
+    def get_input_embeddings(self) -> nn.Module:
+        return self.embed
+
+    def get_image_features(self, pixel_values: torch.FloatTensor, image_grid_thw: torch.LongTensor):
+        x, n, seen = self.patch(pixel_values), (WINDOW // PATCH) ** 2, []
+        for _, height, width in image_grid_thw.tolist():
+            own, x = x[: height * width], x[height * width :]
+            parts = [own[i : i + n] for i in range(0, height * width, n)]
+            parts = [(p @ p.T).softmax(-1) @ p for p in parts]
+            seen.append(torch.cat([*parts, own[:height]] if self.ends else parts))
+        return torch.cat(seen)
+
+    def forward(
+        self,
+        input_ids: torch.LongTensor | None = None,
+        pixel_values: torch.FloatTensor | None = None,
+        image_grid_thw: torch.LongTensor | None = None,
+    ):
+        x = self.embed(input_ids)
+        if pixel_values is not None:
+            features = self.get_image_features(pixel_values, image_grid_thw)
+            x = x.masked_scatter((input_ids == IMAGE)[..., None], features)
+        return x @ x.mT
+
+
+def on_meta(**options: bool) -> Seeing:
+    with torch.device("meta"):
+        return Seeing(**options)
+
+
+def test_the_placeholders_are_what_forward_scatters() -> None:
+    plan, model = plan_inputs(Seeing(ends=True), "prefill"), Seeing(ends=True)
+    assert plan.specs[0].places == PIXELS / 16 + sym("image_height") / 4
+    given = make_inputs(model, plan, {"batch_size": 2, "image_height": 16, "image_width": 32, "seq_len": 60})
+    assert [(row == IMAGE).sum() for row in given["input_ids"]] == [36, 36]
+
+
+def test_a_text_must_have_room_for_its_image() -> None:
+    model = on_meta()
+    plan = plan_inputs(model, "prefill")
+    with pytest.raises(BadValue, match="too short for its image"):
+        make_inputs(model, plan, {"batch_size": 1, "image_height": 16, "image_width": 16, "seq_len": 16})
+    found = analyse_module(model, plan, name="it", values={}, dtype="float32")
+    assert any("seq_len" in c and "image_height" in c for c in found.valid_when)
+
+
+def test_windows_of_images_are_counted_at_any_size() -> None:
+    """The cost of attention within windows grows with their number: with each side and with the images."""
+    model = on_meta()
+    found = analyse_module(model, plan_inputs(model, "prefill"), name="it", values={}, dtype="float32")
+    assert found.gaps == ()
+    assert {"image_height % 16 == 0", "image_width % 16 == 0"} <= set(found.valid_when)
+    model, sizes = Seeing(), {"batch_size": 3, "image_height": 48, "image_width": 80, "seq_len": 300}
+    given = make_inputs(model, plan_inputs(model, "prefill"), sizes, dtype=torch.float32)
+    with FlopCounterMode(display=False) as counter:
+        model(**given)
+    assert found.total.matmul_flops.evaluate(sizes) == counter.get_total_flops()
