@@ -23,9 +23,9 @@ from cutaway.predict.table import StepTable
 
 LOW_CONCURRENCY = 8
 RUNS = (  # e2e__<device>_<model>: model, layers, hardware, tp, sequences, blocks where the engine said them
-    ("RTXPRO6000", "meta-llama/Llama-3.1-8B", 32, "rtx-pro-6000", 1, 128, None),
+    ("RTXPRO6000", "meta-llama/Llama-3.1-8B", 32, "rtx-pro-6000-server", 1, 128, None),
     ("RTX4090", "meta-llama/Llama-3.1-8B", 32, "rtx-4090", 1, 256, 2588),
-    ("RTXPRO6000", "Qwen/Qwen3-32B", 64, "rtx-pro-6000", 2, 128, None),
+    ("RTXPRO6000", "Qwen/Qwen3-32B", 64, "rtx-pro-6000-server", 2, 128, None),
 )
 
 
@@ -52,11 +52,20 @@ def grouped(rows) -> dict[tuple, list[int]]:
     return found
 
 
+def experts_of(key):
+    """The part of a step that products over experts take; the key is that of a machine."""
+    step = machine_of(key, "ideal").kernels
+    step.pieces = [piece for piece in step.pieces if piece.op.kind == "grouped_gemm"]
+    step.messages = []
+    return step
+
+
 def machine_of(key, engine=None):
     model, system, name, quant, tp, dp, ep = key
     return build(
         model, silicon.SYSTEMS[system], engine=engine or name, tp=tp, dp=dp, ep=ep, weights=silicon.QUANTS[quant],
         kv="fp8" if silicon.QUANTS[quant] in ("fp8", "nvfp4") and name == "trtllm" else None,
+        utilisation=silicon.UTILISATION,
     )  # fmt: skip
 
 
@@ -66,12 +75,12 @@ def closed(rows, machine, step=None) -> serving.Served:
     prompt = np.array([r.prompt for r in rows]) * share
     output = np.array([r.output for r in rows]) * share
     users = np.maximum(np.array([r.concurrency for r in rows]) / machine.copies, 1.0)
-    most = machine.most_sequences(prompt + output) / machine.copies
+    most = machine.most_sequences(prompt + output / 2) / machine.copies
     # A run that was measured did fit: where our sum leaves no room at all, memory is not taken for a limit.
     most = np.where(most < 1, np.inf, most)
     return serving.closed_loop(
         step or tabulated(machine.step, users, prompt + output), machine.engine, users, prompt, output,
-        most_sequences=most, rounds=silicon.ROUNDS,
+        most_sequences=most, rounds=silicon.ROUNDS, alike=np.array([not r.random_lengths for r in rows]),
     )  # fmt: skip
 
 
@@ -108,12 +117,12 @@ def closed_loops(folder: Path, out: Path | None) -> None:
     fit = np.array([silicon.is_fit(r) for r in rows])
     low = np.array([r.concurrency / r.dp <= LOW_CONCURRENCY for r in rows])
     guesses = np.array([r.guesses for r in rows])
-    judged = np.array([r.system != silicon.FIT_SYSTEM for r in rows])
+    judged = np.array([silicon.is_judged(r) for r in rows])
     print(
-        f"{guesses.sum()} rows guess tokens: less than {silicon.GUESSES} of the TPOT of the same configuration and release"
+        f"{guesses.sum()} rows are of runs that guess tokens: their TPOT is below {silicon.GUESSES} of the same elsewhere"
     )
     print(
-        f"silicon_sample: {len(rows)} aggregated rows, {judged.sum()} judged, {fit.sum()} seen by fits ({silicon.FIT_SYSTEM})"
+        f"silicon_sample: {len(rows)} aggregated rows, {judged.sum()} judged, {fit.sum()} seen by fits"
     )
     for reason, count in {**left, **reasons}.items():
         print(f"  left out, {count} rows: {reason}")

@@ -1,10 +1,13 @@
-# Fits what an engine adds to its kernels, on the rows of one device that bench/silicon.py names, and prints the lines of
+# Fits what an engine adds to its kernels, on the runs that bench/silicon.py gives to fits, and prints the lines of
 # src/cutaway/predict/engine.py. Five numbers per engine, by coordinate search on the mean absolute logarithm of predicted
-# over measured: TPOT, and TTFT of low concurrency with half the weight.
-"""`python scripts/fit_engine.py MEASURED_DIR`: constants of `Engine`."""
+# over measured TPOT, and the error of TTFT at low concurrency with half the weight. Then, with the engines as they are, two
+# numbers for mixtures on a generation of devices whose kernels nobody has published alone: their floor, and all else.
+"""`python scripts/fit_engine.py MEASURED_DIR [engines | mixtures]`: constants of `Engine`, and of mixtures on Blackwell."""
 
+import json
 import sys
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,57 +17,144 @@ import accuracy_e2e as e2e
 import silicon
 
 from cutaway.predict import engine as engines
+from cutaway.predict.machine import Machine
 
-# name -> (start, least, most)
+ROOT = Path(__file__).parents[1]
+# name -> (start, least, most, first step)
 NUMBERS = {
-    "step": (1e-3, 0.0, 6e-3),
-    "sequence": (1e-5, 0.0, 1e-4),
-    "request": (2e-2, 0.0, 0.2),
-    "slowdown": (1.0, 1.0, 1.5),  # kernels run no faster in an engine than alone
-    "prefill_slowdown": (1.0, 1.0, 2.0),
+    "step": (1e-3, 0.0, 6e-3, 1e-3),
+    "sequence": (1e-5, 0.0, 1e-4, 1e-5),
+    "request": (5e-2, 0.0, 0.4, 5e-2),
+    "slowdown": (1.0, 0.7, 1.5, 0.2),
+    "prefill_slowdown": (1.0, 0.8, 2.0, 0.2),
 }
+TIMED = "vllm"  # the engine whose kernels were timed alone: in it they run no faster, while those of others may
+SCALES = (1.0, 0.5, 0.25, 0.1, 0.05)  # of the first step, one after another
+ROUNDS = 6  # of each, at the most
+BLACKWELL = ("b200_sxm", "b300_sxm", "gb200", "gb300")
+# weights -> the family of constants, whose are scaled, of which device, and what the entry is for
+MIXTURES = {"nvfp4": ("moe fp4", "moe fp8_block"), "fp8_block": ("moe fp8_block", "moe fp8_block")}
+SOURCE, TARGET = "h200-sxm", "b200"
+CONSTANTS = ROOT / "src" / "cutaway" / "predict" / "constants" / "time.json"
+SLOWER = ("spread", "expert_ns", "fill_us")  # constants that a time is proportional to; the rest of it goes by rates
+FASTER = ("matrix", "memory", "feed")
 
 
-def main() -> None:
-    rows = [r for r in silicon.read(Path(sys.argv[1]))[0] if silicon.is_fit(r)]
-    for name in sorted({r.engine for r in rows}):
-        mine = [r for r in rows if r.engine == name]
-        parts = []
-        for key, members in e2e.grouped(mine).items():
-            machine = e2e.machine_of(key, "ideal")
-            own = [mine[i] for i in members]
-            context = np.array([r.prompt + r.output for r in own])
-            parts.append(
-                (own, machine, e2e.tabulated(machine.step, np.array([r.concurrency for r in own]), context))
+@dataclass
+class Part:
+    """Rows of one machine, its kernels, and those of its mixtures alone."""
+
+    rows: list[silicon.Row]
+    machine: Machine
+    step: Callable
+    experts: Callable
+
+
+def main(folder: Path, what: str) -> None:
+    rows = [r for r in silicon.read(folder)[0] if silicon.is_fit(r)]
+    carried = [r.system in BLACKWELL and r.model in silicon.WITH_EXPERTS for r in rows]
+    if what in ("engines", "all"):
+        for name in sorted({r.engine for r in rows}):
+            parts = list(_parts([r for r, c in zip(rows, carried, strict=True) if r.engine == name and not c]))
+            start = replace(engines.find(name), **{k: v[0] for k, v in NUMBERS.items()})
+            least = {"slowdown": 1.0, "prefill_slowdown": 1.0} if name == TIMED else {}
+            numbers = {k: (v[0], least.get(k, v[1]), *v[2:]) for k, v in NUMBERS.items()}
+            best, loss = _search(
+                numbers, lambda got, parts=parts, start=start: _loss(parts, lambda _: replace(start, **got), (1.0, 1.0))
             )
-        best = replace(engines.find(name), **{k: v[0] for k, v in NUMBERS.items()})
-        loss = _loss(parts, best)
-        for scale in (0.5, 0.5, 0.2, 0.2, 0.1, 0.05):
-            for number, (start, least, most) in NUMBERS.items():
+            print(f"{name}: loss {loss:.4f}", _short(best), flush=True)
+    if what in ("mixtures", "all"):
+        for quant, (family, like) in MIXTURES.items():
+            parts = list(_parts([r for r, c in zip(rows, carried, strict=True) if r.quant == quant and c]))
+            numbers = {"launch": (1.0, 0.2, 2.0, 0.3), "rest": (1.0, 0.3, 2.0, 0.3)}
+            floor = _floor(like)
+            best, loss = _search(numbers, lambda got, p=parts, f=floor: _loss(p, engines.find, tuple(got.values()), f))
+            print(f"{family}: loss {loss:.4f}", _short(best), flush=True)
+            _write(family, like, best, sum(len(p.rows) for p in parts), loss)
+
+
+def _parts(rows: list[silicon.Row]) -> Iterator[Part]:
+    for key, members in e2e.grouped(rows).items():
+        machine = e2e.machine_of(key, "ideal")
+        own = [rows[i] for i in members]
+        users, context = np.array([r.concurrency for r in own]), np.array([r.prompt + r.output for r in own])
+        yield Part(
+            own, machine, e2e.tabulated(machine.step, users, context),
+            e2e.tabulated(e2e.experts_of(key), users, context),
+        )  # fmt: skip
+
+
+def _search(numbers: dict, loss_of: Callable[[dict], float]) -> tuple[dict, float]:
+    """Coordinate by coordinate, in smaller and smaller steps."""
+    best = {name: v[0] for name, v in numbers.items()}
+    loss = loss_of(best)
+    for scale in SCALES:
+        for _ in range(ROUNDS):
+            before = loss
+            for name, (_, least, most, first) in numbers.items():
                 for direction in (-1, 1):
-                    value = float(
-                        np.clip(getattr(best, number) + direction * scale * max(start, 1e-6), least, most)
-                    )
-                    tried = replace(best, **{number: value})
-                    new = _loss(parts, tried)
+                    tried = best | {name: float(np.clip(best[name] + direction * scale * first, least, most))}
+                    new = loss_of(tried)
                     if new < loss:
                         best, loss = tried, new
-        print(f"{name}: loss {loss:.4f}", {k: float(f"{getattr(best, k):.3g}") for k in NUMBERS}, flush=True)
+            if loss > before - 1e-4:
+                break
+    return best, loss
 
 
-def _loss(parts, engine) -> float:
-    total, count = 0.0, 0
-    for rows, machine, step in parts:
-        around = engine.around(step, machine.layers)
-        got = e2e.closed(rows, replace(machine, engine=engine), around)
-        tpot = np.abs(np.log(got.tpot / np.array([r.tpot for r in rows])))
-        low = np.array([r.concurrency / r.dp <= e2e.LOW_CONCURRENCY for r in rows])
-        ttft = np.abs(np.log(got.ttft / np.array([r.ttft for r in rows])))[low]
-        # Rows far off are of something else than a constant (guessing of tokens, a format that is not what it says).
-        total += np.minimum(tpot, 0.5).sum() + 0.5 * np.minimum(ttft, 1.0).sum()
-        count += len(tpot) + 0.5 * len(ttft)
-    return total / count
+def _loss(parts: list[Part], engine_of: Callable, factors: tuple[float, float], floor: float = 0.0) -> float:
+    """Each model on each device, engine and format counts the same, however many of its rows there are."""
+    groups: dict[tuple, list[np.ndarray]] = {}
+    launch, rest = factors
+    for part in parts:
+        engine = engine_of(part.rows[0].engine)
+
+        def kernels(*at, part=part):
+            own = part.experts(*at)
+            starts = np.minimum(floor * part.machine.layers, own)
+            return part.step(*at) - own + starts * launch + (own - starts) * rest
+
+        got = e2e.closed(part.rows, replace(part.machine, engine=engine), engine.around(kernels, part.machine.layers))
+        tpot = np.abs(np.log(got.tpot / np.array([r.tpot for r in part.rows])))
+        low = np.array([r.concurrency / r.dp <= e2e.LOW_CONCURRENCY for r in part.rows])
+        ttft = np.abs(got.ttft / np.array([r.ttft for r in part.rows]) - 1)
+        # Rows far off are of something else than a constant (a format or a cache that is not what it says).
+        both = np.minimum(tpot, 0.5) + 0.5 * np.where(low, np.minimum(ttft, 1.0), 0.0)
+        row = part.rows[0]
+        groups.setdefault((row.model, row.system, row.engine, row.quant), []).append(both)
+    return float(np.mean([np.concatenate(found).mean() for found in groups.values()]))
+
+
+def _floor(family: str) -> float:
+    """Seconds of a mixture's two products without rows."""
+    return 2e-6 * _entry(json.loads(CONSTANTS.read_text()), family)["launch_us"]
+
+
+def _entry(constants: dict, family: str) -> dict:
+    return constants["families"][family][SOURCE]["constants"]
+
+
+def _write(family: str, like: str, best: dict, rows: int, loss: float) -> None:
+    """The family's entry of the device: constants of the other, with a floor and a pace of its own."""
+    found = json.loads(CONSTANTS.read_text())
+    c = dict(_entry(found, like))
+    c["launch_us"] *= best["launch"]
+    c |= {name: c[name] * best["rest"] for name in SLOWER} | {name: c[name] / best["rest"] for name in FASTER}
+    found["families"].setdefault(family, {})[TARGET] = {
+        "constants": {name: float(f"{value:.4g}") for name, value in c.items()},
+        "rows": rows,
+        "error": round(100 * loss, 2),
+        "whole_runs": True,
+        "source": f"{like} of {SOURCE}, scaled to runs of whole models on Blackwell (aiconfigurator silicon_sample)",
+    }
+    CONSTANTS.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def _short(found: dict) -> dict:
+    return {name: float(f"{value:.3g}") for name, value in found.items()}
 
 
 if __name__ == "__main__":
-    main()
+    if len(sys.argv) < 2 or not Path(sys.argv[1]).is_dir():
+        sys.exit("usage: python scripts/fit_engine.py MEASURED_DIR [engines | mixtures]; the folder is not there")
+    main(Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else "all")

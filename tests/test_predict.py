@@ -10,7 +10,7 @@ from cutaway.hardware import find
 from cutaway.predict.memory import state_bytes, weight_bytes
 from cutaway.predict.quant import FORMATS, Quant, quantisation, quantisation_of
 from cutaway.predict.shard import Parallel, check, cut
-from cutaway.predict.step import Step, messages
+from cutaway.predict.step import Step, messages, pieces, without_inner
 from cutaway.predict.text import loads
 from cutaway.predicting import predict
 
@@ -28,6 +28,26 @@ def light(*args, **kwargs):
 
 def op(w, role):
     return next(o for o in w.ops if o.role == role)
+
+
+def test_what_runs_inside_a_mixture_is_not_counted_again():
+    w = shipped("deepseek-ai/DeepSeek-V3")[0]
+    kept = without_inner(w)
+    top_k = op(w, "expert_row").dims["top_k"]
+    wide = {str(o.dims["m"] * top_k) for o in w.ops if o.kind == "grouped_gemm"}
+    inner = [o for o in w.ops if "rows" in o.dims and str(o.dims["rows"]) in wide]
+    assert {o.kind for o in inner} == {"elementwise", "gather"} and len(kept) == len(w.ops) - len(inner)
+    assert not any("rows" in o.dims and str(o.dims["rows"]) in wide for o in kept)
+    lines = {p for o in kept if o.kind == "grouped_gemm" for p in o.places}
+    assert all(set(o.places) <= lines for o in inner)
+
+
+def test_keys_made_from_a_latent_are_wide():
+    narrow = Quant(FORMATS["fp8"], "fp8", FORMATS["fp8"])
+    found = pieces(*shipped("deepseek-ai/DeepSeek-V3"), Parallel(), narrow)
+    assert {p.op.kind: p.cache for p in found if "attention" in p.op.kind} == {"attention": "bf16", "mla_attention": "fp8"}
+    plain = pieces(*shipped("llama-3.1-8b"), Parallel(), narrow)
+    assert {p.cache for p in plain if p.op.kind == "attention"} == {"fp8"}
 
 
 # Cuts ------------------------------------------------------------------------------------------------------------------

@@ -59,6 +59,8 @@ def test_a_compressed_cache_is_attended_as_it_is():
     assert [found.dims[k] for k in ("heads", "kv_heads", "head_dim", "v_head_dim")] == [128, 1, 576, 512]
     assert [(s.kind, s.count, s.elements_per_token) for s in decode.kv] == [("latent", 61, 576)]
     assert next(op for op in prefill.ops if op.kind == "attention").dims["head_dim"] == 192
+    # Keys of all heads are put together from the latent, each rank's its own.
+    assert {op.role for op in prefill.ops if op.kind == "elementwise" and op.dims["width"] == 192} == {"activation"}
 
 
 def test_experts_and_their_router():

@@ -52,6 +52,30 @@ def test_a_closed_loop_agrees_with_the_simulation(prompt, output, users):
     assert formula.throughput == pytest.approx(counted["throughput_tokens_per_s"], rel=0.06)
 
 
+def test_equal_requests_stay_in_step_where_prompts_go_first():
+    users, prompt, output = 16, 4000, 101
+    eager = engine.Engine("eager", mixed=False, tokens=prompt)
+    got = serving.closed_loop(step, eager, users, prompt, output, alike=True)
+    one = float(step(prompt, 0, 0, 0))
+    assert got.ttft == pytest.approx(one * (users + 1) / 2)
+    # The first to have a token waits for all other prompts, the last for none.
+    decoding = float(serving.decode(step, users, prompt, output))
+    assert got.tpot == pytest.approx(decoding + one * (users - 1) / 2 / (output - 1))
+    apart = serving.closed_loop(step, eager, users, prompt, output)
+    assert apart.ttft < got.ttft and apart.tpot > got.tpot
+
+
+def test_the_rounds_look_between_few_loads():
+    calls = []
+
+    def counted(*at):
+        calls.append(at)
+        return step(*at)
+
+    serving.closed_loop(counted, engine.find("vllm"), np.arange(1, 200), 2000, 300)
+    assert len(calls) <= 4
+
+
 def test_arrays_and_numbers_are_the_same_code():
     users = np.array([1, 7, 300])
     together = serving.closed_loop(step, engine.find("vllm"), users, 2000, 300)

@@ -257,7 +257,11 @@ def predict(
     users = concurrency or batch or 1
     share = math.ceil(users / dp)  # what one copy of the attention sees
     if concurrency is not None:
-        most = max(1.0, float(setup.machine.most_sequences(prompt + output)) // dp)
+        # Pages are taken as answers grow, so that requests at all stages of theirs share the memory.
+        machine = setup.machine
+        if utilisation is not None:
+            machine = replace(machine, capacity=setup.hardware.capacity * utilisation)
+        most = max(1.0, float(machine.most_sequences(prompt + output / 2)) // dp)
         got = serving.closed_loop(
             setup.machine.step, setup.engine, share, prompt, output, most_sequences=most
         )

@@ -37,7 +37,7 @@ class Hardware:
     devices_per_node: int
     matrix: Mapping[str, float]
     vector: Mapping[str, float]
-    links: Mapping[str, float]  # nvlink, xgmi, ici, pcie, inter_node
+    links: Mapping[str, float]  # nvlink, xgmi, ici, host (by way of the host's memory), pcie, inter_node
     price: float | None  # USD per hour of one device
     price_date: str | None
     aliases: tuple[str, ...]
@@ -79,7 +79,7 @@ class Hardware:
     @property
     def link(self) -> float | None:
         """Bytes/s in one direction to a neighbour in the node, by its best link."""
-        return next((self.links[k] for k in ("nvlink", "xgmi", "ici", "pcie") if k in self.links), None)
+        return next((self.links[k] for k in ("nvlink", "xgmi", "ici", "host", "pcie") if k in self.links), None)
 
     def to_dict(self) -> dict:
         """For JSON; SI units as above."""

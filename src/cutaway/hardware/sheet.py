@@ -14,7 +14,7 @@ from types import MappingProxyType
 from cutaway.errors import BadValue, UnknownTarget, Unreadable
 from cutaway.hardware.device import DTYPES, Hardware
 
-LINKS = ("nvlink", "xgmi", "ici", "pcie", "inter_node")
+LINKS = ("nvlink", "xgmi", "ici", "host", "pcie", "inter_node")
 # key -> (what it must be, required)
 _KEYS = {
     "title": (str, True), "aliases": (list, False), "vendor": (str, True), "architecture": (str, True),

@@ -1,6 +1,6 @@
 # Kernels are not all of a step: an engine schedules, launches, samples and answers, and it decides what runs together.
-# Four numbers and one habit per engine say so. They are fitted by scripts/fit_engine.py on measured rows of one device,
-# and judged on the others.
+# Five numbers and one habit per engine say so. They are fitted by scripts/fit_engine.py on the measured runs that
+# bench/silicon.py gives to fits, and judged on the others.
 """`Engine`: what a serving engine adds to the time of its kernels."""
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ class Engine:
     layer: per layer and step (gaps between kernels that a graph leaves).
     sequence: per decoding sequence and step (its tokens are sampled, detokenised and sent).
     request: per request, before its first step (HTTP, tokenising, queue between processes).
-    slowdown: kernels in the engine over kernels alone (clocks under load, cold caches, padding of graphs).
+    slowdown: kernels in the engine over kernels alone (clocks under load, cold caches, padding of graphs; below 1 where
+      an engine has faster kernels than the one in which they were timed, or runs some side by side).
     prefill_slowdown: the same of steps with a prompt in them, which no graph covers.
     mixed: prompts and decoding share a step; otherwise decoding waits while a prompt is computed.
     tokens: most tokens of a step, unless set. sequences: most sequences of a step, unless set.
@@ -62,9 +63,9 @@ ENGINES = {
     engine.name: engine
     for engine in (
         Engine("ideal"),
-        Engine("vllm", step=7.5e-4, sequence=4.5e-6, request=0.05),
-        Engine("sglang", sequence=4e-6, request=0.051, mixed=False),
-        Engine("trtllm", request=0.051),
+        Engine("vllm", step=6.5e-4, request=0.04),
+        Engine("sglang", step=2.1e-3, sequence=2.05e-5, request=0.143, slowdown=0.79, prefill_slowdown=0.99, mixed=False),
+        Engine("trtllm", step=4.5e-4, request=0.11, prefill_slowdown=0.87),
     )
 }
 

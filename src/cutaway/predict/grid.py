@@ -61,7 +61,7 @@ def loop_grid(
     """
     b, p, o = (np.asarray(v, float) for v in (users, prompts, outputs))
     own = np.ceil(b / machine.copies)[:, None, None]
-    room = np.maximum(machine.most_sequences(p[:, None] + o) // machine.copies, 1)
+    room = np.maximum(machine.most_sequences(p[:, None] + o / 2) // machine.copies, 1)  # as in predicting.py
     if own.size * room.size <= _EXACT:
         got = serving.closed_loop(
             machine.step, machine.engine, own, p[:, None], o, most_sequences=room

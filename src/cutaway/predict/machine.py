@@ -47,6 +47,7 @@ class Machine:
     watts: float | None = None
     price: float | None = None  # USD per hour
     max_positions: int = 0
+    kernels: Step | None = None  # the step without the engine
 
     def memory(self, batch: np.ndarray | float, tokens: np.ndarray | float) -> np.ndarray:
         """Bytes on one device with `batch` sequences of `tokens` tokens."""
@@ -72,6 +73,7 @@ def build(
     activations: str | None = None,
     kv: str | None = None,
     tier: str | None = None,
+    utilisation: float = UTILISATION,
     trust_code: bool = False,
 ) -> Machine:
     """The machine of these words. Raises `BadValue` or `UnknownTarget` for what is unknown or cannot be cut so."""
@@ -82,7 +84,7 @@ def build(
     quant = quantisation(weights, activations, kv, config, device)
     return assemble(
         prefill, decode, device, Parallel(tp=tp, pp=pp, ep=ep, dp=dp), quant,
-        find_engine(engine) if isinstance(engine, str) else engine, tier=tier,
+        find_engine(engine) if isinstance(engine, str) else engine, tier=tier, utilisation=utilisation,
     )  # fmt: skip
 
 
@@ -95,6 +97,7 @@ def assemble(
     engine: Engine,
     *,
     tier: str | None = None,
+    utilisation: float = UTILISATION,
 ) -> Machine:
     """The machine of workloads and decisions that are there already."""
     step = Step(prefill, decode, hw, parallel, quant, tier=tier)
@@ -118,10 +121,11 @@ def assemble(
         fixed=float(
             activation_bytes(prefill, tokens, 1, parallel) + RUNTIME + (MESSAGES if devices > 1 else 0)
         ),
-        capacity=hw.capacity * UTILISATION,
+        capacity=hw.capacity * utilisation,
         tier=", ".join(step.tiers),
         copies=parallel.dp,
         watts=None if hw.power is None else hw.power * devices,
         price=None if hw.price is None else hw.price * devices,
         max_positions=prefill.max_positions,
+        kernels=step,
     )

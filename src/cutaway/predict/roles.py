@@ -150,4 +150,12 @@ def _role_of_chain(g: Graph, found: Fused, group, sources: dict[int, frozenset[S
         ]
         residual = any(not sources.get(n) for n in group.nodes)
         cut = first and not residual and all(found.groups[s.group].role in CUT for s in first)
+        cut = cut or (bool(first) and _only_for_heads(g, found, group))
         group.role = "activation" if cut else "norm" if group.norms else "replicated"
+
+
+def _only_for_heads(g: Graph, found: Fused, group) -> bool:
+    """Whether nothing but attention over heads reads the result: then a rank makes the part of its own heads."""
+    own = set(group.nodes)
+    readers = {found.of[n] for n in found.of if n not in own and own.intersection(g.makers[n])}
+    return bool(readers) and all(found.groups[r].kind == "attention" for r in readers)

@@ -34,6 +34,7 @@ DEFINITIONS = {
     },
 }
 _GAUSS = ((0.5 - np.sqrt(0.15), 5 / 18), (0.5, 8 / 18), (0.5 + np.sqrt(0.15), 5 / 18))  # exact to degree 5
+_SHARES = np.array([0, 0.03, 0.07, 0.12, 0.2, 0.3, 0.4, 0.55, 0.7, 0.85, 1])  # of the way from one sequence to all
 _ROUNDS = 24  # of a damped fixed point; the error left is below 1e-4
 
 
@@ -84,33 +85,39 @@ def closed_loop(
     most_sequences: Number | None = None,
     most_tokens: int | None = None,
     rounds: float | None = None,
+    alike: Number | bool = False,
 ) -> Served:
     """The steady state of `concurrency` users, each with one request in flight.
 
     While one request decodes, each of the others is replaced once per life, so its prompt delays the decoding ones: in
     the same step (engines that mix) or between two. `most_sequences` is what memory and the engine allow to run.
     Benchmarks are no steady state: all users begin at once. With `rounds` requests per user, the mean TTFT holds that
-    first burst once in `rounds`.
+    first burst once in `rounds`. Where `alike` (requests of exactly the same lengths) and the engine computes prompts
+    before it goes on decoding, users never get out of step: every round is such a burst, and who is first waits for the
+    last before the second token.
     """
     users, prompt, output = (np.asarray(v, float) for v in (concurrency, prompt, output))
     limit = engine.sequences if most_sequences is None else np.minimum(most_sequences, engine.sequences)
+    users, prompt, output, limit = np.broadcast_arrays(users, prompt, output, limit)
     running = np.maximum(np.minimum(users, limit), 1.0)
     tokens = most_tokens or engine.tokens
     steps = np.maximum(output - 1, 1)
     kv = prompt + steps / 2
-    alone = _chunked(step, prompt, 0.0, kv, tokens)
-    ttft = alone + engine.request
-    tpot = decode(step, running, prompt, output)
-    batch, plain = running, tpot
+    # Steps are asked for once, at a few loads between one sequence and all; the rounds look between them.
+    at = 1 + (running - 1)[..., None] * _SHARES
+    plain_at = decode(step, at, prompt[..., None], output[..., None])
+    # What one prompt adds to those that decode: a step of its own, or what it makes a decode step longer by.
+    held = at * (1 - 1 / running[..., None]) if engine.mixed else np.zeros_like(at)
+    mixed_at = _chunked(step, prompt[..., None], held, kv[..., None], tokens)
+    chunks = np.ceil(prompt[..., None] / np.maximum(tokens - held, 1))
+    added_at = np.maximum(mixed_at - (chunks * plain_at if engine.mixed else 0.0), 0.0)
+    ttft = mixed_at[..., 0] + engine.request
+    tpot = plain_at[..., -1]
+    batch = running
     for _ in range(_ROUNDS):
         life = ttft + steps * tpot
-        batch = np.clip(running * steps * tpot / life, np.minimum(1.0, running), running)
-        plain = decode(step, batch, prompt, output)
-        # What one prompt adds to those that decode: a step of its own, or what it makes a decode step longer by.
-        held = batch * (1 - 1 / running) if engine.mixed else np.zeros_like(batch)
-        mixed = _chunked(step, prompt, held, kv, tokens)
-        chunks = np.ceil(prompt / np.maximum(tokens - held, 1))
-        added = np.maximum(mixed - (chunks * plain if engine.mixed else 0.0), 0.0)
+        batch = np.clip(running * steps * tpot / life, 1.0, running)
+        plain, mixed, added = _between((plain_at, mixed_at, added_at), batch, running)
         others = np.maximum(running - 1, 0.0) * (steps * tpot / life)
         new_tpot = plain + others * added / steps
         # A prompt waits for the rest of the step that runs, and for prompts before it: as in a queue with `running`
@@ -120,14 +127,30 @@ def closed_loop(
         new_ttft = engine.request + mixed + wait
         tpot = (tpot + new_tpot) / 2
         ttft = (ttft + new_ttft) / 2
+    if not engine.mixed and np.any(alike):
+        burst, wait = _burst(step, running, prompt, tokens)
+        ttft = np.where(alike, burst + engine.request, ttft)
+        tpot = np.where(alike, decode(step, running, prompt, output) + wait / steps, tpot)
     life = ttft + steps * tpot
     if rounds is not None:
-        ttft = ttft + (_burst(step, running, prompt, tokens) + engine.request - ttft) / rounds
+        ttft = ttft + (_burst(step, running, prompt, tokens)[0] + engine.request - ttft) / rounds
     # Those beyond what may run wait for a place, outside of the life that others see.
     queue = np.maximum(users - running, 0.0) / running * life
     prefill = prompt * batch / steps
     share = np.minimum(others * added / (steps * tpot), 1.0)
     return Served(ttft + queue, tpot, running * output / life, batch, prefill, share)
+
+
+def _between(values: tuple[np.ndarray, ...], batch: np.ndarray, running: np.ndarray) -> list[np.ndarray]:
+    """Each of `values` [..., shares] at `batch`, which lies between one and `running`."""
+    part = (batch - 1) / np.maximum(running - 1, 1e-9)
+    place = np.clip(np.searchsorted(_SHARES, part, side="right") - 1, 0, len(_SHARES) - 2)
+    weight = (part - _SHARES[place]) / (_SHARES[place + 1] - _SHARES[place])
+    place = place[..., None]
+    return [
+        np.take_along_axis(v, place, -1)[..., 0] * (1 - weight) + np.take_along_axis(v, place + 1, -1)[..., 0] * weight
+        for v in (np.broadcast_to(v, (*place.shape[:-1], len(_SHARES))) for v in values)
+    ]
 
 
 def _prompts(step: Step, batch: np.ndarray, prompt: np.ndarray) -> np.ndarray:
@@ -136,14 +159,15 @@ def _prompts(step: Step, batch: np.ndarray, prompt: np.ndarray) -> np.ndarray:
     return step(total, (prompt - total) / 2, 0.0, 0.0)
 
 
-def _burst(step: Step, users: np.ndarray, prompt: np.ndarray, tokens: int) -> np.ndarray:
-    """Mean seconds to the first token where all prompts arrive at once, as many to a step as fit."""
+def _burst(step: Step, users: np.ndarray, prompt: np.ndarray, tokens: int) -> tuple[np.ndarray, np.ndarray]:
+    """Mean seconds to the first token where all prompts arrive at once, as many to a step as fit; and from there until
+    the last prompt is computed."""
     together = np.clip(np.floor(tokens / prompt), 1.0, users)
     turns = users / together
     one = np.where(
         prompt > tokens, _chunked(step, prompt, 0.0, prompt, tokens), _prompts(step, together, prompt)
     )
-    return one * (turns + 1) / 2
+    return one * (turns + 1) / 2, one * (turns - 1) / 2
 
 
 def _chunked(step: Step, prompt: np.ndarray, held: Number, kv: np.ndarray, tokens: int) -> np.ndarray:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -31,18 +31,21 @@ MOVED = (
     "conv",
     "other",
 )  # kinds whose bytes are known from the trace
+INNER = ("elementwise", "gather")  # between two products over experts these are parts of them
 MOST = {"all_reduce": "sum over devices", "all_gather": "gather over devices", "all_to_all": "exchange of tokens",
         "send_recv": "to the next stage"}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Piece:
-    """One kernel of one rank, and for which tokens of a step it runs: all, prompt, decode, or the last of each prompt."""
+    """One kernel of one rank, and for which tokens of a step it runs: all, prompt, decode, or the last of each prompt.
+    `cache` is the dtype of the keys and values that it reads."""
 
     op: Op
     tokens: str
     dtype: str
     weights: str
+    cache: str
     flops: Formula | None = None  # in matrix units, of kinds that the time model knows by their bytes alone
 
 
@@ -150,7 +153,8 @@ class Step:
         found: dict[Any, list[Piece]] = {}
         for piece in self.pieces:
             sizes = tuple(sorted(_sizes(piece)))
-            found.setdefault((piece.op.kind, piece.dtype, piece.weights, sizes), []).append(piece)
+            same = piece.op.kind, piece.dtype, piece.weights, piece.cache, sizes
+            found.setdefault(same, []).append(piece)
         return [_Group(members, self.parallel) for members in found.values()]
 
     def _kernels(self, at: _At) -> list[tuple[list[Piece], np.ndarray, str, str]]:
@@ -160,7 +164,7 @@ class Step:
             dims, flops = group.sizes(at)
             first = group.members[0]
             seconds, tier, why = op_time(
-                self.hw, first.op.kind, first.dtype, weights=first.weights, cache=self.quant.kv.name, tier=self.tier, **dims
+                self.hw, first.op.kind, first.dtype, weights=first.weights, cache=first.cache, tier=self.tier, **dims
             )  # fmt: skip
             if flops is not None:
                 seconds = np.maximum(seconds, flops / self.hw.peak(first.dtype))
@@ -230,10 +234,10 @@ class _At:
 def pieces(prefill: Workload, decode: Workload | None, p: Parallel, q: Quant) -> list[Piece]:
     """The kernels of one rank in a step with prompts and decoding sequences: those that both phases have, once."""
     twins: dict[Any, list[Op]] = {}
-    for op in decode.ops if decode is not None else ():
+    for op in without_inner(decode) if decode is not None else ():
         twins.setdefault(_twin(op), []).append(op)
     found = []
-    for op in prefill.ops:
+    for op in without_inner(prefill):
         same = twins.get(_twin(op))
         if same and op.kind not in ALONE:
             found.append(_piece(same.pop(0), prefill, p, q, "last" if op.role == "lm_head" else "all"))
@@ -244,12 +248,33 @@ def pieces(prefill: Workload, decode: Workload | None, p: Parallel, q: Quant) ->
     return found
 
 
+def without_inner(w: Workload) -> list[Op]:
+    """The ops without what engines run inside the products over experts, whose time holds it: gathering the rows of each
+    expert, the activation between the products, the weighed sum of the choices. Their lines go to the product before."""
+    experts = [op for op in w.ops if op.kind == "grouped_gemm"]
+    rows = {str(op.dims["m"] * op.dims["top_k"]) for op in experts}
+    widths = {str(op.dims[name]) for op in experts for name in ("n", "k")}
+    kept: list[Op] = []
+    for op in w.ops:
+        d = op.dims
+        inside = op.kind in INNER and str(d["rows"]) in rows and str(d["width"]) in widths
+        before = next((n for n, o in enumerate(reversed(kept), 1) if o.kind == "grouped_gemm"), 0) if inside else 0
+        if before:
+            kept[-before] = replace(kept[-before], places=tuple(dict.fromkeys(kept[-before].places + op.places)))
+        elif not inside:
+            kept.append(op)
+    return kept
+
+
 def _piece(op: Op, w: Workload, p: Parallel, q: Quant, tokens: str) -> Piece:
     part = cut(op, w, p)
     by_bytes = op.kind == "other" and bool(op.matmul_flops)
+    # Keys and values that were made from a latent for a prompt are as activations are, whatever the cache keeps.
+    widened = op.kind == "attention" and any(spec.kind == "latent" for spec in w.kv)
     return Piece(
-        part, tokens, q.computes(op.role), q.of(op.role).name, op.matmul_flops / p.tp if by_bytes else None
-    )
+        part, tokens, q.computes(op.role), q.of(op.role).name, q.plain.name if widened else q.kv.name,
+        op.matmul_flops / p.tp if by_bytes else None,
+    )  # fmt: skip
 
 
 def _twin(op: Op) -> tuple:

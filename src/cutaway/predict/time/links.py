@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from cutaway.errors import BadValue, nearest
-from cutaway.hardware import Hardware
-from cutaway.predict.time.constants import constants_of
+from cutaway.hardware import Hardware, sheet
+from cutaway.predict.time.constants import Found, constants_of
 from cutaway.predict.time.work import Array
 
 # op -> bytes that one rank sends, per byte of message, as a function of ranks. `bytes` is the whole message: what
@@ -84,13 +86,22 @@ def explained(
     found = constants_of(hw, op, without)
     if found is None:  # left out by `without`
         return explained(hw, op, nbytes, ranks, tier="speed of light")
-    time = seconds(speed, found.values, op, nbytes, ranks)
+    time = seconds(speed, _carried(speed, found), op, nbytes, ranks)
     if op == "all_reduce" and custom:
         own = constants_of(hw, "custom_all_reduce", without)
         if own is not None:
-            small = np.minimum(time, seconds(speed, own.values, op, nbytes, ranks))
+            small = np.minimum(time, seconds(speed, _carried(speed, own), op, nbytes, ranks))
             time = np.where(nbytes <= SWITCH, small, time)
     return time, "calibrated", found.why
+
+
+def _carried(speed: float, found: Found) -> Mapping[str, float]:
+    """Constants for a link of another speed than that of the device that they are of: what middle sizes lose is spent on
+    steps and hand-overs, and a faster link does not shorten it."""
+    own = sheet()[found.device].link
+    if own is None or own == speed:
+        return found.values
+    return {**found.values, "root": found.values["root"] * (speed / own) ** 0.5}
 
 
 def seconds(speed: float, c: dict[str, float], op: str, nbytes: Array, ranks: Array) -> Array:
