@@ -119,7 +119,7 @@ def _loss(parts: list[Part], engine_of: Callable, factors: tuple[float, float], 
         low = np.array([r.concurrency / r.dp <= e2e.LOW_CONCURRENCY for r in part.rows])
         ttft = np.abs(got.ttft / np.array([r.ttft for r in part.rows]) - 1)
         # Rows far off are of something else than a constant (a format or a cache that is not what it says).
-        both = np.minimum(tpot, 0.5) + 0.5 * np.where(low, np.minimum(ttft, 1.0), 0.0)
+        both = np.minimum(tpot, 0.5) + 0.5 * np.where(low, np.minimum(ttft, 3.0), 0.0)
         row = part.rows[0]
         groups.setdefault((row.model, row.system, row.engine, row.quant), []).append(both)
     return float(np.mean([np.concatenate(found).mean() for found in groups.values()]))
