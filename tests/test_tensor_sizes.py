@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 from torch import nn
 
@@ -87,3 +89,50 @@ def traced(module: nn.Module, length: int):
     hints = {"batch_size": 7, "seq_len": length}
     x = torch.empty(7, length, 16, device="meta")
     return run(lambda scope: (module, (x,), {}), hints, lines=False)[2]
+
+
+class Lost(nn.Module):
+    """Room for all tokens and twice the pairs of them, by numbers that Python has made plain ones."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        places = list(range(x.shape[1]))
+        room = torch.arange(0, len(places) + 2 * len(places[::2]), device=x.device)
+        pairs = x[:, ::2].sum(1)
+        return room[:, None] * (pairs @ x.new_zeros(16, 1)).sum()
+
+
+def test_a_size_that_lost_its_formula_is_told_from_several_runs() -> None:
+    found = analyse_module(Lost(), PLAN, name="it", values={})
+    assert not found.gaps
+    made = next(k for k in found.modules[-1].steps if k.op == "aten.arange.start")
+    assert made.outputs[0].dims == (S + 2 * floor_div(S + 1, 2),)
+
+
+class Chance(nn.Module):
+    """A number of rows that is no simple formula of the length."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.new_zeros(int(x.shape[1] ** 1.5), 16)
+
+
+def test_a_size_that_no_formula_gives_stays_a_gap() -> None:
+    assert analyse_module(Chance(), PLAN, name="it", values={}).gaps
+
+
+class Cached(nn.Module):
+    """Rows made once for each length, as code does that keeps what it made."""
+
+    @staticmethod
+    @lru_cache(maxsize=4)
+    def rows(length: int, device: torch.device) -> torch.Tensor:
+        return torch.ones(length, 16, device=device).cumsum(0)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * self.rows(x.shape[1], x.device)
+
+
+def test_each_run_makes_what_the_code_keeps() -> None:
+    found = [analyse_module(Cached(), PLAN, name="it", values={}) for _ in range(2)]
+    assert not found[0].gaps
+    assert found[0].total == found[1].total
+    assert "aten.cumsum.default" in [k.op for k in found[1].modules[-1].steps]

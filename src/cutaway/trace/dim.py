@@ -47,6 +47,9 @@ class Scope:
     divides: dict[tuple[Formula, Formula], None] = field(
         default_factory=dict
     )  # (a, b): a % b == 0 was taken for granted
+    told: Mapping[Any, tuple[Formula, ...]] = field(
+        default_factory=dict
+    )  # what sizes are that lost their formula, by place
     multiples: Mapping[str, int] = field(default_factory=dict)  # symbols that are whole multiples of a number
 
     @property

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count, islice
 from math import lcm
+from types import CellType
 from typing import Any
 
 import torch
@@ -14,13 +15,14 @@ from cutaway.model import DEFAULT_CONVENTION, Convention, Cost, Gap, Module
 from cutaway.trace import source
 from cutaway.trace.assemble import Assembler, places
 from cutaway.trace.dim import Scope
+from cutaway.trace.explain import ROUNDS, Told, explanations, same_ops
 from cutaway.trace.fit import merge, substitute
 from cutaway.trace.inputs import InputPlan, Symbol, make_inputs
 from cutaway.trace.modes import DataDependent, LongLoop, Recorder
 from cutaway.trace.packed import FEW, few, over_images
 from cutaway.trace.record import CallEvent, ModuleRun, count_ops
 from cutaway.trace.run import run
-from cutaway.trace.validity import chunk_counts, chunk_of, differences, other_hints
+from cutaway.trace.validity import chunk_counts, chunk_of, differences, more_hints, other_hints
 
 PARTS = ("flops", "matmul_flops", "read", "write")
 
@@ -97,6 +99,8 @@ class Job:
             first.scope.guards.update(asked)
             modules, gaps = self.modules(first)
             found = differences(first.root, again.root)
+        if found and (known := self._told(first, again, limit)) is not None:
+            return known, *self.modules(known)
         if found:
             modules, gaps = fit_loops(
                 self, first, dict(hints), modules, found, lambda: (twin.modules(again)[0][-1].total, other)
@@ -117,6 +121,27 @@ class Job:
             return self.trace(hints, most=2 * _longest(few.root)), hints
         except LongLoop:
             return few, short
+
+    def _told(self, first: Run, again: Run, limit: int | None) -> Run | None:
+        """The run once more, told what the sizes are that lost their formula; None where a last run does not agree."""
+        twin = self.twin or self
+        found = more_hints(first.scope, again.scope.hints, self.plan, limit)
+        more = (twin.trace(hints, lines=False) for hints in found)
+        *runs, check = first, again, *islice((r for r in more if same_ops(first.root, r.root)), 3)
+        if len(runs) < 3 or not same_ops(first.root, again.root):
+            return None
+        told: Told = {}
+        for _ in range(ROUNDS):
+            before, told = told, explanations([r.root for r in runs], [r.scope for r in runs], told)
+            if told == before:
+                return None
+            runs = [
+                (twin if n else self).trace(run.scope.hints, told=told, lines=not n) for n, run in enumerate(runs)
+            ]
+            if not any(differences(runs[0].root, run.root) for run in runs[1:]):
+                last = twin.trace(check.scope.hints, told=told, lines=False)
+                return None if differences(runs[0].root, last.root) else runs[0]
+        return None
 
     def regimes(self, values: Mapping[str, int], names: Collection[str]) -> Iterator[dict[str, int]]:
         """Values to trace at in place of the usual ones, for the symbols `names` whose `values` lead into other branches.
@@ -177,6 +202,7 @@ class Job:
         fixed: Mapping[str, int] | None = None,
         lines: bool = True,
         most: float = float("inf"),
+        told: Told | None = None,
     ) -> Run:
         """One run at these values of the symbols; those in `fixed`, and those given as 1, are constants.
 
@@ -187,6 +213,7 @@ class Job:
 
         def prepare(scope: Scope) -> tuple[torch.nn.Module, tuple, dict]:
             model = self.make(scope) if self.make is not None else self.model
+            forget_cached(model)
             made.append(model)
             sizes = {n: v if v == 1 or n in (fixed or {}) else scope.dim(n) for n, v in given.items()}
             return model, (), make_inputs(model, self.plan, sizes, "meta", self.dtype)
@@ -206,6 +233,7 @@ class Job:
                     architecture=frozenset(self.architecture),
                     multiples=self.plan.multiples(),
                     most=most,
+                    told=told,
                 ),
                 made[-1],
             )
@@ -216,6 +244,9 @@ class Job:
         index = assembler.module(run.root)
         assert index == len(assembler.modules) - 1
         return assembler.modules, list(assembler.gaps)
+
+
+_EMPTY = CellType()
 
 
 class _explained:
@@ -368,6 +399,17 @@ def tag_state(recorder: Recorder, value: Any, seen: set[int] | None = None) -> N
         and not hasattr(value, "to_dict")
     ):
         tag_state(recorder, vars(value), seen)
+
+
+def forget_cached(model: torch.nn.Module) -> None:
+    """Empty the caches of the model's own methods: what one run made, at its sizes, is none of another's."""
+    for cls in {c for m in model.modules() for c in type(m).__mro__ if not c.__module__.startswith("torch.")}:
+        for value in vars(cls).values():
+            function = getattr(value, "__func__", value)
+            cells = (c.cell_contents for c in getattr(function, "__closure__", None) or () if c != _EMPTY)
+            for cached in (function, *cells):
+                if callable(clear := getattr(cached, "cache_clear", None)):
+                    clear()
 
 
 def _longest(root: ModuleRun) -> int:

@@ -17,6 +17,7 @@ from cutaway.formula import const
 from cutaway.trace import source, tensor_sizes, values
 from cutaway.trace.dim import Dim, Scope, make
 from cutaway.trace.dim import current as dim_scope
+from cutaway.trace.explain import explained
 from cutaway.trace.record import ModuleRun, OpEvent, TensorRef, Where
 from cutaway.trace.routing import assumed_counts, assumed_nonzero, note_routing, with_share
 from cutaway.trace.shapes import Resolver, infer
@@ -248,6 +249,9 @@ class OpMode(TorchDispatchMode):
                     if info.asks and hasattr(t, "_cut")
                     else infer(info.name, args, tuple(t.shape), resolver.inputs, resolver)
                 )
+                if recorder.scope.told and not recorder.mute:
+                    place = (recorder.where(sys._getframe(3)), str(func), n)
+                    dims = explained(recorder.scope.told, place, dims, tuple(t.shape), recorder.scope)
                 ref = recorder.tag(t, dims, self._role(info, tensors))
             refs.append(ref)
             if shadow is not None:

@@ -29,6 +29,7 @@ def run(
     architecture: frozenset[str] = frozenset(),
     multiples: Mapping[str, int] | None = None,
     most: float = float("inf"),
+    told: Mapping[Any, tuple] | None = None,
 ) -> tuple[ModuleRun, Scope, Any]:
     """Run a module once with these values for the symbols; the record of the root, the scope, and what forward returned.
 
@@ -37,6 +38,7 @@ def run(
     """
     outer = ModuleRun(None, "")
     with scope(hints, architecture, multiples) as symbols:
+        symbols.told = told or {}
         recorder = Recorder(symbols, outer, most)
         with torch.no_grad(), OpMode(recorder), ShapeMode(recorder):
             recorder.mute += 1

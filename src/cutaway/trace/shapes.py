@@ -410,11 +410,13 @@ def _pool(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims | N
     n = len(kernel)
     stride = args[2] if len(args) > 2 and args[2] else kernel
     padding = args[3] if len(args) > 3 else [0] * n
+    more = args[4 if len(args) > 4 and isinstance(args[4], bool) else 5 :]  # after the dilation of a maximum
+    divided = rounded_up if more and more[0] is True else rounded_down
     space = []
     for i in range(n):
         k, s = kernel[i], stride[i] if len(stride) > 1 else stride[0]
         p = padding[i] if len(padding) > 1 else padding[0]
-        space.append(rounded_down(dims[-n + i] + 2 * p - k, s) + 1)
+        space.append(divided(dims[-n + i] + 2 * p - k, s) + 1)
     return (*dims[:-n], *space)
 
 

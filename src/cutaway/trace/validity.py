@@ -12,6 +12,7 @@ from cutaway.trace.record import CallEvent, ModuleRun, OpEvent
 
 # Other values are tried in this order; those that take the same branches serve for the check.
 _TIMES = (1, -1, 2, 3)
+_ODD = (37, -37, 26, -26, 5, -5, 2, -2, 1, -1)
 
 
 def conditions(scope: Scope, plan: InputPlan, values: Mapping[str, int]) -> tuple[str, ...]:
@@ -114,6 +115,15 @@ def other_hints(scope: Scope, hints: Mapping[str, int], plan: InputPlan, limit: 
         if _allowed(other, hints, limit) and _same_branches(scope, other):
             return other
     return _one_by_one(scope, hints, step, limit)
+
+
+def more_hints(
+    scope: Scope, hints: Mapping[str, int], plan: InputPlan, limit: int | None
+) -> list[dict[str, int]]:
+    """Sets of values that take the same branches and leave other rests than `hints` in divisions."""
+    step = {s.name: s.multiple_of for s in plan.symbols}
+    moved = ({n: v if v == 1 else v + d * step.get(n, 1) for n, v in hints.items()} for d in _ODD)
+    return [m for m in moved if _allowed(m, hints, limit) and _same_branches(scope, m)]
 
 
 def _same_branches(scope: Scope, values: Mapping[str, int]) -> bool:
