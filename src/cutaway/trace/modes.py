@@ -21,7 +21,7 @@ from cutaway.trace.explain import explained
 from cutaway.trace.record import ModuleRun, OpEvent, TensorRef, Where
 from cutaway.trace.routing import assumed_counts, assumed_nonzero, note_routing, with_share
 from cutaway.trace.shapes import Resolver, infer
-from cutaway.trace.taken import note_taken, number_taken
+from cutaway.trace.taken import note_taken, number_taken, numbers_taken
 
 _META = torch.device("meta")
 _FREE = {"_unsafe_view", "_reshape_alias", "lift_fresh", "detach", "alias"}
@@ -301,6 +301,8 @@ def _size(t: torch.Tensor, dim: int | None = None) -> Any:
 
 def _list(t: torch.Tensor) -> Any:
     """`x.tolist()` of a tensor whose values are kept; sizes among them are recognised."""
+    if (counts := numbers_taken(t)) is not None:
+        return counts
     found = _numbers_in(t, "tolist")
     return found if found is NotImplemented else _recognised(found.tolist())
 

@@ -338,6 +338,8 @@ def _split(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims | 
     sizes, dims = inputs[0]
     axis = (args[2] if len(args) > 2 else 0) % len(sizes)
     piece = args[1]
+    if out[axis] == sizes[axis]:
+        return dims
     known = r.find(out[axis]) if dims[axis].constant() is None else const(out[axis])
     if known is None:
         if isinstance(piece, int):

@@ -1,5 +1,5 @@
-# Which places pass a threshold is decided by data that a symbolic run does not have. The named assumption: all do. Then a
-# mask, its complement, both side by side, and the numbers of places in them are known, as far as code asks for them.
+# Which places pass a threshold is decided by data that a symbolic run does not have. The named assumption: all do, and no
+# datum is exactly a number that code compares it with (as padding of zeros would be). Then a mask, its complement, both side by side, and the numbers of places in them are known, as far as code asks for them.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ from cutaway.formula.core import add, product
 from cutaway.trace.dim import current, make
 from cutaway.trace.values import kept
 
-TAKEN = "data is held against thresholds to choose places: every place passes"
+TAKEN = "data is held against thresholds and numbers to choose places: every place passes, and none equals a number"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,13 @@ def number_taken(t: torch.Tensor) -> int | None:
     return make(int(known.each.evaluate(current().hints)), known.each)
 
 
+def numbers_taken(t: torch.Tensor) -> list[int] | None:
+    """The values of a row of such counts."""
+    known = getattr(t, "_cut_taken", None)
+    one = number_taken(t) if known is not None and t.dim() == 1 else None
+    return None if one is None else [one] * t.shape[0]
+
+
 def _numel(t: Any) -> Formula:
     return product(t._cut.dims)
 
@@ -60,6 +67,21 @@ def _uniform(each: Formula, out: Any) -> Known:
 def _compared(args: Sequence[Any], tensors: Sequence[Any], out: Any) -> Known | None:
     data = tensors[0].dtype.is_floating_point and kept(out) is None
     return _uniform(const(1), out) if data else None
+
+
+def _equal(args: Sequence[Any], tensors: Sequence[Any], out: Any) -> Known | None:
+    """Data and a number differ; a known count and a number are told apart."""
+    if len(args) < 2 or isinstance(args[1], torch.Tensor) or kept(out) is not None:
+        return None
+    known = getattr(tensors[0], "_cut_taken", None)
+    if known is not None and known.each is not None:
+        return _uniform(const(int(known.each.evaluate(current().hints) == args[1])), out)
+    return _uniform(const(0), out) if tensors[0].dtype.is_floating_point else None
+
+
+def _unequal(args: Sequence[Any], tensors: Sequence[Any], out: Any) -> Known | None:
+    known = _equal(args, tensors, out)
+    return None if known is None or known.each is None else _uniform(1 - known.each, out)
 
 
 def _negated(args: Sequence[Any], tensors: Sequence[Any], out: Any) -> Known | None:
@@ -105,6 +127,8 @@ def _kept(args: Sequence[Any], tensors: Sequence[Any], out: Any) -> Known | None
 _Rule = Callable[[Sequence[Any], Sequence[Any], Any], Known | None]
 _RULES: dict[str, _Rule] = {
     **dict.fromkeys(("gt", "ge", "lt", "le"), _compared),
+    "eq": _equal,
+    "ne": _unequal,
     **dict.fromkeys(("logical_not", "bitwise_not"), _negated),
     "cat": _joined,
     "sum": _summed,

@@ -3,8 +3,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
+from math import lcm
 
-from cutaway.formula import Formula
+from cutaway.formula import Formula, const
 from cutaway.model import Gap
 from cutaway.trace.dim import Guard, Scope, is_count
 from cutaway.trace.inputs import InputPlan
@@ -57,9 +58,14 @@ def _plain(f: Formula) -> str:
 
 
 def text(g: Guard) -> str:
-    """`cache_len + 1 > 4096`: symbols on the left, the number on the right."""
-    constant = g.difference.terms.get((), 0)
-    left, right = g.difference - constant, -constant
+    """`cache_len + 1 > 4096`: symbols on the left, the number on the right; what takes shares stands against the rest."""
+    scale = lcm(*(Fraction(c).denominator for c in g.difference.terms.values()))
+    difference = g.difference * scale
+    constant = difference.terms.get((), 0)
+    left, right = difference - constant, const(-constant)
+    if scale > 1 and any(c > 0 for c in left.terms.values()):
+        right = right - Formula({m: c for m, c in left.terms.items() if c < 0})
+        left = left + right + constant
     relation = {
         ("<", True): "<",
         ("<", False): ">=",
@@ -71,7 +77,7 @@ def text(g: Guard) -> str:
     if all(c < 0 for c in left.terms.values()):
         left, right = -left, -right
         relation = relation.translate(str.maketrans("<>", "><"))
-    return f"{str(left).replace('{', '').replace('}', '')} {relation} {right}"
+    return f"{left} {relation} {right}".replace("{", "").replace("}", "")
 
 
 def _says_something(g: Guard) -> bool:
