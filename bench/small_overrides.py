@@ -23,6 +23,9 @@ FIELD_VALUES: dict[str, dict[str, Any]] = {
         }
         for name in ("gemma4", "gemma4_unified")
     },
+    # what sees is left out by default
+    **{name: {"vision_config": {"model_type": f"{name}_vision"}} for name in ("gemma4", "gemma4_unified")},
+    "embedding_gemma2": {"vision_config": {"model_type": "gemma4_vision"}},
     **each(("autoformer", "informer", "time_series_transformer"), {"prediction_length": 4}),
 }
 
@@ -126,8 +129,25 @@ CONFIG_OVERRIDES: dict[str, dict[str, Any]] = {
     "esm": {"vocab_size": 33, "pad_token_id": 1, "mask_token_id": 32},
     # no default map of image tokens, of layers, experts or kinds of layers
     "chameleon": {
-        "vocabulary_map": {"<image>": 319, **{f"IMGIMG{c}Z": 300 + n for n, c in enumerate("ABCD")}}
+        "vocabulary_map": {"<image>": 319, **{f"IMGIMG{c}Z": 300 + n for n, c in enumerate("ABCD")}},
+        "vq_config": {"num_embeddings": 4},
     },
+    **each(("minicpmv4_6", "minicpmv4_7", "minicpm_ocr"), {"image_token_id": 319}),
+    # what the projector has a number of queries for; sizes of tiled images; layers that give features
+    "aria": {"projector_patch_to_query_dict": {16: 8}},
+    **each(
+        ("llava_next", "llava_next_video", "llava_onevision"),
+        {"image_grid_pinpoints": [[56, 112], [112, 56], [112, 112]]},
+    ),
+    "vipllava": {"vision_feature_layers": [-2, -3, -4]},
+    # four pixels of the features are shuffled into one
+    "llama4_vision_model": {
+        "intermediate_size": 256,
+        "projector_input_dim": 64,
+        "projector_output_dim": 64,
+        "vision_output_dim": 64,
+    },
+    "mllama_vision_model": {"vision_output_dim": 128},
     "diffusion_gemma_text": {"num_experts": 8, "top_k_experts": 2, "moe_intermediate_size": 32},
     "deepseek_ocr2_text": {
         "mlp_layer_types": ["dense", "sparse", "sparse", "sparse"],
@@ -141,10 +161,15 @@ CONFIG_OVERRIDES: dict[str, dict[str, Any]] = {
         "downsample_rate": "4/8",
         "deepstack_layer_map": [[1, 0], [2, 1]],
         "spatial_target_layers": [0, 1, 2, 3],
+        "image_grid_pinpoints": [[256, 512], [512, 256], [512, 512]],
+        "vision_config": {"image_size": 256},
     },
     # widths that one part divides of another's
     "fun_asr_nano_encoder": {"max_position_embeddings": 2049},
-    "t5gemma2_encoder": {"text_config": {"dropout_rate": 0.0}},
+    "t5gemma2_encoder": {"text_config": {"dropout_rate": 0.0}, "mm_tokens_per_image": 4},
+    "gemma3": {"mm_tokens_per_image": 4},
+    "kimi_k25": {"projection_hidden_size": 64},
+    **each(("muse_glimmer", "muse_spark"), {"out_hidden_size": 256, "projector_hidden_size": 64}),
     "seggpt": {
         "image_size": [64, 32],
         "pretrain_image_size": 32,

@@ -92,3 +92,16 @@ def test_other_questions_about_data_are_refused_with_their_place(kind: type[nn.M
     with pytest.raises(ForwardRaised, match="asks for the value of a tensor") as caught:
         analysed(kind)
     assert "test_taken.py" in str(caught.value.where)
+
+
+class Unpadded(Rows):
+    """Rows that are not all zeros, which how many of their numbers are zeros tells."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        real = (x == 0.0).sum(-1) != x.shape[-1]
+        return torch.cat([self.out(rows) for rows in x[real].split(real.sum(-1).tolist())])
+
+
+def test_nothing_is_taken_for_padding() -> None:
+    found = analysed(Unpadded)
+    assert found.gaps == () and TAKEN in found.assumptions

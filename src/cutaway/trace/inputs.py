@@ -23,7 +23,6 @@ from typing import Any
 import torch
 
 from cutaway.errors import BadValue
-from cutaway.formula import Formula
 from cutaway.trace.dim import formula_of, make
 from cutaway.trace.inputs_config import image_unit
 from cutaway.trace.inputs_fill import fill_tensor, row_tensor
@@ -66,7 +65,7 @@ def make_inputs(
             continue
         kwargs[spec.name] = fill_tensor(model, spec, shape, device, dtype)
         if spec.places is not None:
-            put_images(model, kwargs[spec.name], _taken(spec.places, shape[-1], sizes))
+            put_images(model, kwargs[spec.name], _taken(spec, shape[-1], sizes))
     if plan.state is not None:
         kwargs |= plan.state.build(
             sizes, lambda shape, dt: torch.zeros(_named(shape, dims or {}), dtype=dt, device=device)
@@ -74,15 +73,16 @@ def make_inputs(
     return kwargs
 
 
-def _taken(places: Formula, length: int, sizes: Mapping[str, int]) -> int:
+def _taken(spec: InputSpec, length: int, sizes: Mapping[str, int]) -> int:
     """The tokens of a text of this length that stand for its image, which must leave room for one more."""
+    places, name = spec.places, spec.shape[-1]
     taken = make(int(places.evaluate(sizes)), places.substitute({n: formula_of(v) for n, v in sizes.items()}))
     if taken >= length:
         raise BadValue(
             "the text is too short for its image",
-            asked=f"seq_len={int(length)}",
+            asked=f"{name}={int(length)}",
             known=f"the image takes {int(taken)} of its tokens",
-            try_=f"--set seq_len={int(taken) + 1} or more",
+            try_=f"--set {name}={int(taken) + 1} or more",
         )
     return taken
 

@@ -52,12 +52,20 @@ def image_sides(model: torch.nn.Module) -> tuple[int | str, int | str]:
     return (size, size) if isinstance(size, int) else ("image_height", "image_width")
 
 
+def tiled_sides(model: torch.nn.Module) -> tuple[int, int] | None:
+    """Height and width of an image that is cut into tiles: of those that the config allows, the middle one of the square."""
+    sizes = [tuple(s) for s in read(model, "image_grid_pinpoints") or ()]
+    square = sorted(s for s in sizes if s[0] == s[1]) or sorted(sizes)
+    return square[len(square) // 2] if square else None
+
+
 def image_unit(model: torch.nn.Module) -> int:
     """What the sides of an image of free size are multiples of: a window or a merged group of patches, else 32."""
     patch = fixed(model, "patch_size")
     merge = fixed(model, "spatial_merge_size", "merge_size", "merge_kernel_size", "pooling_kernel_size")
     if not (patch and merge):
         return 32
+    merge *= fixed(model, "window_kernel_size") or 1  # merged twice
     window = fixed(model, "window_size")  # in pixels, where it holds whole groups
     return window if window and window % (patch * merge) == 0 else patch * merge
 

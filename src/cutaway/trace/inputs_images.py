@@ -19,11 +19,11 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from cutaway.formula import Formula
+from cutaway.formula import Formula, sym
 from cutaway.formula.core import product
 from cutaway.trace.inputs_config import image_unit, read
 from cutaway.trace.inputs_modalities import TEXT as TOKENS
-from cutaway.trace.inputs_modalities import forms_of
+from cutaway.trace.inputs_modalities import content_names, documented_shape, forms_of
 from cutaway.trace.inputs_probe import refusal
 from cutaway.trace.inputs_symbols import symbols_of, with_room
 from cutaway.trace.inputs_types import InputPlan, InputSpec
@@ -31,6 +31,7 @@ from cutaway.trace.inputs_types import InputPlan, InputSpec
 PLACEHOLDER = ("image_token_id", "image_token_index")
 TEXT = 8  # tokens of the text in which nothing stands for the image yet
 SIDES = {"image_height": 13, "image_width": 17}  # in units: neither is taken for the other or for their product
+CORNERS = ((13, 17), (15, 17), (13, 20), (15, 20), (19, 29))
 UNCHECKED = "TRANSFORMERS_DISABLE_TORCH_CHECK"
 
 Make = Callable[[torch.nn.Module, InputPlan, dict[str, int]], dict[str, Any]]
@@ -52,7 +53,7 @@ def plan_with_images(model: torch.nn.Module, extra: tuple, make: Make) -> InputP
             if places is None:
                 return plan
             specs = (replace(specs[0], places=places), *specs[1:])
-            plan = replace(plan, specs=specs, symbols=with_room(plan.symbols, places))
+            plan = replace(plan, specs=specs, symbols=with_room(plan.symbols, specs[0].shape[-1], places))
             return _with_positions(twin, plan, make)
     return None
 
@@ -80,6 +81,10 @@ def _image_names(model: torch.nn.Module) -> list[list[str]]:
         return []
     parameters = next(filter(None, (_own_parameters(m) for m in (model, *model.children()))), {})
     own = {n: p for n, p in parameters.items() if n in accepted and "Tensor" in str(p.annotation)}
+    if not parameters:  # without such a method, whatever forward takes beside the text
+        more = [n for n in accepted if n in content_names(model, accepted) and n not in ("input_ids", "labels")]
+        masks = [n for n in accepted if n.endswith("_mask") and n != "attention_mask" and documented_shape(model, n)]
+        return [more, [*more, *masks]] if any("pixel" in n for n in more) else []
     required = [n for n, p in own.items() if p.default is p.empty] or list(own)[:1]
     more = [n for n in own if n not in required]
     lists = [required, *([*required, n] for n in more), [*required, *more]]
@@ -95,13 +100,35 @@ def _own_parameters(module: torch.nn.Module) -> Mapping[str, inspect.Parameter]:
 
 def _places(twin: torch.nn.Module, plan: InputPlan, make: Make) -> Formula | None:
     """Tokens for each image, None where forward ends without scattering features into the text."""
-    from cutaway.trace.run import run
+    units = {s.name: s.multiple_of for s in plan.symbols if s.name in SIDES}
+    places = _places_at(twin, plan, make, {n: SIDES[n] * unit for n, unit in units.items()})
+    if not units or places is None or places.symbols():
+        return places
+    return _grown(units, lambda sides: _places_at(twin, plan, make, sides))
 
-    hints = {s.name: SIDES[s.name] * s.multiple_of for s in plan.symbols if s.name in SIDES}
+
+def _grown(units: Mapping[str, int], count: Callable[[dict[str, int]], Formula | None]) -> Formula | None:
+    """The number as it grows with rows, columns and both, where code has lost their formula on its way."""
+    height, width = (sym(n) / unit for n, unit in units.items())
+    (first, across), (second, down) = units.items()
+    at = {(r, c): count({first: r * across, second: c * down}) for r, c in CORNERS}
+    (r, c), (s, d) = CORNERS[0], CORNERS[3]
+    both = (at[s, d] - at[s, c] - at[r, d] + at[r, c]) / ((s - r) * (d - c))
+    rows = (at[s, c] - at[r, c]) / (s - r) - both * c
+    columns = (at[r, d] - at[r, c]) / (d - c) - both * r
+    places = at[r, c] + rows * (height - r) + columns * (width - c) + both * (height * width - r * c)
+    sides = {n: CORNERS[4][i] * u for i, (n, u) in enumerate(units.items())}
+    if places.substitute(sides) != at[CORNERS[4]]:
+        raise ValueError("the tokens of an image follow no rule in its rows and columns")
+    return places
+
+
+def _places_at(twin: torch.nn.Module, plan: InputPlan, make: Make, hints: dict[str, int]) -> Formula | None:
+    from cutaway.trace.run import run
 
     def prepare(scope: Any) -> tuple[torch.nn.Module, tuple, dict]:
         sizes = {s.name: s.low for s in plan.symbols} | {n: scope.dim(n) for n in hints}
-        return _Heard(twin), (), make(twin, plan, sizes | {"batch_size": 1, "seq_len": TEXT})
+        return _Heard(twin), (), make(twin, plan, sizes | {"batch_size": 1, plan.specs[0].shape[-1]: TEXT})
 
     try:
         with _unchecked():

@@ -16,7 +16,7 @@ from math import prod
 
 import torch
 
-from cutaway.trace.inputs_config import fixed, image_sides, is_encoder_decoder, read
+from cutaway.trace.inputs_config import fixed, image_sides, image_unit, is_encoder_decoder, read, tiled_sides
 from cutaway.trace.inputs_types import InputSpec
 
 TEXT = ("batch_size", "seq_len")
@@ -28,7 +28,7 @@ OPTIONAL_CONTENT = (
 )  # fmt: skip
 NO_CONTENT = (
     r"label|_mask$|^position_ids$|token_type|segment_ids|inputs_embeds|_embeds$|_embeddings$|_embedding$|past_key|cache|hidden_states?$"
-    r"|mems|^state$|cu_seqlens|to_keep|masked_pos|mask_time|^mask$|^start_|^end_|encoder_outputs|noise|_weights$|langs|loss|^return_|^output_"
+    r"|mems|^state$|cu_seqlens|to_keep|masked_pos|mask_time|^mask$|^start_|^end_|encoder_outputs|attention_states|noise|_weights$|langs|loss|^return_|^output_"
 )
 FORMS_TRIED = 12  # of one choice of arguments
 
@@ -39,14 +39,14 @@ def candidates(model: torch.nn.Module, parameters: Mapping) -> list[tuple[InputS
     main = [n for n in main_names(model) if n in parameters] or required or list(parameters)[:1]
     names = list(dict.fromkeys([*main, *required, *_decoder_names(model, parameters)]))
     rich = [*names, *(n for n in OPTIONAL_CONTENT if n in parameters)]
-    content = _content_names(model, parameters)
+    content = content_names(model, parameters)
     short = [n for n in names if not n.startswith("decoder_")] if _classifies(model, parameters) else names
     own = [f"{n}_mask" for n in names if f"{n}_mask" in parameters]
     if not content - {*names, "input_ids"} and set(rich) == set(names) and not own:
         lists = [names, short, *([*names, n] for n in _crossed(model, parameters))]
         return list(dict.fromkeys(specs for chosen in lists for specs in forms_of(model, chosen)))
     more = [n for n in parameters if n in content or n in rich]
-    masks = [n for n in parameters if n.endswith("_mask") and _documented_shape(model, n)]
+    masks = [n for n in parameters if n.endswith("_mask") and documented_shape(model, n)]
     lists = [names, short, rich, [*names, *own], *([*names, n] for n in more), [*names, *more]]
     lists += [[*names, *more, *own], [*names, *more, *masks]]
     lists += [[*names, n] for n in _crossed(model, parameters)]
@@ -67,7 +67,7 @@ def _classifies(model: torch.nn.Module, parameters: Mapping) -> bool:
     )
 
 
-def _content_names(model: torch.nn.Module, parameters: Mapping) -> set[str]:
+def content_names(model: torch.nn.Module, parameters: Mapping) -> set[str]:
     """Optional arguments that carry content: tensors that are no labels, masks, positions or states."""
     tensors = {n for n, p in parameters.items() if p.default is None and "Tensor" in str(p.annotation)}
     return {n for n in tensors if not re.search(NO_CONTENT, n)}
@@ -99,7 +99,7 @@ def _forms(model: torch.nn.Module, name: str) -> list[InputSpec]:
 
 def _documented(model: torch.nn.Module, name: str) -> InputSpec:
     """An argument nobody told us about: the shape that forward's docstring gives it."""
-    shape = _documented_shape(model, name) or TEXT
+    shape = documented_shape(model, name) or TEXT
     kind = _kind(model, name)
     fill = "ones" if name.endswith(("_mask", "_sizes")) else "random" if kind == "float" else "zeros"
     return InputSpec(name, tuple(_size(model, d) for d in shape), kind, fill)
@@ -119,7 +119,7 @@ def _documented_line(model: torch.nn.Module, name: str) -> str:
     return found.group(0) if found else ""
 
 
-def _documented_shape(model: torch.nn.Module, name: str) -> list[str] | None:
+def documented_shape(model: torch.nn.Module, name: str) -> list[str] | None:
     line = _documented_line(model, name)
     found = re.search(r"shape\s*`[(\[]([^`]*)[)\]]`", line) or re.search(r"shape\s*[(\[]([^)\]]*)[)\]]", line)
     return [part.strip() for part in found.group(1).split(",") if part.strip()] if found else None
@@ -179,7 +179,7 @@ def _text(model: torch.nn.Module, name: str = "input_ids") -> list[InputSpec]:
 
 
 def _shape_words(model: torch.nn.Module) -> list[str] | None:
-    return _documented_shape(model, "input_ids")
+    return documented_shape(model, "input_ids")
 
 
 def _decoder_text(model: torch.nn.Module, name: str) -> list[InputSpec]:
@@ -199,6 +199,11 @@ def _pixels(model: torch.nn.Module, name: str = "pixel_values") -> list[InputSpe
     video = InputSpec(name, ("batch_size", frames, channels, height, width), "float")
     several = InputSpec(name, ("batch_size", 1, channels, height, width), "float")
     pair = InputSpec(name, ("batch_size", 2, channels, height, width), "float")
+    if tiles := fixed(model, "max_num_tiles"):
+        return [InputSpec(name, ("batch_size", 1, tiles, channels, height, width), "float"), still]
+    if (tiled := tiled_sides(model)) and isinstance(height, int) and isinstance(width, int):
+        tiles = 1 + (tiled[0] // height) * (tiled[1] // width)  # the whole image is one of them
+        return [InputSpec(name, ("batch_size", tiles, channels, height, width), "float"), still]
     return [video, still] if isinstance(frames, int) or "video" in name else [still, several, video, pair]
 
 
@@ -274,21 +279,37 @@ def _patches(model: torch.nn.Module, name: str) -> list[InputSpec]:
     if "target_sizes" in accepted:
         return [InputSpec(name, (1, channels, patch, f"batch_size * {patch} * {count}"), "float")]
     if not packed:
-        return [InputSpec(name, ("batch_size", count, channels * patch * patch), "float")]
+        grids = _grids(model, patch)
+        return [InputSpec(name, ("batch_size", f"{h} * {w}", channels * p * p), "float") for p, h, w in grids]
     forms = [channels * times * patch * patch], [channels, patch, patch], [channels * 2 * patch * patch]
     shapes = [*forms, [channels, times, patch, patch], [times, patch, patch, channels]]
     return [InputSpec(name, (f"batch_size * {count}", *shape), "float") for shape in shapes]
+
+
+def _flat_patches(model: torch.nn.Module, name: str) -> list[InputSpec]:
+    """The patches of an image in a row, where nothing else says how they lie."""
+    patch, channels = fixed(model, "patch_size"), fixed(model, "num_channels", "in_channels", "in_chans") or 3
+    if patch is None:
+        return []
+    height, width = (s // patch if isinstance(s, int) else f"({s} // {patch})" for s in image_sides(model))
+    return [InputSpec(name, ("batch_size", f"{height} * {width}", channels * patch * patch), "float")]
 
 
 def _patch_grid(model: torch.nn.Module, patch: int) -> tuple[str, str]:
     return f"(image_height // {patch})", f"(image_width // {patch})"
 
 
+def _grids(model: torch.nn.Module, patch: int) -> list[tuple[int, str, str]]:
+    """Side of a patch, rows and columns of the grid; of patches, or of the groups of them that become one token."""
+    sides = dict.fromkeys((patch, image_unit(model)))
+    return [(p, f"(image_height // {p})", f"(image_width // {p})") for p in sides]
+
+
 def _sides(model: torch.nn.Module, name: str) -> list[InputSpec]:
     """Height and width of each image, in patches (in pixels for `image_sizes`)."""
     height, width = _patch_grid(model, fixed(model, "patch_size") or 14)
     if name == "image_sizes":
-        height, width = map(str, image_sides(model))
+        height, width = tiled_sides(model) or image_sides(model)
     return [InputSpec(name, ("batch_size", 2), "int64", f"[{height}, {width}]")]
 
 
@@ -301,8 +322,8 @@ def _patch_mask(model: torch.nn.Module, name: str) -> list[InputSpec]:
 
 def _places(model: torch.nn.Module, name: str) -> list[InputSpec]:
     """Column and row of each patch."""
-    height, width = _patch_grid(model, fixed(model, "patch_size") or 14)
-    return [InputSpec(name, ("batch_size", f"{height} * {width}", 2), "int64", "places")]
+    grids = _grids(model, fixed(model, "patch_size") or 14)
+    return [InputSpec(name, ("batch_size", f"{h} * {w}", 2), "int64", "places") for _, h, w in grids]
 
 
 def _required(model: torch.nn.Module) -> set[str]:
@@ -332,7 +353,7 @@ FORMS = {
     "inputs_embeds": _embedded,
     "hidden_states": lambda m, n: _patches(m, n) or _embedded(m, n),
     "bbox": _boxes,
-    "pixel_values": lambda m, n: _patches(m, n) or _pixels(m, n),
+    "pixel_values": lambda m, n: _patches(m, n) or [*_pixels(m, n), *_flat_patches(m, n)],
     "image": _pixels,
     "input_features": _spectrogram,
     "input_values": _waveform,

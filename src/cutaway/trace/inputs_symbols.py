@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from cutaway.formula import Formula
-from cutaway.trace.inputs_types import InputSpec, Symbol
+from cutaway.trace.inputs_types import InputSpec, Size, Symbol
 
 SYMBOLS = {
     s.name: s
@@ -33,8 +33,8 @@ def symbols_of(specs: Iterable[InputSpec], *more: str, side: int = 32) -> tuple[
     return tuple(_with_side(s, side) if s.unit == "pixels" else s for n, s in SYMBOLS.items() if n in used)
 
 
-def with_room(symbols: Iterable[Symbol], places: Formula) -> tuple[Symbol, ...]:
-    """The symbols with a text that has room for `places` tokens of an image, and for some words."""
+def with_room(symbols: Iterable[Symbol], text: Size, places: Formula) -> tuple[Symbol, ...]:
+    """The symbols with a text that has room for `places` tokens of an image, and for some words; `text` is its length."""
     symbols = tuple(symbols)
     taken = [places.evaluate({s.name: getattr(s, pick) for s in symbols}) for pick in ("high", "default")]
     return tuple(
@@ -45,7 +45,7 @@ def with_room(symbols: Iterable[Symbol], places: Formula) -> tuple[Symbol, ...]:
             default=s.default * (2 * taken[1] // s.default + 1),
             meaning=f"{s.meaning}, those for its image among them",
         )
-        if s.name == "seq_len"
+        if s.name == text
         else s
         for s in symbols
     )

@@ -64,9 +64,8 @@ class InputPlan:
 
     def with_room(self, sizes: Mapping[str, int]) -> dict[str, int]:
         """The sizes with a text that is longer than what its image takes of it."""
-        taken = max((int(s.places.evaluate(sizes)) for s in self.specs if s.places is not None), default=0)
-        short = taken and sizes["seq_len"] <= taken
-        return {**sizes, "seq_len": sizes["seq_len"] + taken} if short else dict(sizes)
+        taken = {str(s.shape[-1]): int(s.places.evaluate(sizes)) for s in self.specs if s.places is not None}
+        return {n: v + taken[n] if v <= taken.get(n, 0) else v for n, v in sizes.items()}
 
     @property
     def packed(self) -> bool:

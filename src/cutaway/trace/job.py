@@ -182,7 +182,7 @@ class Job:
             ):  # two sizes of the same value could not be told apart
                 wanted += s.multiple_of
             hints[s.name] = int(given.get(s.name, wanted))
-        hints = hints if "seq_len" in given else self.plan.with_room(hints)
+        hints = {n: hints[n] if n in given else v for n, v in self.plan.with_room(hints).items()}
         return hints | {n: int(v) for n, v in self.architecture.items()}
 
     def smallest(self, given: Mapping[str, int]) -> dict[str, int]:

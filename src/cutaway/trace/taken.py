@@ -1,9 +1,10 @@
 # Which places pass a threshold is decided by data that a symbolic run does not have. The named assumption: all do, and no
-# datum is exactly a number that code compares it with (as padding of zeros would be). Then a mask, its complement, both side by side, and the numbers of places in them are known, as far as code asks for them.
+# datum is the zero of padding. Then a mask, its complement, both side by side, and the numbers of places in them are known,
+# as far as code asks for them.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -13,7 +14,7 @@ from cutaway.formula.core import add, product
 from cutaway.trace.dim import current, make
 from cutaway.trace.values import kept
 
-TAKEN = "data is held against thresholds and numbers to choose places: every place passes, and none equals a number"
+TAKEN = "data is held against thresholds to choose places: every place passes, and nothing is padding of zeros"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,7 @@ class Known:
 
     each: Formula | None
     total: Formula
+    chooses: bool = True  # whether places may be picked by it: not by what tells padding, only by how much there is of it
 
 
 def note_taken(name: str, view: bool, args: Sequence[Any], tensors: Sequence[Any], out: Any) -> None:
@@ -34,7 +36,7 @@ def note_taken(name: str, view: bool, args: Sequence[Any], tensors: Sequence[Any
 def places_taken(mask: torch.Tensor) -> Formula | None:
     """How many places of a mask are true."""
     known = getattr(mask, "_cut_taken", None)
-    if known is None or mask.dtype != torch.bool:
+    if known is None or mask.dtype != torch.bool or not known.chooses:
         return None
     current().assumptions.setdefault(TAKEN)
     return known.total
@@ -70,13 +72,14 @@ def _compared(args: Sequence[Any], tensors: Sequence[Any], out: Any) -> Known | 
 
 
 def _equal(args: Sequence[Any], tensors: Sequence[Any], out: Any) -> Known | None:
-    """Data and a number differ; a known count and a number are told apart."""
+    """Data is not the zeros of padding; a known count and a number are told apart."""
     if len(args) < 2 or isinstance(args[1], torch.Tensor) or kept(out) is not None:
         return None
     known = getattr(tensors[0], "_cut_taken", None)
     if known is not None and known.each is not None:
         return _uniform(const(int(known.each.evaluate(current().hints) == args[1])), out)
-    return _uniform(const(0), out) if tensors[0].dtype.is_floating_point else None
+    padding = tensors[0].dtype.is_floating_point and type(args[1]) in (int, float) and args[1] == 0
+    return Known(const(0), const(0), chooses=False) if padding else None
 
 
 def _unequal(args: Sequence[Any], tensors: Sequence[Any], out: Any) -> Known | None:
@@ -120,7 +123,7 @@ def _kept(args: Sequence[Any], tensors: Sequence[Any], out: Any) -> Known | None
     if known is None:
         return None
     if known.each is not None:
-        return _uniform(known.each, out)
+        return replace(_uniform(known.each, out), chooses=known.chooses)
     return known if _numel(tensors[0]) == _numel(out) else None
 
 
