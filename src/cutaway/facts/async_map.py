@@ -69,11 +69,25 @@ def _unjoined(program: Program, path: str, record: FileRecord, mark: Mark) -> bo
     return not daemon and text.startswith(mark.detail.get("callee", " "))
 
 
+def _coroutines(program: Program) -> set[str]:
+    """The names of all coroutine functions: only a call by such a name can leave one unawaited."""
+    kept = program.__dict__.get("_coroutines")
+    if kept is None:
+        definitions = (d for path in program.paths for d in program.record(path).defs)
+        kept = {d.name.rpartition(".")[2] for d in definitions if "async" in d.flags}
+        program.__dict__["_coroutines"] = kept
+    return kept
+
+
 def _unawaited(program: Program, path: str, record: FileRecord) -> list[dict[str, Any]]:
     """A coroutine function of the repository called as a statement, without await and handed to nobody."""
     calls = {(c.line, c.callee): c for c in record.calls}
     rows = []
-    for edge in program.edges(path):
+    names = _coroutines(program)
+    scopes = {
+        c.scope for c in record.calls if "await" not in c.how and c.callee.rpartition(".")[2] in names
+    }
+    for edge in program.graph.within(path, scopes):
         call = calls.get((edge.line, edge.callee))
         if call is None or not edge.path or "await" in call.how or edge.origin in UNLIKE:
             continue

@@ -16,6 +16,10 @@ _TOLD = re.compile(
     r"(type|event|message|msg|kind|command|cmd|action|method|op|state|status|signal|request|scope)",
     re.IGNORECASE,
 )
+# Most nodes of a tree; none of them compares, and none holds another.
+_LEAVES = {ast.Name, ast.Constant, ast.Load, ast.Store, ast.Del, ast.alias, ast.arg}
+_DEFINITIONS = {ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef}
+_NOTED = {ast.Compare, ast.Call, ast.Dict, ast.match_case, ast.Assert}
 _NAME = re.compile(r"^[\w./:-]{2,60}$")
 
 
@@ -44,13 +48,18 @@ def chains(program: Program, path: str) -> list[Chain]:
 
 
 def _walk(node: ast.AST, name: str, found: list[Chain]) -> None:
-    for child in ast.iter_child_nodes(node):
-        inner = name
-        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            inner = f"{name}.{child.name}" if name else child.name
-        else:
-            _note(child, name, found)
-        _walk(child, inner, found)
+    for field in node._fields:
+        value = getattr(node, field, None)
+        for child in value if type(value) is list else (value,):
+            kind = type(child)
+            if kind in _LEAVES or not isinstance(child, ast.AST):
+                continue
+            inner = name
+            if kind in _DEFINITIONS:
+                inner = f"{name}.{child.name}" if name else child.name
+            elif kind in _NOTED:
+                _note(child, name, found)
+            _walk(child, inner, found)
 
 
 def _note(node: ast.AST, name: str, found: list[Chain]) -> None:

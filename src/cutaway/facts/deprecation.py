@@ -101,17 +101,16 @@ def _twins(program: Program, reached: dict[Node, Step]) -> list[dict[str, Any]]:
         for definition in record.defs:
             if definition.kind == "class" and definition.parent < 0 and definition.end - definition.line > 15:
                 named[definition.name].append((path, definition))
+    of_file: dict[str, list[tuple[str, float]]] = defaultdict(list)
+    for (path, symbol), step in reached.items():
+        of_file[path].append((symbol, step.cost))
     rows = []
     for name, places in named.items():
         if not 2 <= len(places) <= 4:
             continue
         costs = []
         for path, definition in places:
-            inside = [
-                s.cost
-                for (p, s_name), s in reached.items()
-                if p == path and (s_name == name or s_name.startswith(name + "."))
-            ]
+            inside = [cost for s, cost in of_file[path] if s == name or s.startswith(name + ".")]
             costs.append((min(inside, default=99.0), path, definition))
         costs.sort(key=lambda c: (c[0], c[1]))
         best, second = costs[0], costs[1]

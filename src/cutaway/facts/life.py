@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property, partial
 from typing import Any
 
 from cutaway.facts.lookup import lookup, owner_of
@@ -36,7 +38,12 @@ class Function:
     fors: list[Bind] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
     marks: list[Mark] = field(default_factory=list)
-    edges: list[Edge] = field(default_factory=list)
+    follow: Callable[[], list[Edge]] | None = None  # gives the edges, where calls are followed
+
+    @cached_property
+    def edges(self) -> list[Edge]:
+        """What it calls."""
+        return self.follow() if self.follow else []
 
     @property
     def name(self) -> str:
@@ -97,7 +104,7 @@ def functions(
         if any(f.step for f in mine.values()) or any((path, n) in entry for n in mine):
             edges = calls_of(program, path)
             for name, function in mine.items():
-                function.edges = edges.get(name, [])
+                function.follow = partial(edges.get, name, [])
         found.update({f.node: f for f in mine.values()})
     return found
 

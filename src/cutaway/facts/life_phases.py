@@ -144,10 +144,28 @@ def _callback(function: Function) -> str:
     return ""
 
 
+def _may_start(function: Function, looping: set[Node]) -> bool:
+    """What the calls need not be followed for: most functions are no starts, by what they are called and what they name."""
+    if _END.match(function.name) or "profil" in function.name:
+        return False
+    if _START.match(function.name):
+        return True
+    if function.name == "__init__":
+        return not _LAYER.search(" ".join(function.bases))
+    if function.entry in ("cli", "server") or any(
+        m.kind == "task" and m.detail.get("how") in ("process", "thread", "signal") for m in function.marks
+    ):
+        return True
+    loops = {symbol.removesuffix(".__init__").rpartition(".")[2] for _, symbol in looping}
+    return any(name in text for c in function.calls for text in (c.callee, *c.args) for name in loops)
+
+
 def startup_score(function: Function, known: dict[Node, Function], looping: set[Node]) -> Judged:
     """What runs before a main loop, or builds the objects that have one."""
     points, reasons = 0.0, []
     head = function.definition.line
+    if not _may_start(function, looping):
+        return 0.0, []
     constructs = [
         e for e in function.edges if e.path and e.origin == "constructor" and not _ERROR.search(e.symbol)
     ]
@@ -170,8 +188,6 @@ def startup_score(function: Function, known: dict[Node, Function], looping: set[
             return 0.0, []
         points += 2.0
     elif not (starts or tasks or signals) and function.entry not in ("cli", "server"):
-        return 0.0, []
-    if _END.match(function.name) or "profil" in function.name:
         return 0.0, []
     for edge in (constructs if len({(e.path, e.symbol) for e in constructs}) > 1 or starts else [])[:4]:
         reasons.append((edge.line, f"makes {edge.symbol.removesuffix('.__init__')}"))

@@ -11,7 +11,8 @@ from msgspec import Struct
 
 from cutaway.facts.reasons import Evidence, line_of
 from cutaway.facts.roles import role_of
-from cutaway.facts.words import matcher, snake
+from cutaway.facts.vocabulary import Vocabulary
+from cutaway.facts.words import snake
 
 if TYPE_CHECKING:
     from cutaway.read.program import Program
@@ -65,8 +66,17 @@ class Verdict(Struct, frozen=True):
 
 
 def llm_verdict(program: Program) -> Verdict:
-    """Judged by the code's identifiers (not tests, documents or examples) and by the manifests' dependencies."""
-    rows = [(text, weight, matcher(pattern)) for text, weight, pattern in _MECHANISMS]
+    """Judged by the code's identifiers (not tests, documents or examples) and by the manifests' dependencies. Kept, since
+    more than one asks."""
+    kept = program.__dict__.get("_llm_verdict")
+    if kept is None:
+        kept = program.__dict__["_llm_verdict"] = _verdict(program)
+    return kept
+
+
+def _verdict(program: Program) -> Verdict:
+    rows = [(text, weight) for text, weight, _ in _MECHANISMS]
+    table = Vocabulary((i, pattern) for i, (_, _, pattern) in enumerate(_MECHANISMS))
     places: list[list[tuple[str, int, str]]] = [[] for _ in rows]
     known: dict[str, tuple[int, ...]] = {}
     dependencies: dict[str, Evidence] = {}
@@ -84,8 +94,8 @@ def llm_verdict(program: Program) -> Verdict:
             for word in words:
                 hits = known.get(word)
                 if hits is None:
-                    text = snake(word)
-                    hits = known[word] = tuple(i for i, row in enumerate(rows) if row[2].search(text))
+                    mask = table.mask(snake(word))
+                    hits = known[word] = tuple(i for i in range(len(rows)) if mask >> i & 1)
                 for i in hits:
                     if len(places[i]) < 2000:
                         places[i].append((path, scope, word))
@@ -94,7 +104,7 @@ def llm_verdict(program: Program) -> Verdict:
 
 def _judge(program, rows, places, dependencies) -> Verdict:
     signals: list[tuple[float, Evidence]] = []
-    for (text, weight, _), found in zip(rows, places, strict=True):
+    for (text, weight), found in zip(rows, places, strict=True):
         if found:
             path, scope, word = found[0]
             line = line_of(program, path, scope, word)

@@ -9,10 +9,11 @@ from typing import Any
 
 from cutaway.facts.async_map import find_loose_ends
 from cutaway.facts.lookup import evidence
-from cutaway.facts.reach import Node, Step, holder
+from cutaway.facts.reach import Node, Step, calls_of, holder
 from cutaway.facts.roles import role_of
 from cutaway.model.code import Call, Edge, Mark
 from cutaway.read.program import Program
+from cutaway.read.resolve.edges import order
 
 __all__ = ["find_pitfalls", "find_questions"]
 
@@ -178,13 +179,17 @@ def _demanded(program: Program, variable: dict[str, Any]) -> bool:
 
 
 def _signatures(program: Program, reached: dict[Node, Step]):
-    """Calls whose number of positional arguments does not fit the one function that they can mean."""
-    for path in sorted({p for p, _ in reached}):
+    """Calls in what runs whose number of positional arguments does not fit the one function that they can mean."""
+    running: dict[str, list[str]] = defaultdict(list)
+    for path, symbol in reached:
+        running[path].append(symbol)
+    for path in sorted(running):
         if path not in program or program.record(path).language != "python":
             continue
         calls = {(c.line, c.callee): c for c in program.record(path).calls}
         ends: dict[tuple[int, str], list[Edge]] = defaultdict(list)
-        for edge in program.edges(path):
+        edges = [e for symbol in running[path] for e in calls_of(program, path)[symbol]]
+        for edge in sorted(edges, key=order):
             if edge.path:
                 ends[edge.line, edge.callee].append(edge)
         for key, edges in ends.items():

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from heapq import heappop, heappush
 from typing import Any, NamedTuple
 
@@ -52,16 +52,38 @@ def runs_as(point: dict[str, Any]) -> str:
     return point.get("runs_as", "") if point["spawns"] else point["kind"]
 
 
-def calls_of(program: Program, path: str) -> dict[str, list[Edge]]:
-    """The edges of a file by the outermost function that holds them; the module's own under the empty name. Kept, since
-    every detector asks."""
+class Calls(Mapping[str, list[Edge]]):
+    """The edges of a file by the outermost function that holds them; the module's own under the empty name. Those of a
+    function are made when it is asked for."""
+
+    def __init__(self, program: Program, path: str):
+        record = program.record(path)
+        self._program, self._path = program, path
+        self._scopes: dict[str, set[int]] = defaultdict(set)
+        for scope in range(-1, len(record.defs)):
+            self._scopes[holder(record, scope)].add(scope)
+        self._kept: dict[str, list[Edge]] = {}
+
+    def __getitem__(self, symbol: str) -> list[Edge]:
+        if symbol not in self._kept:
+            self._kept[symbol] = self._program.graph.within(self._path, self._scopes.get(symbol, set()))
+        return self._kept[symbol]
+
+    def __contains__(self, symbol: object) -> bool:
+        return symbol in self._scopes
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._scopes)
+
+    def __len__(self) -> int:
+        return len(self._scopes)
+
+
+def calls_of(program: Program, path: str) -> Calls:
+    """The edges of a file by function. Kept, since every detector asks."""
     kept = program.__dict__.setdefault("_calls_of", {})
     if path not in kept:
-        record = program.record(path)
-        table: dict[str, list[Edge]] = defaultdict(list)
-        for edge in program.edges(path):
-            table[holder(record, edge.scope)].append(edge)
-        kept[path] = table
+        kept[path] = Calls(program, path)
     return kept[path]
 
 

@@ -35,7 +35,7 @@ def creation_points(program: Program) -> list[dict[str, Any]]:
         marks = [m for m in record.marks if m.kind == "task" and m.detail.get("how") in KINDS]
         if not marks:
             continue
-        ends = _edges(program, path)
+        ends = _edges(program, path, {m.scope for m in marks})
         for mark in marks:
             far = ends.get(mark.line, [])
             row = _maker(program, path, record, mark, far, role)
@@ -59,10 +59,10 @@ def creation_points(program: Program) -> list[dict[str, Any]]:
     return sorted(rows.values(), key=lambda r: (-r["score"], r["path"], r["line"]))
 
 
-def _edges(program: Program, path: str) -> dict[int, list[tuple[str, str, int]]]:
-    """line -> (path, symbol, line of its definition) of what is started there."""
+def _edges(program: Program, path: str, scopes: set[int]) -> dict[int, list[tuple[str, str, int]]]:
+    """line -> (path, symbol, line of its definition) of what is started there, in some scopes."""
     found: dict[int, list[tuple[str, str, int]]] = {}
-    for edge in program.edges(path):
+    for edge in program.graph.within(path, scopes):
         if edge.origin in STARTS and edge.path:
             found.setdefault(edge.line, []).append((edge.path, edge.symbol, edge.at))
     return found

@@ -11,6 +11,7 @@ import shutil
 import stat
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache
@@ -132,13 +133,18 @@ class Git:
     @contextmanager
     def one_by_one(self) -> Iterator[Callable[[SourceFile], bytes | None]]:
         """A function that gives the content of one file at a time, all from one process."""
-        with self._running(("cat-file", "--batch"), stdin=subprocess.PIPE) as process:
+        with (
+            self._running(("cat-file", "--batch"), stdin=subprocess.PIPE) as process,
+            _Watch(process, self.seconds) as watch,
+        ):
 
             def content(file: SourceFile) -> bytes | None:
-                with self._deadline(process):
-                    process.stdin.write(f"{file.key}\n".encode())  # pyrefly: ignore
-                    process.stdin.flush()  # pyrefly: ignore
-                    return self._object(process.stdout)
+                watch.since = time.monotonic()
+                process.stdin.write(f"{file.key}\n".encode())  # pyrefly: ignore
+                process.stdin.flush()  # pyrefly: ignore
+                found = self._object(process.stdout)
+                watch.since = None
+                return found
 
             yield content
 
@@ -219,6 +225,29 @@ class Git:
             key, _, value = entry.decode("utf-8", "replace").partition("\n")
             found.setdefault(key, value)
         return public_url(found.get("remote.origin.url") or next(iter(found.values()), ""))
+
+
+class _Watch:
+    """Kills a git that does not answer a question in time; one thread for thousands of questions, where a timer for each
+    costs more than the answer. `since` is when the question was asked, None between questions."""
+
+    def __init__(self, process: subprocess.Popen, seconds: float):
+        self.since: float | None = None
+        self._process, self._seconds, self._over = process, seconds, threading.Event()
+
+    def __enter__(self) -> _Watch:
+        threading.Thread(target=self._watch, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+
+    def _watch(self) -> None:
+        while not self._over.wait(self._seconds / 4):
+            since = self.since
+            if since is not None and time.monotonic() - since > self._seconds:
+                self._process.kill()
+                return
 
 
 def _close(pipe) -> None:

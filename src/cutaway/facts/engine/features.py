@@ -61,6 +61,9 @@ def find_features(program: Program) -> dict[str, list[dict[str, Any]]]:
     """mechanism -> `[{what, path, line, symbol, evidence}]`, definitions first, then the calls, shallow files first. A
     mechanism that fewer than two lines show is an empty list."""
     patterns = {n: (re.compile(c), re.compile(d)) for n, (c, d) in FEATURES.items()}
+    calls, definitions = (
+        re.compile("|".join(f"(?:{pair[which]})" for pair in FEATURES.values())) for which in (0, 1)
+    )  # most names meet none of them
     rows: dict[str, list[tuple[tuple, dict[str, Any]]]] = {name: [] for name in FEATURES}
     for path in program.paths:
         record = program.record(path)
@@ -70,6 +73,8 @@ def find_features(program: Program) -> dict[str, list[dict[str, Any]]]:
         for definition in record.defs:
             if definition.kind in KINDS and "declaration" not in definition.flags:
                 local = definition.name.rpartition(".")[2]
+                if not definitions.search(local):
+                    continue
                 for name, (_, pattern) in patterns.items():
                     if pattern.search(local):
                         top = definition.kind in ("class", "struct", "trait")
@@ -78,6 +83,8 @@ def find_features(program: Program) -> dict[str, list[dict[str, Any]]]:
                         )
                         rows[name].append(((0 if top else 1, deep, path, definition.line), row))
         for call in record.calls:
+            if not calls.search(call.callee):
+                continue
             for name, (pattern, _) in patterns.items():
                 if pattern.search(call.callee):
                     row = _row(program, path, call.line, f"calls {call.callee}", holder(record, call.scope))

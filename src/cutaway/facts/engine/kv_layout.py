@@ -82,14 +82,17 @@ def find_kv_layout(program: Program, places: list[tuple[str, str]]) -> dict[str,
 
 
 def _products(program: Program, path: str) -> list[tuple[str, str, int, str]]:
-    """(name, expression, line, function) of local numbers of bytes, and of what functions named so return; only files whose
-    words show one are parsed anew."""
+    """(name, expression, line, function) of local numbers of bytes, and of what functions named so return; only files that
+    show one are parsed anew."""
     record = program.record(path)
     names = {w for d in record.defs for w in d.words} | {d.name.rpartition(".")[2] for d in record.defs}
     if record.language != "python" or not any(_BYTES.search(n) for n in names):
         return []
+    text = program.text(path)
+    if not _shows_bytes(text):
+        return []
     try:
-        tree = ast.parse(program.text(path))
+        tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError):
         return []
     rows = []
@@ -113,6 +116,16 @@ def _products(program: Program, path: str) -> list[tuple[str, str, int, str]]:
                 text = " ".join(ast.unparse(value).split())
                 rows.append((name, text, node.lineno, inside.name if inside else function.name))
     return sorted(set(rows), key=lambda r: r[2])
+
+
+def _shows_bytes(text: str) -> bool:
+    """Is there a line that gives such a name a value, or defines a function of such a name?"""
+    for found in _BYTES.finditer(text):
+        before = text[text.rfind("\n", 0, found.start()) + 1 : found.start()]
+        after = text[found.end() : text.find("\n", found.end()) % (len(text) + 1)]
+        if "def " in before or ("=" in after and "=" not in before):
+            return True
+    return False
 
 
 def _row(program: Program, path: str, name: str, expression: str, line: int, symbol: str) -> dict[str, Any]:

@@ -1,15 +1,16 @@
-# Who calls whom. Edges of a file are made when they are asked for and kept; callers need all files once.
+# Who calls whom. Edges are made when they are asked for and kept, those of Python scope by scope; callers need all files once.
 """`Graph`: call edges of a program, callers, callees, overrides, paths."""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Collection
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from cutaway.model.code import Edge
 from cutaway.read.resolve.dispatch import Dispatch
-from cutaway.read.resolve.edges import python_edges
+from cutaway.read.resolve.edges import PythonEdges, order
 from cutaway.read.resolve.infer import Inference
 from cutaway.read.resolve.native import LANGUAGES, Native
 
@@ -27,23 +28,29 @@ class Graph:
         self.inference = Inference(program)
         self.dispatch = Dispatch(self.inference)
         self.native = Native(program)
-        self._edges: dict[str, list[Edge]] = {}
+        self.python = PythonEdges(self.inference, self.dispatch)
+        self._native: dict[str, list[Edge]] = {}
 
     def edges(self, path: str) -> list[Edge]:
         """Every call site of a file with what it reaches."""
-        if path not in self._edges:
-            language = self.program.record(path).language
-            if language == "python":
-                self._edges[path] = python_edges(self.inference, self.dispatch, path)
-            else:
-                self._edges[path] = self.native.edges(path) if language in LANGUAGES else []
-        return self._edges[path]
+        return self.within(path, range(-1, len(self.program.record(path).defs)))
+
+    def within(self, path: str, scopes: Collection[int]) -> list[Edge]:
+        """The edges out of some scopes of a file (indices of definitions, -1 for the module), in order of line."""
+        language = self.program.record(path).language
+        if language == "python":
+            return sorted((e for scope in scopes for e in self.python.of(path, scope)), key=order)
+        if language not in LANGUAGES:
+            return []
+        if path not in self._native:
+            self._native[path] = self.native.edges(path)
+        return [e for e in self._native[path] if e.scope in scopes]
 
     def callees(self, path: str, symbol: str) -> list[Edge]:
         """The edges out of the definition `symbol`, those of functions inside it too, in order of line."""
         defs = self.program.record(path).defs
         inside = {i for i, d in enumerate(defs) if d.name == symbol or d.name.startswith(symbol + ".")}
-        return [e for e in self.edges(path) if e.scope in inside]
+        return self.within(path, inside)
 
     @cached_property
     def into(self) -> dict[tuple[str, str], list[tuple[str, Edge]]]:

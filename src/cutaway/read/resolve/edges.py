@@ -1,12 +1,13 @@
 # From call sites to edges: plain calls, what is handed over to run elsewhere (a process, a thread, the event loop),
 # methods that a string names, operators bound in another language, kernels. Each edge says how it was found; a call that
-# could not be followed stays, with the reason.
-"""`python_edges(inference, dispatch, path)`: the edges of one Python file."""
+# could not be followed stays, with the reason. A scope is followed when it is asked for: most functions never are.
+"""`PythonEdges`: the edges of Python files, scope by scope."""
 
 from __future__ import annotations
 
 import ast
 import re
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from cutaway.model.code import Call, Edge
@@ -18,7 +19,7 @@ from cutaway.read.resolve.values import Found, expression
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["python_edges"]
+__all__ = ["PythonEdges", "order"]
 
 _KEYWORD = re.compile(r"^[A-Za-z_]\w*=(?!=)")
 _DOTTED = re.compile(r"^[A-Za-z_][\w.]*$")
@@ -36,24 +37,49 @@ _TARGETS = {"Process": "process_target", "Thread": "thread_target", "Timer": "th
             "spawn": "process_target", "start_processes": "process_target"}  # fmt: skip
 
 
-def python_edges(inference: Inference, dispatch: Dispatch, path: str) -> list[Edge]:
-    """Every call of a file with what it reaches, in order of line."""
-    record = inference.program.record(path)
-    spawned = {
-        (c.scope, a.partition("(")[0].partition("=")[2] or a.partition("(")[0])
-        for c in record.calls
-        if _last(c.callee) in _TASKS
-        for a in c.args
-        if "(" in a
-    }
-    edges = [e for call in record.calls for e in _call_edges(inference, dispatch, path, call, spawned)]
-    edges += dispatch.queue_edges(path)
-    distinct = {(e.scope, e.line, e.callee, e.path, e.symbol): e for e in reversed(edges)}
-    return sorted(distinct.values(), key=lambda e: (e.line, e.scope, e.callee, e.path, e.symbol))
+class PythonEdges:
+    """The edges of each scope (a definition's index, -1 for the module), made once."""
+
+    def __init__(self, inference: Inference, dispatch: Dispatch):
+        self.inference, self.dispatch = inference, dispatch
+        self._made: dict[tuple[str, int], list[Edge]] = {}
+        self._queues: dict[str, dict[int, list[Edge]]] = {}
+
+    def of(self, path: str, scope: int) -> list[Edge]:
+        """Every call of a scope with what it reaches, in `order`."""
+        if (path, scope) not in self._made:
+            self._made[path, scope] = self._edges(path, scope)
+        return self._made[path, scope]
+
+    def _edges(self, path: str, scope: int) -> list[Edge]:
+        calls = self.inference.scopes(path).calls.get(scope, ())
+        spawned = {
+            a.partition("(")[0].partition("=")[2] or a.partition("(")[0]
+            for c in calls
+            if _last(c.callee) in _TASKS
+            for a in c.args
+            if "(" in a
+        }
+        edges = [e for c in calls for e in _call_edges(self.inference, self.dispatch, path, c, spawned)]
+        edges += self._queued(path).get(scope, ())
+        distinct = {(e.line, e.callee, e.path, e.symbol): e for e in reversed(edges)}
+        return sorted(distinct.values(), key=order)
+
+    def _queued(self, path: str) -> dict[int, list[Edge]]:
+        if path not in self._queues:
+            table = self._queues[path] = defaultdict(list)
+            for edge in self.dispatch.queue_edges(path):
+                table[edge.scope].append(edge)
+        return self._queues[path]
+
+
+def order(edge: Edge) -> tuple:
+    """By line, then by what tells edges of one line apart."""
+    return edge.line, edge.scope, edge.callee, edge.path, edge.symbol
 
 
 def _call_edges(
-    inference: Inference, dispatch: Dispatch, path: str, call: Call, spawned: set
+    inference: Inference, dispatch: Dispatch, path: str, call: Call, spawned: set[str]
 ) -> Iterator[Edge]:
     env = Env(path, call.scope)
     node = expression(call.callee)
@@ -63,7 +89,7 @@ def _call_edges(
         return
     found = inference.infer(node, env) if node is not None else []
     reached = [e for f in found for e in _reach(inference, call, f) if _takes(inference, e, call)]
-    if (call.scope, call.callee) in spawned:
+    if call.callee in spawned:
         reached = [_with(e, "task_target") if e.path else e for e in reached]
     if "launch" in call.how:
         reached = [_with(e, "kernel_launch") if _is_kernel(inference, e) else e for e in reached]

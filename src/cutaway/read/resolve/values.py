@@ -6,12 +6,15 @@ from __future__ import annotations
 import ast
 import re
 from functools import lru_cache
+from keyword import iskeyword
 from typing import NamedTuple
 
 from cutaway.read.origins import CONFIDENCE
 
 __all__ = ["Found", "Value", "expression", "weaker"]
 
+_DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
+_LOAD = ast.Load()
 _HEAD = re.compile(r"^(?:await\s+)?([\w.]+)\(")
 
 
@@ -44,13 +47,25 @@ def weaker(one: str, other: str) -> str:
     return min(one, other, key=lambda o: _STRENGTH.get(o, 0.5))
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=16384)
 def expression(text: str) -> ast.expr | None:
     """A source text as an expression. A text that was cut keeps what is called, without its arguments."""
     if not text:
         return None
+    if _DOTTED.fullmatch(text):
+        first, *rest = text.split(".")
+        if not iskeyword(first) and not any(map(iskeyword, rest)):
+            return _dotted(first, rest)
     try:
         return ast.parse(text, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         head = _HEAD.match(text)
         return expression(f"{head[1]}()") if head and text.endswith("…") else None
+
+
+def _dotted(first: str, rest: list[str]) -> ast.expr:
+    """`first.second.third`, which most callees are, without the parser."""
+    node: ast.expr = ast.Name(first, _LOAD)
+    for attribute in rest:
+        node = ast.Attribute(node, attribute, _LOAD)
+    return node
