@@ -164,3 +164,32 @@ def test_a_grid_resized_to_an_image() -> None:
     found = analyse_module(Resized(), IMAGES, name="it", values={})
     assert found.gaps == ()
     assert found.modules[0].outputs[0].dims[-1] == sym("image_height") * sym("image_width") / 64
+
+
+class Nested(nn.Module):
+    """For each token of each sequence a product with all that it sees, by the mask's own values."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows = nn.Embedding(50, 8)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        rows = self.rows(x)
+        places = torch.arange(x.shape[1], device=x.device)
+        mask = (places[None, :] <= places[:, None]).expand(x.shape[0], -1, -1)
+        out = torch.zeros_like(rows)
+        for i in range(x.shape[0]):
+            for k in range(x.shape[1]):
+                out[i, k] = rows[i, mask[i, k].nonzero().flatten()].sum(0)
+        return out
+
+
+def test_a_loop_in_a_loop_is_a_gap_found_soon(monkeypatch) -> None:
+    monkeypatch.setattr(jobs, "LOOP", 200)
+    monkeypatch.setattr(jobs, "NESTED", 400)
+    specs = (InputSpec("x", ("batch_size", "seq_len"), "int64", "zeros"),)
+    plan = InputPlan("prefill", specs, symbols_of(specs), None, ())
+    with torch.device("meta"):
+        model = Nested().eval()
+    found = analyse_module(model, plan, name="it", values={}, dtype="float32")
+    assert "the number of ops depends on the sizes" in found.gaps[0].why

@@ -30,6 +30,7 @@ MANY = 8000  # ops of a pass that is not traced again on the mere suspicion that
 
 # So many ops of one forward are a sign of a loop over the tokens, which is fitted from short runs.
 LOOP = 3000
+NESTED = 12000  # so many at short sizes are a sign of one loop in another, which is not fitted: its ops stay a gap
 SHORT = {"batch_size": 131, "seq_len": 149, "cache_len": 173, "encoder_len": 167}
 
 # Unusual values in the usual range, so that a size is not mistaken for another number.
@@ -82,7 +83,7 @@ class Job:
 
     def derive(self, hints: Mapping[str, int], *, check: bool = True) -> tuple[Run, list[Module], list[Gap]]:
         """The run, its priced modules (callees first, the root last), and what could not be derived."""
-        first, hints = self._first(hints)
+        first, hints, nested = self._first(hints)
         modules, gaps = self.modules(first)
         if not check:
             return first, modules, gaps
@@ -99,6 +100,8 @@ class Job:
             first.scope.guards.update(asked)
             modules, gaps = self.modules(first)
             found = differences(first.root, again.root)
+        if found and nested:
+            return first, modules, found
         if found and (known := self._told(first, again, limit)) is not None:
             return known, *self.modules(known)
         if found:
@@ -107,20 +110,28 @@ class Job:
             )
         return first, modules, gaps
 
-    def _first(self, hints: Mapping[str, int]) -> tuple[Run, Mapping[str, int]]:
-        """A run at these values; at shorter usual ones where the code loops over the tokens, turn by turn."""
+    def _first(self, hints: Mapping[str, int]) -> tuple[Run, Mapping[str, int], bool]:
+        """A run at these values; at shorter usual ones where the code loops over the tokens, turn by turn.
+
+        At the smallest ones where such a loop is in another one: that is said, and how long it is stays open.
+        """
         short = {n: min(v, SHORT.get(n, v)) if v == self.usual.get(n) else v for n, v in hints.items()}
         short = self.plan.with_room(short)
         if short == hints:
-            return self.trace(hints), hints
+            return self.trace(hints), hints, False
         try:
-            return self.trace(hints, most=LOOP), hints
+            return self.trace(hints, most=LOOP), hints, False
         except LongLoop:
-            few = self.trace(short)
+            pass
         try:
-            return self.trace(hints, most=2 * _longest(few.root)), hints
+            few = self.trace(short, most=NESTED)
         except LongLoop:
-            return few, short
+            shortest = self.smallest({n: 1 for n, v in hints.items() if v == 1})
+            return self.trace(shortest), shortest, True
+        try:
+            return self.trace(hints, most=2 * _longest(few.root)), hints, False
+        except LongLoop:
+            return few, short, False
 
     def _told(self, first: Run, again: Run, limit: int | None) -> Run | None:
         """The run once more, told what the sizes are that lost their formula; None where a last run does not agree."""

@@ -14,6 +14,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from cutaway.formula import const
+from cutaway.formula.core import product
 from cutaway.trace import source, tensor_sizes, values
 from cutaway.trace.dim import Dim, Scope, make
 from cutaway.trace.dim import current as dim_scope
@@ -509,7 +510,10 @@ def _answer_from_shadow(recorder: Recorder, info: OpInfo, shadow: Any, tensors: 
             raise DataDependent(info.name, recorder.where(sys._getframe(2)))
         return found
     if isinstance(shadow, torch.Tensor):
-        return _meta_twin(shadow)
+        out = _meta_twin(shadow)
+        if info.name == "nonzero" and out.shape[0] == tensors[0].numel():  # every place: as many as there are
+            recorder.tag(out, (product(recorder.tag(tensors[0]).dims), const(out.shape[1])))
+        return out
     if isinstance(shadow, (tuple, list)):
         return tuple(_meta_twin(v) if isinstance(v, torch.Tensor) else v for v in shadow)
     return shadow
