@@ -16,6 +16,7 @@ from cutaway.errors import BadValue
 if TYPE_CHECKING:
     import numpy as np
 
+    from cutaway.hardware import Hardware
     from cutaway.predict.sweep import Case, Grid, Rows
 
 
@@ -65,6 +66,7 @@ class Axes:
         from cutaway.predict import sweep as swept
 
         words = {name: _words(getattr(self, name), name) for name in ("hardware", "engine", "weights", "kv")}
+        _check(words)
         cuts = {name: self._numbers(name) for name in ("tp", "pp", "ep", "dp")}
         return swept.cases(model=_words(models, "models"), **words, **cuts, trust_code=[trust_code])
 
@@ -175,13 +177,12 @@ def sweep(
         found = swept.sweep(
             cases, grid, jobs=workers.jobs, backend=workers.backend, folder=workers.resume, told=progress
         )
-    for case, why in found.refused:
-        say(f"left out: {case.model} on {case.hardware}, tp {case.tp}: {why.splitlines()[0].removeprefix('error: ')}")
+    _name_refused(found.refused, len(cases))
     chosen = choice.of(found.columns)
     if answer.plot is not None:
         from cutaway.report.sweep_plot import plot
 
-        plot(found.columns, answer.plot, ridges=_ridges(_words(axes.hardware, "hardware")))
+        plot(found.columns, answer.plot, devices=_devices(axes.hardware))
     _emit(chosen, found.refused, answer)
 
 
@@ -223,11 +224,36 @@ def _meeting(columns: Rows, levels: dict[str, float]) -> np.ndarray:
     return keep
 
 
-def _ridges(hardware: list[str | None]) -> dict[str, tuple[float, float]]:
+def _check(words: dict[str, list[str | None]]) -> None:
+    """Raises what is raised for unknown names: those are slips, and no machines that cannot be."""
+    from cutaway.hardware import find
+    from cutaway.predict.engine import find as find_engine
+    from cutaway.predict.quant import format_of
+
+    for name, known in (("hardware", find), ("engine", find_engine), ("weights", format_of), ("kv", format_of)):
+        for word in words[name]:
+            if word is not None:
+                known(word)
+
+
+def _name_refused(refused: tuple[tuple[Case, str], ...], count: int) -> None:
+    """Each reason once, with the machines that it holds for."""
+    reasons: dict[str, list[Case]] = {}
+    for case, why in refused:
+        reasons.setdefault(why, []).append(case)
+    for why, cases in reasons.items():
+        words = {name: dict.fromkeys(str(getattr(c, name)) for c in cases) for name in ("model", "hardware", "tp")}
+        named = " ".join(f"{name} {', '.join(values)}" for name, values in words.items())
+        say(f"left out, {len(cases)} of {count} machines ({named}):")
+        say("  " + why.removeprefix("error: "))
+
+
+def _devices(asked: str) -> list[Hardware]:
+    """Those of the sweep; a name and its alias are one."""
     from cutaway.hardware import find
 
-    devices = [find(name) for name in hardware if name]
-    return {d.title: (d.peak("bf16"), d.bandwidth) for d in devices if "bf16" in d.dtypes}
+    devices = [find(str(name)) for name in _words(asked, "hardware")]
+    return list({device.name: device for device in devices}.values())
 
 
 def _words(asked: str | None, name: str) -> list[str | None]:
