@@ -52,8 +52,9 @@ def aiconfigurator(mode):
         devices = q["tp"] * q["dp"]
         moe = {"moe_tp_size": devices // q["ep"], "moe_ep_size": q["ep"], "moe_quant_mode": quant} if q["experts"] else {}
         got = cli_estimate(
-            folder(q["name"], json.dumps(q["config"])), q["system"], mode="agg" if q["regime"] == "closed loop" else "static", backend_name=q["engine"],
-            backend_version=versions.get(place), database_mode=mode, isl=q["prompt"], osl=q["output"],
+            folder(q["name"], json.dumps(q["config"])), q["system"], backend_name=q["engine"],
+            mode="agg" if q["regime"] == "closed loop" else "static", backend_version=versions.get(place),
+            database_mode=mode, isl=q["prompt"], osl=q["output"],
             batch_size=max(1, q["users"] // q["dp"]), tp_size=q["tp"], attention_dp_size=q["dp"],
             # a product with 4-bit weights has 16-bit inputs, and attention and the other weights stay as they are
             gemm_quant_mode="bfloat16" if quant == "int4_wo" and moe else quant,

@@ -5,9 +5,9 @@
 
     python bench/peers.py MEASURED_DIR TOOLS_DIR [--tools GenZ,llm-flops] [--rows 200] [-o answers.csv]
 
-Tools are installed into TOOLS_DIR where they are missing there. All are asked a closed loop of so many users; GenZ and llm-flops
-know steps alone, so they are asked for the prompt of one and the next token of all. Devices are told to both as in our
-sheet. Without the measured rows this says so and stops.
+Tools are installed into TOOLS_DIR where they are missing there. All are asked a closed loop of so many users; GenZ and
+llm-flops know steps alone, so they are asked for the prompt of one and the next token of all. Devices are told to both as
+in our sheet. Without the measured rows this says so and stops.
 """
 
 import argparse

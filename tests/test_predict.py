@@ -308,3 +308,25 @@ def test_neither_torch_nor_sympy():
     code = "import sys; from cutaway.predicting import predict; str(predict('llama-3.1-8b', 'h100', tier='speed of light')); " \
            "sys.exit(any(m in sys.modules for m in ('torch', 'transformers', 'sympy')))"  # fmt: skip
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        ("predict llama-3.1-8b --batch 1.5", "no whole number"),
+        ("predict llama-3.1-8b --tp two", "no whole number"),
+        ("predict llama-3.1-8b --weights=", "unknown dtype"),
+        ("predict llama-3.1-8b --kv nvfp4", "no matrix rate for fp4"),
+        ("compare llama-3.1-8b llama-3.1-8b,sp=maybe", "true or false"),
+        ("compare llama-3.1-8b llama-3.1-8b,overlap=x", "overlap must be a number"),
+        ("compare llama-3.1-8b llama-3.1-8b,tp=2.5", "tp must be a whole number"),
+        ("compare llama-3.1-8b llama-3.1-8b,weights=1", "unknown dtype"),
+        ("compare llama-3.1-8b llama-3.1-8b,wieghts=fp8", "NAME=VALUE"),
+    ],
+)
+def test_values_are_taken_as_what_they_are(capsys, words, what):
+    from cutaway.cli import run
+
+    assert run(words.split()) == 2
+    err = capsys.readouterr().err
+    assert what in err and "itself failed" not in err

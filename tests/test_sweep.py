@@ -1,5 +1,6 @@
 # Grids, inverse questions and money on a machine made of two numbers, and the sweep's promises: order, resumption, errors.
 import json
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +15,8 @@ from cutaway.predict.inverse import Target
 from cutaway.predict.machine import Machine
 from cutaway.predict.money import cost_of
 from cutaway.predicting import predict
+
+PLAIN = ["sweep", "llama-3.1-8b", "--hardware", "h100", "--batch", "1"]
 
 
 def toy(bandwidth=1e12, devices=1, price=2.0, capacity=40e9):
@@ -142,7 +145,7 @@ def test_a_level_must_be_one(bad):
 def test_the_front_holds_what_nothing_beats():
     columns = {"a": np.array([1.0, 2, 3, 2, np.nan, 4]), "b": np.array([1.0, 3, 3, 2, 9, 5])}
     assert swept.pareto(columns, "a", "b").tolist() == [0, 1, 5]
-    with pytest.raises(BadValue, match="no such column"):
+    with pytest.raises(BadValue, match="two columns of numbers"):
         swept.pareto(columns, "c", "b")
 
 
@@ -216,8 +219,68 @@ def test_where_no_machine_can_be_the_reason_is_said(toys):
     assert "3 does not divide" in caught.value.known
 
 
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        ("--hardware h1000 --batch 1", "nearest: h100"),
+        ("--hardware h100,rtx --batch 1", "unknown hardware"),
+        ("--hardware h100 --batch 1 --weights fp5", "unknown dtype"),
+        ("--hardware h100 --batch 1 --kv fp5", "unknown dtype"),
+        ("--hardware h100 --batch 1 --weights nvfp4", "no matrix rate for fp4"),
+        ("--hardware h100 --batch 1 --kv nvfp4", "no matrix rate for fp4"),
+        ("--hardware h100 --batch 1 --tp 3", "do not divide over 3 devices"),
+        ("--hardware h100 --batch 1 --engine tgi", "unknown engine"),
+        ("--hardware , --batch 1", "names nothing"),
+        ("--hardware h100 --batch 1 --concurrency 1", "--batch or --concurrency"),
+        ("--hardware h100", "--batch or --concurrency"),
+        ("--hardware h100 --batch -1", "batch must be from 1"),
+        ("--hardware h100 --batch 1e3", "whole numbers"),
+        ("--hardware h100 --batch 8:1:3", "LOW:HIGH:COUNT"),
+        ("--hardware h100 --batch 1:9:999999999", "too many values"),
+        ("--hardware h100 --batch 1:900000:90000 --prompt 1:900000:90000", "too many rows"),
+        ("--hardware h100 --batch 1 --jobs 1.5", "no whole number"),
+        ("--hardware h100 --batch 1 --pareto tpot_s", "two columns of numbers"),
+        ("--hardware h100 --batch 1 --pareto model,fits", "two columns of numbers"),
+        ("--hardware h100 --batch 1 --slo-tpot nan", "above 0"),
+        ("--hardware h100 --batch 1 --plot x.pdf", ".png, .svg or .html"),
+        ("--hardware h100 --batch 1 -o x.xlsx", "no such file"),
+        ("--hardware h100 --batch 1 -o {folder}/none/x.csv", "no such folder"),
+        ("--hardware {folder}/none.toml --batch 1", "cannot be read"),
+        ("--hardware {folder}/bad.toml --batch 1", "bad.toml:1"),
+    ],
+)
+def test_slips_are_named_before_any_work(capsys, tmp_path, words, what):
+    (tmp_path / "bad.toml").write_text("[mine]\nunits = -3\n")
+    assert run(["sweep", "llama-3.1-8b", *words.format(folder=tmp_path).split()]) == 2
+    assert what in capsys.readouterr().err
+
+
+def test_an_unknown_model_among_others_is_a_slip(capsys):
+    assert run([*PLAIN[:1], "llama-3.1-8b,llama-9x", *PLAIN[2:]]) == 2
+    assert "llama-9x" in capsys.readouterr().err
+
+
+def test_sequences_beyond_the_positions_are_warned_of(capsys):
+    assert run([*PLAIN, "--prompt", "200000", "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert "131072 positions" in err
+    assert [row["fits"] for row in json.loads(out)["rows"]] == [False]
+
+
+@pytest.mark.parametrize(
+    ("words", "missing", "extra"),
+    [("-o x.parquet", ("polars", "pyarrow"), "frames"), ("--plot x.png", ("matplotlib",), "plot")],
+)
+def test_what_an_answer_lacks_is_said_before_the_work(monkeypatch, capsys, toys, words, missing, extra):
+    for name in missing:
+        monkeypatch.setitem(sys.modules, name, None)
+    assert run([*PLAIN, *words.split()]) == 2
+    assert f"cutaway[{extra}]" in capsys.readouterr().err
+    assert toys == []
+
+
 def test_the_command(toys, capsys, tmp_path):
-    words = ["sweep", "m", "--hardware", "h100", "--batch", "1:4:3", "--prompt", "100", "--output", "10", "--tp", "1,3"]
+    words = [*PLAIN[:-1], "1:4:3", "--prompt", "100", "--output", "10", "--tp", "1,3"]
     assert run([*words, "--json"]) == 0
     out, err = capsys.readouterr()
     rows = json.loads(out)["rows"]
@@ -229,5 +292,3 @@ def test_the_command(toys, capsys, tmp_path):
     assert run([*words, "--pareto", "tpot_s,throughput_tokens_per_s"]) == 0
     assert run([*words, "--slo-tpot", "0.001"]) == 2
     assert "least TPOT" in capsys.readouterr().err
-    assert run(["sweep", "m", "--hardware", "h100"]) == 2
-    assert run([*words[:4], "--batch", "x"]) == 2

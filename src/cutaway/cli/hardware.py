@@ -42,7 +42,7 @@ def _among(devices: dict[str, Hardware], name: str) -> Hardware:
     from cutaway.errors import UnknownTarget
 
     if name not in devices:
-        raise UnknownTarget.among(name, devices, what="unknown hardware")
+        raise UnknownTarget.among(name, devices, what="no such device in the sheet", try_=", ".join(devices))
     return devices[name]
 
 

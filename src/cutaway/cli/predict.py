@@ -1,14 +1,14 @@
 # `cutaway predict` and `cutaway compare`: flags in, one call of `cutaway.predicting`, `emit`.
 """Predictions on the command line."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args, get_type_hints
 
 from cyclopts import Parameter
 
 from cutaway.cli.output import Output, emit, to_json
+from cutaway.cli.whole import Whole, WholeOrNone
 from cutaway.errors import BadValue
 
 
@@ -19,25 +19,25 @@ class Load:
 
     hardware: str = "h100"
     """A device of `cutaway hardware`, or a sheet of your own (FILE.toml)."""
-    batch: int | None = None
+    batch: WholeOrNone = None
     """Requests that start and end together; 1 if no load is given."""
-    prompt: int = 1024
+    prompt: Whole = 1024
     """Tokens of each prompt."""
-    output: int = 128
+    output: Whole = 128
     """Tokens of each answer."""
-    concurrency: int | None = None
+    concurrency: WholeOrNone = None
     """Users, each of whom asks again when answered."""
     rate: float | None = None
     """Requests per second that arrive by chance."""
     engine: Literal["vllm", "sglang", "trtllm", "ideal"] = "vllm"
     """Whose overheads and habits."""
-    tp: int = 1
+    tp: Whole = 1
     """Devices that share each layer."""
-    pp: int = 1
+    pp: Whole = 1
     """Stages of layers."""
-    ep: int = 1
+    ep: Whole = 1
     """Groups of devices that the experts are spread over."""
-    dp: int = 1
+    dp: Whole = 1
     """Copies of the attention; with --ep above --tp they share the experts."""
     sp: Annotated[bool, Parameter(negative="")] = False
     """Cut norms and residual streams by tokens."""
@@ -148,11 +148,22 @@ def _own(words: str, load: Load) -> tuple[str, Load]:
             raise BadValue(
                 "this takes NAME=VALUE", asked=pair, known=", ".join(values), try_="llama-3.1-8b,weights=fp8"
             )
-        try:
-            values[name] = json.loads(value)
-        except ValueError:
-            values[name] = value
+        values[name] = _typed(name, value)
     return model, Load(**values)
+
+
+def _typed(name: str, text: str) -> object:
+    """The value of an option of that name, as the option itself would take it."""
+    kind = get_type_hints(Load)[name]
+    kinds = {kind, *get_args(kind)}
+    said = {int: "a whole number", float: "a number", bool: "true or false"}
+    for wanted, words in said.items():
+        if wanted in kinds:
+            try:
+                return {"true": True, "false": False}[text.casefold()] if wanted is bool else wanted(text)
+            except (KeyError, ValueError) as error:
+                raise BadValue(f"{name} must be {words}", asked=text) from error
+    return text
 
 
 def _predict(model: str, load: Load, arg: list[str] | None):

@@ -11,13 +11,19 @@ from cyclopts import Parameter
 
 from cutaway.cli.output import Output, emit, say, to_json
 from cutaway.cli.progress import told
-from cutaway.errors import BadValue
+from cutaway.cli.whole import WholeOrNone
+from cutaway.errors import BadValue, OutputError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import numpy as np
 
     from cutaway.hardware import Hardware
     from cutaway.predict.sweep import Case, Grid, Rows
+
+
+FILES = (".csv", ".json", ".txt", "")
 
 
 @Parameter(name="*")
@@ -64,9 +70,12 @@ class Axes:
     def cases(self, models: str, trust_code: bool) -> list[Case]:
         """The machines: every model on every device in every way."""
         from cutaway.predict import sweep as swept
+        from cutaway.predict.shipped import workloads_of
 
         words = {name: _words(getattr(self, name), name) for name in ("hardware", "engine", "weights", "kv")}
         _check(words)
+        for model in _words(models, "models"):
+            workloads_of(str(model), trust_code)
         cuts = {name: self._numbers(name) for name in ("tp", "pp", "ep", "dp")}
         return swept.cases(model=_words(models, "models"), **words, **cuts, trust_code=[trust_code])
 
@@ -122,7 +131,7 @@ class Choice:
 class Workers:
     """Who computes."""
 
-    jobs: int | None = None
+    jobs: WholeOrNone = None
     """Processes; without it one, and on a cluster all that it has."""
     backend: Literal["local", "loky", "dask", "ray"] = "local"
     """Processes of this machine, or a cluster: the one that DASK_SCHEDULER_ADDRESS or RAY_ADDRESS names, else one here."""
@@ -143,6 +152,22 @@ class Answer:
     """Write to FILE instead of stdout; a .parquet file holds the columns as they are."""
     plot: Path | None = None
     """Draw latency, throughput, memory and rooflines into a .png, .svg or .html file."""
+
+    def check(self) -> None:
+        """Raises what would be raised at the end, before hours of work."""
+        if self.plot is not None:
+            from cutaway.report.sweep_plot import check
+
+            check(self.plot)
+        if self.file is not None and self.file.suffix == ".parquet":
+            from cutaway.report.sweep_table import check_parquet
+
+            check_parquet(self.file)
+        elif self.file is not None and self.format is None and not self.json and self.file.suffix not in FILES:
+            raise BadValue("a table is no such file", asked=str(self.file), known=" ".join((*FILES, ".parquet")))
+        for path in (self.plot, self.file):
+            if path is not None and not path.expanduser().parent.is_dir():
+                raise OutputError("there is no such folder", where=str(path.parent))
 
 
 def sweep(
@@ -168,16 +193,14 @@ def sweep(
     """
     from cutaway.predict import sweep as swept
 
-    if answer.plot is not None:
-        from cutaway.report.sweep_plot import check
-
-        check(answer.plot)  # before hours of work
+    answer.check()
     grid, cases = axes.grid(), axes.cases(models, trust_code)
     with told("predicting", "machines") as progress:
         found = swept.sweep(
             cases, grid, jobs=workers.jobs, backend=workers.backend, folder=workers.resume, told=progress
         )
     _name_refused(found.refused, len(cases))
+    _name_lengths(dict.fromkeys(case.model for case in cases), grid, trust_code)
     chosen = choice.of(found.columns)
     if answer.plot is not None:
         from cutaway.report.sweep_plot import plot
@@ -246,6 +269,20 @@ def _name_refused(refused: tuple[tuple[Case, str], ...], count: int) -> None:
         named = " ".join(f"{name} {', '.join(values)}" for name, values in words.items())
         say(f"left out, {len(cases)} of {count} machines ({named}):")
         say("  " + why.removeprefix("error: "))
+
+
+def _name_lengths(models: Iterable[str], grid: Grid, trust_code: bool) -> None:
+    """Says which models have fewer positions than the longest sequences, and what becomes of those rows."""
+    from cutaway.predict.shipped import workloads_of
+
+    longest = max(grid.prompt) + max(grid.output)
+    for model in models:
+        positions = workloads_of(model, trust_code)[0].max_positions
+        if positions and longest > positions:
+            say(
+                f"warning: {longest} tokens are more than the {positions} positions of {model}: an engine refuses or cuts "
+                "such requests; their rows count as not fitting"
+            )
 
 
 def _devices(asked: str) -> list[Hardware]:

@@ -102,12 +102,14 @@ def quantisation(
     """What was asked for, else what the config says, else 16 bits. Raises BadValue where the hardware cannot compute in it."""
     said = quantisation_of(config or {})
     plain = FORMATS["fp16"] if _dtype(config or {}) == "float16" else FORMATS["bf16"]
-    stored = format_of(weights) if weights else said.weights if said else plain
-    computes = format_of(activations).computes if activations else _computes(hw, stored, weights)
+    stored = format_of(weights) if weights is not None else said.weights if said else plain
+    computes = format_of(activations).computes if activations is not None else _computes(hw, stored, weights)
     hw.peak(computes)  # refuses what the device cannot do
     # A checkpoint that keeps some projections wide does so in whatever format it is.
     roles = said.roles if said and (not weights or stored == said.weights) else PROJECTIONS
-    cache = format_of(kv) if kv else said.kv if said and not weights else plain
+    cache = format_of(kv) if kv is not None else said.kv if said and not weights else plain
+    if kv is not None and cache.computes == "fp4":
+        hw.peak("fp4")  # the units that widen such a cache come with those that multiply in it
     return Quant(stored, computes, cache, plain, roles)
 
 

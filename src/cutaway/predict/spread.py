@@ -38,7 +38,8 @@ def spread(
             workers = engine.enter_context(_ENGINES[backend](jobs or ALL))
         except ImportError as error:
             extra = backend if backend in ("dask", "ray") else "grid"
-            raise NeedsExtra.named(extra, error.name or extra, asked=f"--backend {backend}") from error
+            asked = f"--jobs {jobs}" if backend == "local" else f"--backend {backend}"
+            raise NeedsExtra.named(extra, error.name or extra, asked=asked) from error
         engine.enter_context(joblib.parallel_config("loky" if backend == "local" else backend, n_jobs=workers))
         for attempt in range(RETRIES + 1):
             try:

@@ -20,6 +20,8 @@ from cutaway.predict.kept import Kept
 from cutaway.predict.machine import Machine, build
 from cutaway.predict.spread import BACKENDS, spread
 
+LONGEST = 100_000_000  # tokens, or sequences
+MOST = 100_000  # values of a range
 LARGEST = 100_000_000  # rows, of about a hundred bytes; more is rather a slip than a question
 Rows = dict[str, np.ndarray]
 
@@ -60,8 +62,8 @@ class Grid:
     def __post_init__(self) -> None:
         for name in ("batch", "prompt", "output"):
             for value in getattr(self, name):
-                if not 1 <= value <= 100_000_000:
-                    raise BadValue(f"{name} must be from 1 to 100000000", asked=str(value))
+                if not 1 <= value <= LONGEST:
+                    raise BadValue(f"{name} must be from 1 to {LONGEST}", asked=str(value))
             if not getattr(self, name):
                 raise BadValue(f"no value for {name}")
 
@@ -125,7 +127,8 @@ def sweep(
     refused = tuple((machines[i], text) for i in range(len(machines)) if isinstance(text := done[i], str))
     good = [(machines[i], rows) for i in range(len(machines)) if not isinstance(rows := done[i], str)]
     if not good:
-        raise BadValue("no machine of the sweep can be", known=refused[0][1], asked=_words(refused[0][0]))
+        why = refused[0][1].removeprefix("error: ")
+        raise BadValue("no machine of the sweep can be", known=why, asked=_words(refused[0][0]))
     return Swept(_joined(good), refused)
 
 
@@ -150,8 +153,9 @@ def pareto(columns: Mapping[str, np.ndarray], least: str, most: str) -> np.ndarr
     Rows with a value that is not a number are left out.
     """
     for name in (least, most):
-        if name not in columns:
-            raise BadValue("no such column", asked=name, known=", ".join(columns))
+        if name not in columns or columns[name].dtype.kind not in "iuf":
+            numbers = [other for other, values in columns.items() if values.dtype.kind in "iuf"]
+            raise BadValue("a front is between two columns of numbers", asked=name, known=", ".join(numbers))
     cost, gain = np.asarray(columns[least], float), np.asarray(columns[most], float)
     there = np.flatnonzero(np.isfinite(cost) & np.isfinite(gain))
     order = there[np.lexsort((-gain[there], cost[there]))]
@@ -178,13 +182,15 @@ def _joined(good: list[tuple[Case, Rows]]) -> Rows:
 
 
 def _words(case: Case) -> str:
-    return ", ".join(f"{k} {v}" for k, v in asdict(case).items() if v not in (None, 1))
+    return ", ".join(f"{k} {v}" for k, v in asdict(case).items() if v not in (None, 1, False))
 
 
 def steps(low: int, high: int, count: int) -> tuple[int, ...]:
     """At most `count` whole numbers from low to high, evenly spread by their logarithm."""
     if not 1 <= low <= high or count < 1:
         raise BadValue("a range is LOW:HIGH:COUNT with 1 <= LOW <= HIGH", asked=f"{low}:{high}:{count}")
+    if count > MOST:
+        raise BadValue("too many values in one range", asked=f"{low}:{high}:{count}", known=f"at most {MOST:,}")
     if count == 1:
         return (low,)
     return tuple(

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -59,22 +59,30 @@ def records(columns: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
     return [dict(zip(columns, row, strict=True)) for row in zip(*lists, strict=True)]
 
 
-def write_parquet(columns: Mapping[str, np.ndarray], path: Path) -> None:
-    """All rows into a Parquet file, by polars or pyarrow."""
-    half = path.with_name(path.name + ".half")
+def check_parquet(path: Path) -> Callable[[dict[str, np.ndarray], Path], None]:
+    """What writes Parquet here: polars or pyarrow. Raises `NeedsExtra` where there is neither."""
     try:
-        try:
-            import polars
+        import polars
 
-            polars.DataFrame(dict(columns)).write_parquet(half)
-        except ImportError:
-            import pyarrow
-            import pyarrow.parquet
+        return lambda columns, half: polars.DataFrame(columns).write_parquet(half)
+    except ImportError:
+        pass
+    try:
+        import pyarrow
+        import pyarrow.parquet
 
-            pyarrow.parquet.write_table(pyarrow.table(dict(columns)), half)
-        half.replace(path)
+        return lambda columns, half: pyarrow.parquet.write_table(pyarrow.table(columns), half)
     except ImportError as error:
         raise NeedsExtra.named("frames", "polars or pyarrow", asked=str(path)) from error
+
+
+def write_parquet(columns: Mapping[str, np.ndarray], path: Path) -> None:
+    """All rows into a Parquet file, whole or not at all."""
+    write = check_parquet(path)
+    half = path.with_name(path.name + ".half")
+    try:
+        write(dict(columns), half)
+        half.replace(path)
     except OSError as error:
         raise OutputError("the table could not be written", where=str(path), known=str(error)) from error
 
