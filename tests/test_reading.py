@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 
+import msgspec
 import pytest
 
 import cutaway
@@ -110,3 +111,24 @@ def test_wrong_questions(argv, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert run(argv) == 2
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_the_report_of_unchanged_files_is_made_once(engine, tmp_path, monkeypatch):
+    monkeypatch.setenv("CUTAWAY_CACHE_DIR", str(tmp_path / "cache"))
+    first = {kind: cutaway.report(str(engine), kind=kind) for kind in KINDS}
+    with monkeypatch.context() as closed:
+        closed.setattr("cutaway.read.program.Program", lambda *_: pytest.fail("it was read again"))
+        for kind, made in first.items():
+            again = cutaway.report(str(engine), kind=kind)
+            assert again.to_json() == made.to_json() and str(again) == made.to_markdown()
+            assert again._repr_mimebundle_()["text/markdown"] == made.to_markdown()
+        assert cutaway.report(str(engine)).facts["kind"] == "repo"
+    (engine / "added.py").write_text("def later():\n    return 1\n")
+    assert "added.py" in cutaway.report(str(engine), kind="tree").to_json()
+
+
+def test_a_kept_report_that_is_not_whole_is_made_anew(engine, tmp_path, monkeypatch):
+    monkeypatch.setenv("CUTAWAY_CACHE_DIR", str(tmp_path / "cache"))
+    made = cutaway.report(str(engine)).to_json()
+    monkeypatch.setattr("cutaway.report.kept._decode", lambda body: msgspec.msgpack.decode(body[:-9], type=tuple[str, str]))
+    assert cutaway.report(str(engine)).to_json() == made

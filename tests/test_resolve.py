@@ -3,6 +3,7 @@ import pytest
 
 from cutaway.read.memory import program_of
 from cutaway.read.origins import ORIGINS
+from cutaway.read.resolve.go_interfaces import implementers
 from cutaway.read.resolve.paths import Ways
 
 
@@ -236,3 +237,46 @@ def test_edges_of_declared_languages():
     assert ("self_method", "Engine.other") in {(e.origin, e.symbol) for e in made.edges("a.rs")}
     assert ("receiver", "Queue.Pop") in {(e.origin, e.symbol) for e in made.edges("b.go")}
     assert ("kernel_launch", "k") in {(e.origin, e.symbol) for e in made.edges("c.cu")}
+
+
+def test_a_module_that_is_imported_by_its_whole_name_is_followed_through_it():
+    made = program(
+        files={
+            "a/__init__.py": "def top(): pass\n",
+            "a/b.py": "def g(): pass\n",
+            "x.py": "import a.b\nimport os.path\na.b.g()\na.top()\nos.path.join('a')\n",
+        }
+    )
+    assert reached(made, "x.py") == {
+        (3, "a.b.g"): {("module_attribute", "g")},
+        (4, "a.top"): {("module_attribute", "top")},
+        (5, "os.path.join"): {("external", "os.path.join")},
+    }
+
+
+RUNNERS = """package p
+type Runner interface {
+	Run(x int) (err error)
+	Stop()
+}
+type Near struct{}
+func (a *Near) Run(y int) error { return nil }
+func (a *Near) Stop() {}
+type Other struct{}
+func (b Other) Run(x string) error { return nil }
+func (b Other) Stop() {}
+type Half struct{}
+func (h Half) Run(x int) error { return nil }
+func use(r Runner) { r.Run(1) }
+"""
+
+
+def test_types_that_have_the_methods_of_a_go_interface_are_what_a_call_through_it_runs():
+    far = "package q\nimport \"p\"\ntype Far struct{}\nfunc (c Far) Run(x int) error { return nil }\nfunc (c Far) Stop() {}\n"
+    made = program(files={"p/x.go": RUNNERS, "q/y.go": far})
+    assert reached(made, "p/x.go")[14, "r.Run"] == {("override", "Near.Run"), ("override", "Far.Run")}
+
+
+def test_a_go_interface_asks_for_what_it_embeds_and_an_empty_one_for_nothing():
+    source = RUNNERS + "type Both interface {\n\tRunner\n\tMore()\n}\ntype Any interface{}\nfunc (a *Near) More() {}\n"
+    assert implementers(program(files={"p/x.go": source})) == {"Runner": ["Near"], "Both": ["Near"]}

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 from cutaway.errors import BadValue, UnknownTarget
 
 if TYPE_CHECKING:
+    from cutaway.read.files import Source
+    from cutaway.read.index import Index
     from cutaway.read.program import Program
     from cutaway.read.resolve.paths import Hop
-    from cutaway.report.repo.result import RepoReport
+    from cutaway.report.kept import Printed
 
 __all__ = ["KINDS", "opened", "path", "report"]
 
@@ -27,8 +29,17 @@ def opened(
     target: str, commit: str | None = None, *, cache: bool = True, progress: Progress | None = None
 ) -> Iterator[Program]:
     """The program that lies at `target`: a folder, a work tree, a git directory at `commit`, an archive, an address."""
-    from cutaway.read.index import Index
     from cutaway.read.program import Program
+
+    with _indexed(target, commit, cache, progress) as (source, index):
+        yield Program(source, index)
+
+
+@contextmanager
+def _indexed(
+    target: str, commit: str | None, cache: bool, progress: Progress | None
+) -> Iterator[tuple[Source, Index]]:
+    from cutaway.read.index import Index
     from cutaway.read.source import open_source
     from cutaway.store.folder import location
 
@@ -37,7 +48,7 @@ def opened(
         open_source(target, commit, cache=folder) as source,
         Index.open(source, folder, progress=progress) as index,
     ):
-        yield Program(source, index)
+        yield source, index
 
 
 def report(
@@ -47,25 +58,38 @@ def report(
     commit: str | None = None,
     cache: bool = True,
     progress: Progress | None = None,
-) -> RepoReport:
+) -> Printed:
     """A report about the repository at `target`: what it is, where its parts are, which call reaches what.
 
-    `kind` is one of `KINDS`. Raises `UnknownTarget` where there is no repository.
+    `kind` is one of `KINDS`. With `cache`, that of files that have not changed is not made again. Raises `UnknownTarget`
+    where there is no repository.
     """
     if kind not in KINDS:
         raise BadValue("no report of that kind", asked=kind, known=", ".join(KINDS))
-    with opened(target, commit, cache=cache, progress=progress) as program:
-        if kind == "tree":
-            from cutaway.report.repo.tree_report import tree_report
+    from cutaway.read.program import Program
+    from cutaway.report.kept import keep, kept
 
-            return tree_report(program)
-        if kind == "project":
-            from cutaway.report.project.build import project_report
+    with _indexed(target, commit, cache, progress) as (source, index):
+        if cache and (before := kept(index, source, kind)):
+            return before
+        made = _made(Program(source, index), kind)
+        if cache:
+            keep(index, source, kind, made)
+        return made
 
-            return project_report(program)
-        from cutaway.report.repo.build import repo_report
 
-        return repo_report(program)
+def _made(program: Program, kind: str) -> Printed:
+    if kind == "tree":
+        from cutaway.report.repo.tree_report import tree_report
+
+        return tree_report(program)
+    if kind == "project":
+        from cutaway.report.project.build import project_report
+
+        return project_report(program)
+    from cutaway.report.repo.build import repo_report
+
+    return repo_report(program)
 
 
 def path(

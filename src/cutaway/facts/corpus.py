@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from cutaway.facts.concept import CALLABLE, TYPE, Clue
@@ -96,7 +96,8 @@ class Corpus:
             field: Lexicon(fields[field])
             for field in ("name", "owner", "path", "has", "uses", "takes", "base")
         }
-        self._lines: dict[str, list[str]] = {}
+        self._texts: dict[str, str] = {}
+        self._split = lru_cache(maxsize=64)(lines_of)  # lines of their own take three times a text's memory
         self.roles: dict[str, str] = {}
         self.entities: list[Entity] = []
         self.by_name: dict[str, list[Entity]] = defaultdict(list)
@@ -189,16 +190,15 @@ class Corpus:
 
     def lines(self, path: str) -> list[str]:
         """A file's lines; those of many files are best asked for with `prefetch` before."""
-        if path not in self._lines:
-            self._lines[path] = self.program.lines(path)
-        return self._lines[path]
+        text = self._texts.get(path)
+        return self.program.lines(path) if text is None else self._split(text)
 
     def prefetch(self, paths: Iterable[str]) -> None:
         """Read the files that the judgement is about to ask for in one go, where the source can."""
         many = getattr(self.program.source, "read_many", None)
         if many is not None:
-            for path, data in many(sorted(set(paths) - self._lines.keys())):
-                self._lines[path] = lines_of(decode(data))
+            for path, data in many(sorted(set(paths) - self._texts.keys())):
+                self._texts[path] = decode(data)
 
     @cached_property
     def shares(self) -> dict[str, float]:

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from cutaway.model.code import Bind, Def, Edge, FileRecord
 from cutaway.read.resolve.modules import Modules
+from cutaway.read.sharing import Sharing
 
 __all__ = ["Program", "lines_of"]
 
@@ -42,7 +43,8 @@ class Program:
 
     def __init__(self, source: Files, records: Records):
         self.source = source
-        self._by_path = dict(records.records())
+        share = Sharing().share
+        self._by_path = {path: share(record) for path, record in records.records()}
         self._defs: dict[str, dict[str, Def]] = {}
         self.text = lru_cache(maxsize=256)(self._text)
         self.lines = lru_cache(maxsize=256)(self._lines)

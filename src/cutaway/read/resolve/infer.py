@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Env", "Inference"]
 
+FILES = 768  # whose scopes are kept at a time: those of thousands take more memory than their records
 _QUALIFIED = re.compile(r"^[\w.]+(?::|\.)[A-Za-z_]\w*$")
 
 
@@ -44,6 +45,8 @@ class Inference(Names, Annotations, Attributes, Results, Elements):
     def scopes(self, path: str) -> Scopes:
         found = self._scopes.get(path)
         if found is None:
+            if len(self._scopes) >= FILES:
+                self._scopes.clear()
             found = self._scopes[path] = Scopes(self.program.record(path))
         return found
 

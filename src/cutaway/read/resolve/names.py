@@ -72,10 +72,11 @@ class Names:
 
     def imported(self, one, path: str) -> list[Found]:
         via = f"{path}:{one.line}"
-        target = self.modules.resolve(one.module, path)
+        module = one.name.partition(".")[0] if "." in one.name else one.module  # `import a.b` makes `a` known
+        target = self.modules.resolve(module, path)
         if not one.symbol:
             if target is None:
-                return [Found(Value("ext", text=one.module), "external", via)]
+                return [Found(Value("ext", text=module), "external", via)]
             return [Found(Value("module", target), "imported", via)]
         if target is None:
             if one.module.startswith(".") and not one.module.strip("."):

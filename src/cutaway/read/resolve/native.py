@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from cutaway.model.code import Call, Def, Edge, FileRecord
+from cutaway.read.resolve import go_interfaces
 
 if TYPE_CHECKING:
     from cutaway.read.program import Program
@@ -98,6 +99,8 @@ class Native:
                 for definition in record.defs if record.language != "go" else ():  # Go's are embedded fields
                     for base in definition.bases:
                         table[_last(base)].append(definition.name.rpartition(".")[2])
+        for interface, types in go_interfaces.implementers(self.program).items():
+            table[interface] += types
         return table
 
     def edges(self, path: str) -> list[Edge]:

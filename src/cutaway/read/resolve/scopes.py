@@ -26,7 +26,7 @@ class Scopes:
             if one.symbol == "*":
                 self.stars.append(one)
             else:
-                self.imports[one.scope, one.name].append(one)
+                self.imports[one.scope, one.name.partition(".")[0]].append(one)
         self.binds: dict[tuple[int, str], list[Bind]] = defaultdict(list)
         self.attributes: dict[tuple[int, str], list[Bind]] = defaultdict(list)
         for bind in record.binds:
