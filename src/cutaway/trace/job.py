@@ -1,7 +1,7 @@
 # One module, the inputs it takes, and what is to be learnt of it: traced, checked at other sizes, fitted where it loops.
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count, islice
 from math import lcm
@@ -79,6 +79,7 @@ class Job:
     defaults: Mapping[str, int] = field(
         default_factory=dict
     )  # what the config gives for architecture symbols
+    prints: dict[int, Hashable] = field(default_factory=dict, compare=False)  # of the model's parts, for all runs
     limit: int | None = None  # tokens that forward takes; None: as many as its tables have positions for
 
     def derive(self, hints: Mapping[str, int], *, check: bool = True) -> tuple[Run, list[Module], list[Gap]]:
@@ -239,6 +240,7 @@ class Job:
                     prepare,
                     given,
                     memo=self.memo,
+                    prints=self.prints if self.make is None else None,
                     lines=lines,
                     arrange=arrange,
                     architecture=frozenset(self.architecture),

@@ -58,8 +58,8 @@ class Entry:
 class Memo:
     """Records of the modules seen in one run."""
 
-    def __init__(self) -> None:
-        self.prints: dict[int, Hashable] = {}
+    def __init__(self, prints: dict[int, Hashable] | None = None) -> None:
+        self.prints = {} if prints is None else prints  # may be of an earlier run of the same modules
         self.found: dict[Hashable, Entry] = {}
         self.writes = 0  # how often a forward changed an attribute: its outputs are not all that it leaves
 
@@ -215,8 +215,7 @@ def _shift(source: Any, target: Any) -> int:
 
 def replay(entry: Entry, module: torch.nn.Module, args: tuple, kwargs: dict, recorder: Recorder) -> Any:
     """The outputs of an equal call: recorded shapes on new tensors; what came in and went out unchanged stays itself."""
-    before, _ = pytree.tree_flatten(entry.inputs, is_leaf=is_cache)
-    now, _ = pytree.tree_flatten((args, kwargs), is_leaf=is_cache)
+    before, now = leaves_of(entry.inputs), leaves_of((args, kwargs))
     same = {id(a): b for a, b in zip(before, now, strict=True) if not isinstance(a, _SIMPLE)}
     leaves, spec = pytree.tree_flatten(entry.outputs, is_leaf=is_cache)
     made: dict[int, Any] = {}
@@ -231,11 +230,31 @@ def replay(entry: Entry, module: torch.nn.Module, args: tuple, kwargs: dict, rec
     return pytree.tree_unflatten([made[id(leaf)] for leaf in leaves], spec)
 
 
+def leaves_of(value: Any) -> list[Any]:
+    """What containers hold, in order; caches are not looked into. Plain containers are gone through here: it is quicker."""
+    found: list[Any] = []
+    _add_leaves(value, found)
+    return found
+
+
+def _add_leaves(value: Any, found: list[Any]) -> None:
+    kind = value.__class__
+    if kind is tuple or kind is list:
+        for v in value:
+            _add_leaves(v, found)
+    elif kind is dict:
+        for v in value.values():
+            _add_leaves(v, found)
+    elif isinstance(value, (torch.Tensor, *_SIMPLE)):
+        found.append(value)
+    else:
+        found += pytree.tree_flatten(value, is_leaf=is_cache)[0]
+
+
 def caches_in(value: Any) -> list[Any]:
     """The caches among arguments, also those that a cache for encoder and decoder consists of."""
-    leaves, _ = pytree.tree_flatten(value, is_leaf=is_cache)
     found: list[Any] = []
-    for leaf in leaves:
+    for leaf in leaves_of(value):
         parts = [leaf] if is_cache(leaf) or _is_plain(leaf) else vars(leaf).values()
         found += [p for p in parts if is_cache(p) and not any(p is f for f in found)]
     return found

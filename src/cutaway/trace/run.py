@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
 import torch
-from torch.utils import _pytree as pytree
 
 from cutaway.formula import const
 from cutaway.trace import source
 from cutaway.trace.dim import Scope, scope
-from cutaway.trace.memo import Memo, described, is_cache, replay
+from cutaway.trace.memo import Memo, described, leaves_of, replay
 from cutaway.trace.modes import OpMode, Recorder, ShapeMode
 from cutaway.trace.record import CallEvent, ModuleRun, TensorRef
 
@@ -24,6 +23,7 @@ def run(
     hints: Mapping[str, int],
     *,
     memo: bool = True,
+    prints: dict[int, Hashable] | None = None,
     lines: bool = True,
     arrange: Callable[[Recorder, Mapping[str, Any]], None] | None = None,
     architecture: frozenset[str] = frozenset(),
@@ -44,14 +44,13 @@ def run(
             recorder.mute += 1
             module, args, kwargs = prepare(symbols)
             with torch._C.DisableTorchFunction():
-                _tag_state(module, recorder)
-                paths = {id(m): name for name, m in module.named_modules()}
+                paths = _tag_state(module, recorder)
                 if arrange is not None:
                     arrange(recorder, kwargs)
             recorder.mute -= 1
             with (
                 torch.device("meta"),
-                _hooked(recorder, Memo() if memo else None, paths),
+                _hooked(recorder, Memo(prints) if memo else None, paths),
                 _lines_of(recorder, lines),
             ):
                 out = module(*args, **kwargs)
@@ -59,11 +58,24 @@ def run(
     return outer.events[-1].module, symbols, out
 
 
-def _tag_state(module: torch.nn.Module, recorder: Recorder) -> None:
-    for p in module.parameters():
-        recorder.tag(p, _own_sizes(p, recorder), "parameter")
-    for b in module.buffers():
-        recorder.tag(b, _own_sizes(b, recorder), "buffer")
+def _tag_state(module: torch.nn.Module, recorder: Recorder) -> dict[int, str]:
+    """Tag parameters and buffers; the path of each module by its id. In one go: large models have thousands."""
+    paths: dict[int, str] = {}
+
+    def visit(m: torch.nn.Module, path: str) -> None:
+        if id(m) in paths:
+            return
+        paths[id(m)] = path
+        for tensors, role in ((m._parameters, "parameter"), (m._buffers, "buffer")):
+            for t in tensors.values():
+                if t is not None:
+                    recorder.tag(t, _own_sizes(t, recorder), role)
+        for name, below in m._modules.items():
+            if below is not None:
+                visit(below, f"{path}.{name}" if path else name)
+
+    visit(module, "")
+    return paths
 
 
 def _own_sizes(t: torch.Tensor, recorder: Recorder) -> tuple | None:
@@ -172,8 +184,7 @@ def _enter(
 
 
 def _refs(recorder: Recorder, value: Any) -> tuple[TensorRef, ...]:
-    leaves, _ = pytree.tree_flatten(value, is_leaf=is_cache)
-    return tuple(recorder.tag(t) for t in leaves if isinstance(t, torch.Tensor))
+    return tuple(recorder.tag(t) for t in leaves_of(value) if isinstance(t, torch.Tensor))
 
 
 @contextmanager
