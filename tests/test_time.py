@@ -68,6 +68,16 @@ def test_cards_that_do_not_reach_each_other_go_by_the_host():
     assert hardware.find("l40s").link == hardware.find("l40s").links["pcie"]
 
 
+def test_what_stands_in_is_near_in_class_before_dtype():
+    def source(name, kind, **more):
+        return time.op_time(hardware.find(name), kind, without=(name,), **SHAPES[kind] | more)[2]
+
+    assert "decode bf16 on rtx-pro-6000-server" in source("l40s", "attention", cache="fp8")
+    assert "on h100-sxm" in source("h200-sxm", "gemm")
+    assert "gemm fp8 on h200-sxm" in source("b200", "gemm", dtype="fp4")
+    assert "on h800" in time.op_time(hardware.find("h800"), "gemm", "fp8", **SHAPES["gemm"])[2]
+
+
 def test_relatives_are_said():
     seconds, tier, why = time.op_time(hardware.find("h100-nvl"), "gemm", **SHAPES["gemm"])
     assert tier == "calibrated" and "nearest relative of h100-nvl" in why and "h100-sxm" in why

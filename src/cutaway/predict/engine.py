@@ -63,9 +63,9 @@ ENGINES = {
     engine.name: engine
     for engine in (
         Engine("ideal"),
-        Engine("vllm", step=6.5e-4, request=0.04),
+        Engine("vllm", step=6.5e-4, request=0.0325),
         Engine("sglang", step=2.1e-3, sequence=2.05e-5, request=0.143, slowdown=0.79, prefill_slowdown=0.99, mixed=False),
-        Engine("trtllm", step=4.5e-4, request=0.11, prefill_slowdown=0.87),
+        Engine("trtllm", step=4e-4, request=0.133, prefill_slowdown=0.88),
     )
 }
 

@@ -19,7 +19,7 @@ from cutaway.hardware import Hardware, sheet
 # Which family stands in for one that nobody measured: nearest in what the kernel does.
 _INSTEAD = {
     "fp16": "bf16", "tf32": "bf16", "fp32": "bf16", "int8": "fp8", "int4": "bf16", "fp4": "fp8_block", "fp8_block": "fp8",
-    "fp8": "bf16", "int4_wo": "bf16",
+    "fp8": "bf16", "int4_wo": "bf16", "gemm fp4": "fp8",
 }  # fmt: skip
 _WORDS = {"encoder": "prefill", "mla_prefill": "prefill", "mla_decode": "decode", "conv": "moving"}
 
@@ -78,47 +78,56 @@ def _found(hw: Hardware, family: str, without: tuple[str, ...]) -> Found | None:
 
 
 def _search(hw: Hardware, family: str, without: tuple[str, ...]) -> Found | None:
-    for name in _stand_ins(family):
-        devices = [device for device in fitted().get(name, {}) if device not in without]
-        if not devices:
-            continue
-        device = min(devices, key=lambda d: (_distance(hw, d, fitted()[name][d]["rows"]), d))
-        entry = fitted()[name][device]
-        words = f"{name} on {device}: {entry['rows']} rows, {entry['error']:.1f} % on others"
-        if device != hw.name:
-            words = f"nearest relative of {hw.name}, scaled by its rates; {words}"
-        if name != family:
-            words = f"for want of {family}; {words}"
-        return Found(entry["constants"], device, name, device == hw.name and name == family, words)
-    return None
+    best = min(
+        (
+            (steps + _distance(hw, device, entry["rows"]), name != family, name, device)
+            for name, steps in _stand_ins(family)
+            for device, entry in fitted().get(name, {}).items()
+            if device not in without
+        ),
+        default=None,
+    )
+    if best is None:
+        return None
+    _, other, name, device = best
+    entry = fitted()[name][device]
+    words = f"{name} on {device}: {entry['rows']} rows, {entry['error']:.1f} % on others"
+    if device != hw.name:
+        words = f"nearest relative of {hw.name}, scaled by its rates; {words}"
+    if other:
+        words = f"for want of {family}; {words}"
+    return Found(entry["constants"], device, name, device == hw.name and not other, words)
 
 
-def _stand_ins(family: str) -> list[str]:
-    """The family, then what may stand in for it, nearest first."""
+# What stands between a kernel and another's constants, in one unit: a factor of e in bandwidth or in peak counts 1. Chosen on
+# devices left out in turn; a card is better described by another card's 16 bits than by eight bits on a server's board.
+OTHER_DTYPE, OTHER_WORD, OTHER_GENERATION, OTHER_VENDOR, OTHER_CLASS = 0.7, 10.0, 0.5, 1.5, 1.0
+
+
+def _stand_ins(family: str) -> list[tuple[str, float]]:
+    """The family, then what may stand in for it, and how far off that is."""
     word, _, dtype = family.partition(" ")
     dtypes = [dtype]
-    while dtypes[-1] in _INSTEAD:
-        dtypes.append(_INSTEAD[dtypes[-1]])
-    names = [f"{word} {d}".strip() for d in dtypes]
+    while (after := _INSTEAD.get(f"{word} {dtypes[-1]}") or _INSTEAD.get(dtypes[-1])) is not None:
+        dtypes.append(after)
+    names = [(f"{word} {d}".strip(), n * OTHER_DTYPE) for n, d in enumerate(dtypes)]
     other = _WORDS.get(word)
-    return names + (_stand_ins(f"{other} {dtype}".strip()) if other else [])
+    return names + ([(n, s + OTHER_WORD) for n, s in _stand_ins(f"{other} {dtype}".strip())] if other else [])
 
 
 ENOUGH = 3000  # rows; constants of fewer are trusted less when they stand in for another device's
 
 
-def _distance(hw: Hardware, device: str, rows: int = ENOUGH) -> tuple[int, float]:
-    """How far apart: itself, of one architecture, of one vendor, of another; then by rates and by how little is known."""
+def _distance(hw: Hardware, device: str, rows: int = ENOUGH) -> float:
+    """How far apart: by generation and maker, by rates and units, by class of board, and by how little is known."""
     other = sheet()[device]
     if device == hw.name:
-        return 0, 0.0
-    kin = 1 if other.architecture == hw.architecture else 2 if other.vendor == hw.vendor else 3
-    rates = abs(log(other.bandwidth / hw.bandwidth)) + abs(log(other.peak("bf16") / hw.peak("bf16")))
-    doubt = max(0.0, log10(ENOUGH / max(rows, 1)))
-    rates += (
-        _joined(hw) != _joined(other)
-    ) * 1.0  # boards made to work in groups differ from cards in more than rates
-    return kin, rates + abs(log(other.units / hw.units)) / 2 + doubt / 2
+        return -1.0  # nearer than a twin
+    far = 0.0 if other.architecture == hw.architecture else OTHER_GENERATION if other.vendor == hw.vendor else OTHER_VENDOR
+    far += abs(log(other.bandwidth / hw.bandwidth)) + abs(log(other.peak("bf16") / hw.peak("bf16")))
+    # Boards made to work in groups differ from cards in more than rates.
+    far += (_joined(hw) != _joined(other)) * OTHER_CLASS
+    return far + abs(log(other.units / hw.units)) / 2 + max(0.0, log10(ENOUGH / max(rows, 1)))
 
 
 def _joined(hw: Hardware) -> bool:
