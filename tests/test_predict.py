@@ -178,6 +178,17 @@ def test_a_step_runs_on_grids():
     assert (np.diff(grid, axis=0) > 0).all() and (np.diff(grid, axis=1) > 0).all()
 
 
+def test_one_kernel_for_prompts_and_decoding_costs_where_it_is_an_older_one():
+    def beside(hardware, one_kernel):
+        both = shipped("llama-3.1-8b")
+        step = Step(*both, find(hardware), Parallel(), BF16, one_kernel=one_kernel)
+        return float(step(256, 0, 32, 4096)), float(step(0, 0, 32, 4096))
+
+    for hardware, grows in (("rtx-4090", True), ("h100", False)):
+        (mixed, alone), (same_mixed, same_alone) = beside(hardware, True), beside(hardware, False)
+        assert alone == same_alone and (mixed > 1.01 * same_mixed if grows else mixed == same_mixed)
+
+
 def test_parts_add_up_to_the_step():
     step = Step(*shipped("deepseek-ai/DeepSeek-V3"), find("h200"), Parallel(tp=8), BF16, tier=LIGHT)
     for at in ((2048, 0, 0, 0), (0, 0, 32, 4096), (512, 1000, 32, 4096)):

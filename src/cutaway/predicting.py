@@ -305,7 +305,7 @@ def _setup(
     found = traced(model, trust_code=trust_code, args=args) if args else workloads_of(model, trust_code)
     prefill, decode, config = found
     stored = quantisation(weights, activations, kv, config, device)
-    step = Step(prefill, decode, device, cut, stored, tier=tier, overlap=overlap)
+    step = Step(prefill, decode, device, cut, stored, tier=tier, overlap=overlap, one_kernel=running.one_kernel)
     machine = assemble(prefill, decode, device, cut, stored, running, tier=tier)
     machine = replace(machine, step=running.around(step, prefill.layers))  # with the same overlap
     return Setup(prefill, decode, device, cut, stored, step, machine)

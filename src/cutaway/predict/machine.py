@@ -100,7 +100,7 @@ def assemble(
     utilisation: float = UTILISATION,
 ) -> Machine:
     """The machine of workloads and decisions that are there already."""
-    step = Step(prefill, decode, hw, parallel, quant, tier=tier)
+    step = Step(prefill, decode, hw, parallel, quant, tier=tier, one_kernel=engine.one_kernel)
     # What a sequence keeps is linear in its length between the windows of its layers: a few lengths say all of it.
     far = 1 << 24
     lengths = sorted({0, far, *(spec.window for spec in prefill.kv if spec.window)})

@@ -14,7 +14,7 @@ import numpy as np
 from cutaway.formula import Formula, compile_formulas, const, sym
 from cutaway.predict.quant import Quant
 from cutaway.predict.shard import Parallel, check, cut
-from cutaway.predict.time import TIERS, collective, op_time
+from cutaway.predict.time import TIERS, beside_prompts, collective, op_time
 from cutaway.predict.types import Op, Workload
 
 if TYPE_CHECKING:
@@ -80,14 +80,16 @@ class Step:
     """The step of one rank. Call it with four numbers or arrays that broadcast:
 
     prefill_tokens: of prompts, in this step. prefill_context: tokens before them. decode_batch: sequences that decode.
-    decode_context: tokens before each. With `dp` they are those of one copy of the attention.
+    decode_context: tokens before each. With `dp` they are those of one copy of the attention. `one_kernel`: attention of
+    prompts and of decoding runs in one kernel.
     """
 
     def __init__(
         self, prefill: Workload, decode: Workload | None, hw: Hardware, p: Parallel, q: Quant,
-        *, tier: str | None = None, overlap: float = 0.0,
+        *, tier: str | None = None, overlap: float = 0.0, one_kernel: bool = False,
     ):  # fmt: skip
         check(decode or prefill, p)
+        self.one_kernel = one_kernel and tier != TIERS[0]
         self.hw, self.parallel, self.quant, self.tier, self.overlap = hw, p, q, tier, overlap
         self.layers = prefill.layers
         self.pieces = pieces(prefill, decode, p, q)
@@ -98,8 +100,9 @@ class Step:
     ) -> Any:
         """Seconds."""
         at = self._at(prefill_tokens, prefill_context, decode_batch, decode_context)
+        running = [g for g in self._groups if g.runs(at)]
         kernels = sum(
-            (seconds.sum(axis=0) for _, seconds, _, _ in self._kernels(at)), start=np.zeros(at.shape)
+            (seconds.sum(axis=0) for _, seconds, _, _ in self._kernels(at, running)), start=np.zeros(at.shape)
         )
         sent = sum((self._sent(m, at) for m in self.messages), start=np.zeros(at.shape))
         return kernels + np.maximum(sent - self.overlap * kernels, sent * (1 - self.overlap))
@@ -110,7 +113,7 @@ class Step:
         """Where the seconds go, each kernel and each collective by itself."""
         at = self._at(prefill_tokens, prefill_context, decode_batch, decode_context)
         found = []
-        for members, seconds, tier, why in self._kernels(at):
+        for members, seconds, tier, why in self._kernels(at, self._groups):
             for piece, own in zip(members, seconds, strict=True):
                 op = piece.op
                 found.append(
@@ -144,7 +147,7 @@ class Step:
     @cached_property
     def tiers(self) -> tuple[str, ...]:
         """The tiers of its kernels, the lowest first."""
-        found = {tier for _, _, tier, _ in self._kernels(self._at(0, 0, 1, 128))}
+        found = {tier for _, _, tier, _ in self._kernels(self._at(128, 0, 1, 128), self._groups)}
         return tuple(t for t in TIERS if t in found)
 
     @cached_property
@@ -153,14 +156,15 @@ class Step:
         found: dict[Any, list[Piece]] = {}
         for piece in self.pieces:
             sizes = tuple(sorted(_sizes(piece)))
-            same = piece.op.kind, piece.dtype, piece.weights, piece.cache, sizes
+            whose = piece.tokens if piece.op.kind in ALONE else ""
+            same = piece.op.kind, piece.dtype, piece.weights, piece.cache, whose, sizes
             found.setdefault(same, []).append(piece)
         return [_Group(members, self.parallel) for members in found.values()]
 
-    def _kernels(self, at: _At) -> list[tuple[list[Piece], np.ndarray, str, str]]:
-        """Seconds of each piece, [pieces, …], times how often it runs."""
+    def _kernels(self, at: _At, groups: list[_Group]) -> list[tuple[list[Piece], np.ndarray, str, str]]:
+        """Seconds of each piece of the groups, [pieces, …], times how often it runs."""
         out = []
-        for group in self._groups:
+        for group in groups:
             dims, flops = group.sizes(at)
             first = group.members[0]
             seconds, tier, why = op_time(
@@ -168,6 +172,9 @@ class Step:
             )  # fmt: skip
             if flops is not None:
                 seconds = np.maximum(seconds, flops / self.hw.peak(first.dtype))
+            if self.one_kernel and first.op.kind == "attention" and first.tokens == "decode":
+                slower = beside_prompts(self.hw, dims["heads"], dims["kv_heads"])
+                seconds = seconds * np.where(at.runs["prompt"] > 0, slower, 1.0)
             runs = group.counts(at)
             out.append((group.members, np.broadcast_to(seconds * runs, runs.shape), tier, why))
         return out
@@ -384,6 +391,10 @@ class _Group:
         if self.together > 1:
             out["m"] = out["m"] * self.together
         return out, out.pop("flops", None)
+
+    def runs(self, at: _At) -> bool:
+        """Whether any does, anywhere."""
+        return any(at.runs[tokens].any() for tokens, _, _ in self.plans)
 
     def counts(self, at: _At) -> np.ndarray:
         """How often each runs in the step."""
