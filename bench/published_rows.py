@@ -17,12 +17,14 @@ from cutaway.predict.simulate import simulate
 from cutaway.predict.table import StepTable
 
 MODELS = {
-    "llama-3.1-8b": "meta-llama/Llama-3.1-8B", "llama-3.1-70b": "meta-llama/Llama-3.1-70B", "llama-3-8b": "meta-llama/Llama-3.1-8B",
+    "llama-3.1-8b": "meta-llama/Llama-3.1-8B", "llama-3-8b": "meta-llama/Llama-3.1-8B",
+    "llama-3.1-70b": "meta-llama/Llama-3.1-70B",
     "llama-3.3-70b": "meta-llama/Llama-3.3-70B-Instruct", "llama-3.1-405b": "meta-llama/Llama-3.1-405B",
     "llama2-7b": "meta-llama/Llama-2-7b-hf", "llama-7b": "meta-llama/Llama-2-7b-hf",
     "llama2-13b": "meta-llama/Llama-2-13b-hf", "llama2-70b": "meta-llama/Llama-2-70b-hf",
     "llama-2-70b": "meta-llama/Llama-2-70b-hf", "llama-70b": "meta-llama/Llama-2-70b-hf",
-    "gpt-j-6b": "EleutherAI/gpt-j-6b", "falcon-180b": "tiiuae/falcon-180B", "internlm-20b": str(silicon.CONFIGS / "internlm-20b.json"),
+    "gpt-j-6b": "EleutherAI/gpt-j-6b", "falcon-180b": "tiiuae/falcon-180B",
+    "internlm-20b": str(silicon.CONFIGS / "internlm-20b.json"),
     "qwen3-32b": "Qwen/Qwen3-32B", "deepseek-r1": "deepseek-ai/DeepSeek-R1", "deepseek-r1/v3": "deepseek-ai/DeepSeek-V3",
     "deepseek-v3/r1": "deepseek-ai/DeepSeek-V3", "deepseek-v3": "deepseek-ai/DeepSeek-V3",
     "kimi-k2.5": silicon.MODELS["moonshotai/Kimi-K2.5"], "minimax-m2.5": "MiniMaxAI/MiniMax-M2.5",
@@ -31,7 +33,8 @@ MODELS = {
     "mistral-7b": "mistralai/Mistral-7B-Instruct-v0.3", "mixtral-8x7b": "mistralai/Mixtral-8x7B-v0.1",
 }  # fmt: skip
 DEVICES = {
-    "h100": "h100-sxm", "h200": "h200-sxm", "b200": "b200", "b300": "b300", "a100": "a100-sxm-80gb", "a100-80gb": "a100-sxm-80gb",
+    "h100": "h100-sxm", "h200": "h200-sxm", "b200": "b200", "b300": "b300", "a100": "a100-sxm-80gb",
+    "a100-80gb": "a100-sxm-80gb",
     "a100-40gb": "a100-sxm-40gb", "a100-40g": "a100-sxm-40gb", "l40s": "l40s", "gb200": "gb200", "a40": "a40", "h20": "h20",
     "h800": "h800", "mi300x": "mi300x", "rtx 4090": "rtx-4090", "rtx pro 6000": "rtx-pro-6000-server",
     "rtx 6000 pro": "rtx-pro-6000",
@@ -172,7 +175,7 @@ def s4(row: dict, section: str) -> Iterator[Point]:
 
 def s7(row: dict, section: str) -> Iterator[Point]:
     """320 prompts at once; lengths are those of ShareGPT."""
-    model, quant = (row["model"].split(" (")[0].split() + ["bf16"])[:2]
+    model, quant = [*row["model"].split(" (")[0].split(), "bf16"][:2]
     device, count = _gpus(row["gpus"])
     m = machine(model, device, count, quant.casefold())
     some = re.search(r"(\d+) prompts", row["model"])
