@@ -18,6 +18,7 @@ REASONS = (  # pattern of a row's words -> why it is far off, as far as its sour
     (r"R1 H200x8 trtllm", "a run that guesses tokens: the same release without takes the time that is predicted"),
     (r"S7 ", "vLLM 0.5.4 spent more on the host than on kernels; the engine's constants are those of releases since 0.11"),
     (r"S1 .*MiniMax.*H200x4", "a run with experts spread over devices, which the row does not say"),
+    (r"S4 .*l40s TP", "sums over eight cards, as NCCL was timed on one machine; that of the source was faster"),
     (r"S4 ", "full load: how many sequences ran is not published; ours is what memory allows"),
     (r"S9 ", "lengths are means; the run with its own lengths stands under the runs with timestamps"),
     (r"S3 .*L40S|S3 .*v0.5|S3 .*batch", "TensorRT-LLM's kernels for fp8 were faster than those timed in vLLM"),
