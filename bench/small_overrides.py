@@ -178,6 +178,9 @@ CONFIG_OVERRIDES: dict[str, dict[str, Any]] = {
     },
     "fun_asr_nano": {"adaptor_config": {"intermediate_size": 16}},
     "molmo2": {"adapter_config": {"vision_feature_layer": [2, 3]}},
+    "dia_decoder": {"cross_hidden_size": 64},
+    # chunks of text are compared by the number of them, which 512 positions have too few of
+    "canine": {"max_position_embeddings": 4096},
     "moonshine_streaming": {"num_key_value_heads": 4},
     **each(("pocket_tts_flow_head", "gradium_phonon_tts_flow_head"), {"condition_dim": 64}),
     # groups of the upsampling convolution divide its channels

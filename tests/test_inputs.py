@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import torch
 from torch import nn
 from transformers import PreTrainedConfig
 
-from cutaway.trace.inputs import plan_inputs
+from cutaway.trace.inputs import make_inputs, plan_inputs
 
 
 class Drafter(nn.Module):
@@ -35,6 +36,42 @@ class Drafter(nn.Module):
             raise ValueError("encoder_hidden_states must be given")
         sizes = [n + 1 for n in merge_sizes.tolist()]
         return noise_embeds.sum(1) + self.mix(context).sum(1) + encoder_hidden_states.sum(1), sizes
+
+
+class Chooses(nn.Module):
+    """Takes several answers to each question, and says nothing of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.config = PreTrainedConfig(vocab_size=9)
+        self.table = nn.Embedding(20, 4)
+
+    def get_input_embeddings(self) -> nn.Module:
+        return self.table
+
+    def forward(self, input_ids):
+        questions, answers, _ = input_ids.shape
+        return self.table(input_ids.view(questions * answers, -1)).sum(1).view(questions, answers, -1)
+
+
+def test_answers_to_choose_among_are_tried_where_one_text_is_refused() -> None:
+    plan = plan_inputs(Chooses(), "prefill")
+    assert [s.shape for s in plan.specs] == [("batch_size", "num_choices", "seq_len")]
+    ids = make_inputs(Chooses(), plan, {"batch_size": 3, "num_choices": 4, "seq_len": 50})["input_ids"]
+    assert int(ids.max()) < 9  # every part of the model knows them
+
+
+def test_a_form_that_only_lacks_data_is_preferred_to_one_that_is_refused() -> None:
+    class Reads(nn.Module):
+        def forward(self, input_values):
+            if input_values.dim() != 3:
+                raise ValueError("three dimensions")
+            return input_values.to("cpu")
+
+    with torch.device("meta"):
+        model = Reads()
+        model.weight = nn.Parameter(torch.empty(2))
+    assert plan_inputs(model, "prefill").specs[0].shape == ("batch_size", 1, "audio_len")
 
 
 def test_shapes_are_read_from_the_docstring() -> None:

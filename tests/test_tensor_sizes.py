@@ -41,6 +41,21 @@ class Divided(nn.Module):
         return self.parts[f"part_{torch.tensor(1, device=x.device)}"](x.new_zeros((x.shape[0], count, 16)))
 
 
+class Gathered(nn.Module):
+    """Bounds of chunks: a list of numbers, some of which are in tensors, made a tensor and summed up."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        length = torch.tensor([x.shape[1]], device=x.device)
+        bounds = torch.tensor([0, 4, *(length // 2)], device=x.device).cumsum(0)
+        return x.new_zeros(x.shape[0], bounds[-1].item(), 16) @ x.new_zeros(16, 16)
+
+
+def test_numbers_in_tensors_among_others_in_a_list_stay_sizes() -> None:
+    found = analyse_module(Gathered(), PLAN, name="it", values={})
+    assert not found.gaps
+    assert found.total.matmul_flops == 512 * B * (floor_div(S, 2) + 4)
+
+
 def test_a_length_summed_from_a_mask_is_a_size() -> None:
     found = analyse_module(Lengths(), PLAN, name="it", values={})
     assert not found.gaps

@@ -25,6 +25,7 @@ NAMES = tuple(
         ("num_frames", "video frames", "frames", 16),
         ("image_height", "image height", "pixels", 224),
         ("image_width", "image width", "pixels", 224),
+        ("num_choices", "answers to choose among for each question", "answers", 4),
         ("audio_len", "audio samples", "samples", 16000),
         ("mel_frames", "frames of the spectrogram", "frames", 3000),
         ("num_layers", "transformer blocks", "blocks", None),

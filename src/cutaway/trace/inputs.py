@@ -35,6 +35,10 @@ from cutaway.trace.inputs_types import InputError, InputPlan, InputSpec, NoDecod
 __all__ = ["InputError", "InputPlan", "InputSpec", "NoDecodePhase", "Symbol", "make_inputs", "plan_inputs"]
 
 
+# What forward says against arguments that may be right: it mixes dtypes, or asks for data that meta tensors lack.
+UNSURE = r"dtype|scalar type|BFloat16|bias type|meta tensor|register_meta"
+
+
 def plan_inputs(model: torch.nn.Module, phase: str) -> InputPlan:
     """What forward needs in a phase. Runs the model only for `decode`, on its own device, at tiny sizes."""
     extra = _extras(model)[0]
@@ -138,13 +142,13 @@ def _decode_specs(prefill: InputPlan) -> list[tuple[InputSpec, ...]]:
 
 def _first_accepted(model: torch.nn.Module, plans: list[InputPlan]) -> InputPlan:
     """The first plan that runs at its lowest sizes. If none does, one that only fails for mixing dtypes (it
-    runs in float32), else the first, for its error to be seen."""
+    runs in float32) or for data that meta tensors lack, else the first, for its error to be seen."""
     mixed = None
     for plan in plans:
         why = refusal(model, lambda plan=plan: make_inputs(model, plan, _low(plan), *_kind(model)))
         if why is None:
             return plan
-        mixed = mixed or (plan if re.search(r"dtype|scalar type|BFloat16|bias type", why) else None)
+        mixed = mixed or (plan if re.search(UNSURE, why) else None)
     return mixed or plans[0]
 
 

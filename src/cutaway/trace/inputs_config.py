@@ -25,6 +25,12 @@ def fixed(model: torch.nn.Module, *names: str) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
+def every(model: torch.nn.Module, name: str) -> list[int]:
+    """The field's whole numbers wherever a config or one of its parts has one."""
+    found = (_get(config, name) for config in configs(getattr(model, "config", None)))
+    return [v for v in found if type(v) is int]
+
+
 def configs(config: Any) -> Iterator[Any]:
     """A config and all its sub-configs, outermost first."""
     if config is None or not hasattr(config, "to_dict"):

@@ -13,7 +13,7 @@ from itertools import pairwise
 
 import torch
 
-from cutaway.trace.inputs_config import read
+from cutaway.trace.inputs_config import every, read
 from cutaway.trace.inputs_types import InputSpec, evaluate
 from cutaway.trace.tensor_sizes import give
 
@@ -76,7 +76,7 @@ def _sentence(model, spec, shape, kind) -> torch.Tensor:
 def ordinary_ids(model: torch.nn.Module) -> tuple[int, int]:
     """A range of ids that no field of the config (or of its parts) names as a special token."""
     config = getattr(model, "config", None)
-    vocab = _vocab_size(model, config)
+    vocab = min([_vocab_size(model, config), *every(model, "vocab_size")])  # encoder and decoder may have their own
     special = sorted({i for i in special_ids(config) if 0 <= i < vocab} | {-1, vocab})
     low, high = max(pairwise(special), key=lambda gap: gap[1] - gap[0])
     return (low + 1, high) if high - low > 1 else (0, vocab)

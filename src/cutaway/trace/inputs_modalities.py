@@ -43,11 +43,11 @@ def candidates(model: torch.nn.Module, parameters: Mapping) -> list[tuple[InputS
     short = [n for n in names if not n.startswith("decoder_")] if _classifies(model, parameters) else names
     own = [f"{n}_mask" for n in names if f"{n}_mask" in parameters]
     if not content - {*names, "input_ids"} and set(rich) == set(names) and not own:
-        lists = [names, short, *([*names, n] for n in _crossed(model, parameters))]
+        lists = [short, names, *([*names, n] for n in _crossed(model, parameters))]
         return list(dict.fromkeys(specs for chosen in lists for specs in forms_of(model, chosen)))
     more = [n for n in parameters if n in content or n in rich]
     masks = [n for n in parameters if n.endswith("_mask") and documented_shape(model, n)]
-    lists = [names, short, rich, [*names, *own], *([*names, n] for n in more), [*names, *more]]
+    lists = [short, names, rich, [*names, *own], *([*names, n] for n in more), [*names, *more]]
     lists += [[*names, *more, *own], [*names, *more, *masks]]
     lists += [[*names, n] for n in _crossed(model, parameters)]
     lists = list(dict.fromkeys(tuple(dict.fromkeys(chosen)) for chosen in lists))
@@ -94,7 +94,15 @@ def forms_of(model: torch.nn.Module, names: Iterable[str]) -> list[tuple[InputSp
 
 def _forms(model: torch.nn.Module, name: str) -> list[InputSpec]:
     forms = FORMS.get(name) or next((f for pattern, f in PATTERNS if re.search(pattern, name)), None)
-    return forms(model, name) if forms else [_documented(model, name)]
+    return forms(model, name) if forms else [_documented(model, name), *_unnamed(model, name)]
+
+
+def _unnamed(model: torch.nn.Module, name: str) -> list[InputSpec]:
+    """What an argument without a usual name may be if it is not as documented: embedded or plain tokens, images, a class."""
+    if _kind(model, name) != "float" or name not in {*_required(model), *main_names(model)}:
+        return []
+    plain = [InputSpec(name, TEXT, "int64", "tokens"), InputSpec(name, ("batch_size", 1), "int64", "zeros")]
+    return [*_embedded(model, name), *plain, *_pixels(model, name)]
 
 
 def _documented(model: torch.nn.Module, name: str) -> InputSpec:
@@ -171,11 +179,15 @@ def _text(model: torch.nn.Module, name: str = "input_ids") -> list[InputSpec]:
     if is_encoder_decoder(model) and "decoder_input_ids" in parameters:
         fill = "sentence" if _classifies(model, parameters) else "tokens"
         return [InputSpec("input_ids", ("batch_size", "encoder_len"), "int64", fill)]
-    if books:
-        books = fixed(model, "num_codebooks")
-        folded = InputSpec("input_ids", (f"batch_size * {books}", "seq_len"), "int64", "tokens")
-        return [folded, InputSpec("input_ids", ("batch_size", "seq_len", books), "int64", "tokens")]
-    return [InputSpec("input_ids", TEXT, "int64", "tokens")]
+    choices = InputSpec("input_ids", ("batch_size", "num_choices", "seq_len"), "int64", "tokens")
+    if "num_choices" in (_shape_words(model) or ()):
+        return [choices]
+    plain = [InputSpec("input_ids", TEXT, "int64", "tokens"), choices]
+    if number := fixed(model, "num_codebooks"):
+        folded = InputSpec("input_ids", (f"batch_size * {number}", "seq_len"), "int64", "tokens")
+        apart = [InputSpec("input_ids", (*TEXT, n), "int64", "tokens") for n in (number, number + 1)]
+        return [folded, *apart, *plain] if books else [*plain, *apart]
+    return plain
 
 
 def _shape_words(model: torch.nn.Module) -> list[str] | None:
@@ -188,6 +200,8 @@ def _decoder_text(model: torch.nn.Module, name: str) -> list[InputSpec]:
         forms.insert(
             0, InputSpec("decoder_input_ids", (f"batch_size * {books}", "seq_len"), "int64", "tokens")
         )
+    if channels := fixed(model, "num_channels"):
+        forms.append(InputSpec("decoder_input_ids", (*TEXT, channels), "int64", "tokens"))
     return forms
 
 
@@ -208,16 +222,18 @@ def _pixels(model: torch.nn.Module, name: str = "pixel_values") -> list[InputSpe
 
 
 def _spectrogram(model: torch.nn.Module, name: str = "input_features") -> list[InputSpec]:
-    bins = fixed(model, "num_mel_bins", "feature_projection_input_dim", "input_feat_per_channel", "input_dim",
-                 "feature_size", "input_feat_size", "n_mels", "input_size") or 80  # fmt: skip
+    fields = ("num_mel_bins", "feature_projection_input_dim", "input_feat_per_channel", "input_dim",
+              "feature_size", "input_feat_size", "n_mels", "input_size")  # fmt: skip
+    bins, *others = dict.fromkeys([n for f in fields if (n := fixed(model, f))] or [80])
     bins *= fixed(model, "num_stacked_frames") or 1
+    stacked = [InputSpec(name, ("batch_size", "mel_frames", n), "float") for n in others]
     time_first = InputSpec(name, ("batch_size", "mel_frames", bins), "float")
     bins_first = InputSpec(name, ("batch_size", bins, "mel_frames"), "float")
     positions = fixed(model, "max_source_positions")
     whole = [InputSpec(name, ("batch_size", bins, 2 * positions), "float")] if positions else []
     more = InputSpec(name, ("batch_size", "mel_frames", 128), "float")
     image = InputSpec(name, ("batch_size", 1, fixed(model, "spec_size") or "mel_frames", bins), "float")
-    return [*whole, time_first, bins_first, more, image]
+    return [*whole, time_first, bins_first, more, *stacked, image]
 
 
 def _frame_masks(model: torch.nn.Module, name: str) -> list[InputSpec]:
@@ -235,7 +251,8 @@ def _waveform(model: torch.nn.Module, name: str) -> list[InputSpec]:
         [InputSpec("input_values", ("batch_size", length, bins), "float")] if length and bins else []
     )
     plain = InputSpec("input_values", ("batch_size", "audio_len"), "float")
-    return [*spectrogram, plain, InputSpec("input_values", ("batch_size", channels, "audio_len"), "float")]
+    by_channel = InputSpec("input_values", ("batch_size", channels, "audio_len"), "float")
+    return [*spectrogram, plain, by_channel, *_embedded(model, "input_values")]
 
 
 def _series_part(model: torch.nn.Module, name: str) -> list[InputSpec]:
@@ -347,6 +364,12 @@ def _boxes(model: torch.nn.Module, name: str) -> list[InputSpec]:
     ]
 
 
+def _decoded(model: torch.nn.Module, name: str) -> list[InputSpec]:
+    """What a decoder of recordings has made so far: embedded, or frames of a spectrogram."""
+    widths = dict.fromkeys(n for f in ("hidden_size", "num_mel_bins") if (n := fixed(model, f)))
+    return [_documented(model, name), *(InputSpec(name, (*TEXT, n), "float") for n in widths)]
+
+
 FORMS = {
     "input_ids": _text,
     "decoder_input_ids": _decoder_text,
@@ -366,11 +389,13 @@ PATTERNS = (
     (r"^(spatial_shapes|target_sizes|image_sizes)$", _sides),
     (r"^(pixel|image)_position_ids$", _places),
     (r"^pixel_attention_mask$", _patch_mask),
-    (r"^input_features_mask$", _frame_masks),
+    (r"^input_features_mask$|_mel_mask$", _frame_masks),
+    (r"_mel$", _spectrogram),
     (
         r"^past_values_padding$",
         lambda m, n: [replace(s, name=n, dtype="int64", fill="zeros") for s in _series(m, n)],
     ),
     (r"^pixel_values", _pixels),
+    (r"_input_values$", _decoded),
     (r"^(past|future)_(time_features|observed_mask|values)$", _series_part),
 )

@@ -15,6 +15,7 @@ SYMBOLS = {
         Symbol("batch_size", "sequences processed together", "sequences", 1, 1, 3),
         Symbol("seq_len", "new tokens per sequence", "tokens", 1024, 5, 24),
         Symbol("encoder_len", "tokens per sequence read by the encoder", "tokens", 1024, 6, 20),
+        Symbol("num_choices", "answers to choose among for each question", "answers", 4, 2, 4),
         Symbol("image_height", "height of each image", "pixels", 224, 64, 128, 32),
         Symbol("image_width", "width of each image", "pixels", 224, 96, 160, 32),
         Symbol("num_frames", "frames of each video", "frames", 16, 4, 6, 2),

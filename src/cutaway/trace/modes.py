@@ -474,6 +474,8 @@ def _from_data(recorder: Recorder, func: Any, args: tuple, kwargs: dict, dims: l
     """`torch.tensor([...])`: a constant whose values are kept beside the meta tensor."""
     if args and isinstance(args[0], torch.Tensor):
         return func(*args, **kwargs)
+    args = tuple(_out_of_tensors(a) for a in args)
+    dims = dims or list(_dims_in(args))
     recorder.mute += 1
     try:
         with torch._C.DisableTorchFunction(), torch.utils._python_dispatch._disable_current_modes():
@@ -488,6 +490,13 @@ def _from_data(recorder: Recorder, func: Any, args: tuple, kwargs: dict, dims: l
         return out
     finally:
         recorder.mute -= 1
+
+
+def _out_of_tensors(data: Any) -> Any:
+    """Nested lists with the numbers of the tensors among their elements."""
+    if isinstance(data, (list, tuple)):
+        return type(data)(_out_of_tensors(v) for v in data)
+    return _item(data) if isinstance(data, torch.Tensor) and data.is_meta and not data.dim() else data
 
 
 def _as_refs(args: Iterable[Any]) -> tuple:
