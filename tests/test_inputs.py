@@ -39,7 +39,7 @@ class Drafter(nn.Module):
 
 
 class Chooses(nn.Module):
-    """Takes several answers to each question, and says nothing of it."""
+    """Takes several answers to each question, and says so of its labels alone."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -50,11 +50,15 @@ class Chooses(nn.Module):
         return self.table
 
     def forward(self, input_ids):
+        """
+        labels (`torch.LongTensor` of shape `(batch_size,)`):
+            Indices in `[0, ..., num_choices-1]`.
+        """
         questions, answers, _ = input_ids.shape
         return self.table(input_ids.view(questions * answers, -1)).sum(1).view(questions, answers, -1)
 
 
-def test_answers_to_choose_among_are_tried_where_one_text_is_refused() -> None:
+def test_answers_to_choose_among_are_found() -> None:
     plan = plan_inputs(Chooses(), "prefill")
     assert [s.shape for s in plan.specs] == [("batch_size", "num_choices", "seq_len")]
     ids = make_inputs(Chooses(), plan, {"batch_size": 3, "num_choices": 4, "seq_len": 50})["input_ids"]

@@ -179,10 +179,10 @@ def _text(model: torch.nn.Module, name: str = "input_ids") -> list[InputSpec]:
     if is_encoder_decoder(model) and "decoder_input_ids" in parameters:
         fill = "sentence" if _classifies(model, parameters) else "tokens"
         return [InputSpec("input_ids", ("batch_size", "encoder_len"), "int64", fill)]
-    choices = InputSpec("input_ids", ("batch_size", "num_choices", "seq_len"), "int64", "tokens")
-    if "num_choices" in (_shape_words(model) or ()):
-        return [choices]
-    plain = [InputSpec("input_ids", TEXT, "int64", "tokens"), choices]
+    plain = [InputSpec("input_ids", TEXT, "int64", "tokens")]
+    if "num_choices" in (inspect.getdoc(model.forward) or ""):
+        several = InputSpec("input_ids", ("batch_size", "num_choices", "seq_len"), "int64", "tokens")
+        return [several, *plain]
     if number := fixed(model, "num_codebooks"):
         folded = InputSpec("input_ids", (f"batch_size * {number}", "seq_len"), "int64", "tokens")
         apart = [InputSpec("input_ids", (*TEXT, n), "int64", "tokens") for n in (number, number + 1)]
