@@ -138,7 +138,7 @@ def main() -> int:
         sys.path.insert(0, str(given.packages))
         # Workers are new processes, and find packages where this one does.
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(given.packages), os.environ.get("PYTHONPATH"))))
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_raylet_start_wait_time_s": "240"}
     speed()
     want = swept.sweep(MORE, SMALL)
     good = [resumed(want), *(with_a_death(name, want) for name in names)]

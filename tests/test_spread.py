@@ -8,7 +8,8 @@ from types import SimpleNamespace
 import pytest
 
 from cutaway.cli import run
-from cutaway.errors import NeedsExtra
+from cutaway.errors import BadValue, NeedsExtra
+from cutaway.predict import spread as spread_module
 from cutaway.predict.spread import RETRIES, WAVE, spread
 
 
@@ -95,6 +96,18 @@ def test_what_a_back_end_lacks_is_named(monkeypatch, joblib, backend, extra, mis
     with pytest.raises(NeedsExtra, match=missing) as caught:
         list(spread(square, TASKS, 2, backend))
     assert f"cutaway[{extra}]" in caught.value.try_
+
+
+def test_a_cluster_that_is_not_there_is_an_error_with_its_reason(monkeypatch, joblib):
+    joblib()
+
+    def fail(_jobs):
+        raise OSError("nobody at tcp://there:8786")
+
+    monkeypatch.setitem(spread_module._ENGINES, "dask", fail)
+    with pytest.raises(BadValue, match="no cluster") as caught:
+        list(spread(square, TASKS, None, "dask"))
+    assert "tcp://there:8786" in caught.value.known
 
 
 @pytest.mark.parametrize("jobs", ["0", "-3"])

@@ -10,7 +10,7 @@ from concurrent.futures import BrokenExecutor
 from contextlib import ExitStack, contextmanager
 from typing import Any, TypeVar
 
-from cutaway.errors import NeedsExtra
+from cutaway.errors import BadValue, NeedsExtra, last_line
 
 BACKENDS = ("local", "loky", "dask", "ray")
 ALL = -1  # as many workers as there are, in joblib's words
@@ -40,6 +40,11 @@ def spread(
             extra = backend if backend in ("dask", "ray") else "grid"
             asked = f"--jobs {jobs}" if backend == "local" else f"--backend {backend}"
             raise NeedsExtra.named(extra, error.name or extra, asked=asked) from error
+        except Exception as error:  # engines raise what they like when they do not start
+            raise BadValue(
+                "no cluster could be reached or begun", asked=f"--backend {backend}", known=last_line(error),
+                try_="the address in DASK_SCHEDULER_ADDRESS or RAY_ADDRESS, or --backend local",
+            ) from error  # fmt: skip
         engine.enter_context(joblib.parallel_config("loky" if backend == "local" else backend, n_jobs=workers))
         for attempt in range(RETRIES + 1):
             try:
