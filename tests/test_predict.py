@@ -341,3 +341,49 @@ def test_values_are_taken_as_what_they_are(capsys, words, what):
     assert run(words.split()) == 2
     err = capsys.readouterr().err
     assert what in err and "itself failed" not in err
+
+
+TRACE = "arrival,input_tokens,output_tokens\n"
+
+
+def test_a_trace_of_requests_is_served_as_it_comes(tmp_path):
+    trace = tmp_path / "t.csv"
+    trace.write_text(TRACE + "".join(f"{100 * n},1000,50\n" for n in range(5)))  # one at a time
+    alone = predict("llama-3.1-8b", "h100", prompt=1000, output=50, concurrency=1)
+    served = predict("llama-3.1-8b", "h100", requests=trace)
+    assert served.regime == "arrivals"
+    assert (served.asked["prompt"], served.asked["output"]) == (1000, 50)
+    assert served.ttft_s == pytest.approx(alone.ttft_s, rel=0.05)
+    assert served.tpot_s == pytest.approx(alone.tpot_s, rel=0.03)
+    trace.write_text(TRACE + "0,1000,50\n" * 200)  # all at once
+    assert predict("llama-3.1-8b", "h100", requests=trace).ttft_s > 3 * served.ttft_s
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        (TRACE, "no request"),
+        (TRACE + "0,10,5\n1,-3,5\n", ".csv:3"),
+        (TRACE + "0,10,5\n1,nan,5\n", ".csv:3"),
+        (TRACE + "0,10\n", ".csv:2"),
+        ("a,b\n1,2\n", "no arrival"),
+        ('{"arrival": 0, "input_tokens": 5, "output_tokens": 5}\n{"arrival": 1,\n', ".csv:2"),
+        (TRACE + "0,9000000,10\n" + "1,10,10\n" * 99, "larger than the whole cache"),
+    ],
+)
+def test_the_line_of_a_trace_that_is_none_is_named(capsys, tmp_path, text, what):
+    from cutaway.cli import run
+
+    path = tmp_path / "t.csv"
+    path.write_text(text)
+    assert run(["predict", "llama-3.1-8b", "--requests", str(path)]) == 2
+    err = capsys.readouterr().err
+    assert what in err and "itself failed" not in err
+
+
+def test_a_trace_of_one_request_that_does_not_fit_is_served_with_a_warning(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text(TRACE + "0,500000,100\n")
+    found = predict("llama-3.1-70b", "rtx-3090", requests=path)
+    assert not found.fits
+    assert "500100 tokens are more than the model's 131072" in found.warnings[0]

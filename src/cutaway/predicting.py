@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -15,6 +15,7 @@ from cutaway.errors import BadValue
 
 if TYPE_CHECKING:
     from cutaway.hardware import Hardware
+    from cutaway.predict.arrivals import Request
     from cutaway.predict.engine import Engine
     from cutaway.predict.machine import Machine
     from cutaway.predict.memory import Memory
@@ -162,7 +163,7 @@ class Prediction:
     def warnings(self) -> tuple[str, ...]:
         """What is beyond the model or the memory, and what happens then."""
         found, limit = [], self.setup.prefill.max_positions
-        tokens = self.asked["prompt"] + self.asked["output"]
+        tokens = self.served.get("longest_tokens") or self.asked["prompt"] + self.asked["output"]
         if limit and tokens > limit:
             found.append(
                 f"{tokens} tokens are more than the model's {limit} positions: an engine refuses or cuts such "
@@ -211,6 +212,7 @@ def predict(
     output: int = 128,
     concurrency: int | None = None,
     rate: float | None = None,
+    requests: str | Path | None = None,
     engine: str = "vllm",
     tp: int = 1,
     pp: int = 1,
@@ -228,8 +230,9 @@ def predict(
 ) -> Prediction:
     """Latency, throughput, memory and money of serving `model` on `hardware`.
 
-    One of `batch` (starts and ends together; 1 if nothing is said), `concurrency` (users who ask again when answered)
-    and `rate` (requests per second) says how it is used. `hardware` is a name, a sheet (FILE.toml) or a device.
+    One of `batch` (starts and ends together; 1 if nothing is said), `concurrency` (users who ask again when answered),
+    `rate` (requests per second) and `requests` (a trace: CSV or JSONL with arrival, input_tokens and output_tokens; `prompt`
+    and `output` are then its means) says how it is used. `hardware` is a name, a sheet (FILE.toml) or a device.
     Raises `CutawayError` for unknown names, sizes out of range, dtypes that the device lacks and cuts that do not divide.
 
     >>> predict("llama-3.1-8b", "h100", batch=8, prompt=2048).fits  # doctest: +SKIP
@@ -237,9 +240,18 @@ def predict(
     """
     asked = {
         "batch": batch, "prompt": prompt, "output": output, "concurrency": concurrency, "rate": rate,
-        "utilisation": utilisation,
+        "requests": None if requests is None else str(requests), "utilisation": utilisation,
     }  # fmt: skip
     _check_load(asked)
+    trace: list[Request] = []
+    if requests is not None:
+        from cutaway.predict.arrivals import read_trace
+
+        trace = read_trace(requests)
+        prompt, output = (
+            max(1, round(sum(getattr(r, name) for r in trace) / len(trace))) for name in ("input_tokens", "output_tokens")
+        )
+        asked |= {"prompt": prompt, "output": output}
     words = (engine, tp, pp, ep, dp, sp, weights, activations, kv, tier, overlap, trust_code)
     if isinstance(hardware, str) and not args:
         setup = _kept_setup(model, hardware, *words)
@@ -251,7 +263,11 @@ def predict(
             try_="--output 1",
         )  # fmt: skip
     if rate is not None:
-        return Prediction(setup, "arrivals", asked, *_arrivals(setup, rate, prompt, output))
+        from cutaway.predict.arrivals import draw
+
+        trace = draw(SIMULATED, rate=rate, input_tokens=prompt, output_tokens=output)
+    if trace:
+        return Prediction(setup, "arrivals", asked, *_arrivals(setup, trace, prompt, output))
     from cutaway.predict import serving
 
     users = concurrency or batch or 1
@@ -316,9 +332,9 @@ _kept_setup = lru_cache(maxsize=256)(_setup)
 
 def _check_load(asked: Mapping[str, Any]) -> None:
     """Raises BadValue for what is negative, huge or contradictory."""
-    loads = [name for name in ("batch", "concurrency", "rate") if asked[name] is not None]
+    loads = [name for name in ("batch", "concurrency", "rate", "requests") if asked[name] is not None]
     if len(loads) > 1:
-        raise BadValue("a load is a batch, a concurrency or a rate", asked=", ".join(loads))
+        raise BadValue("a load is a batch, a concurrency, a rate or requests", asked=", ".join(loads))
     for name, most in (("batch", MOST), ("concurrency", MOST), ("prompt", LONGEST), ("output", LONGEST)):
         value = asked[name]
         if value is not None and (
@@ -336,24 +352,27 @@ def _check_load(asked: Mapping[str, Any]) -> None:
 
 
 def _arrivals(
-    setup: Setup, rate: float, prompt: int, output: int
+    setup: Setup, trace: Sequence[Request], prompt: int, output: int
 ) -> tuple[float, float, float, dict[str, Any]]:
-    """Requests that come by chance, through the engine event by event."""
-    from cutaway.predict.arrivals import draw
+    """Requests that come by chance, through the engine event by event; prompt and output are their means."""
     from cutaway.predict.memory import PAGE
     from cutaway.predict.scheduler import ServerConfig
     from cutaway.predict.simulate import simulate
     from cutaway.predict.table import StepTable
 
     machine, engine = setup.machine, setup.engine
+    longest = max(r.input_tokens + r.output_tokens for r in trace)
     room = int(machine.most_sequences(prompt + output)) // machine.copies
     most = max(1, min(room, engine.sequences))
     config = ServerConfig(
         max_num_seqs=most, max_num_batched_tokens=engine.tokens, block_size=PAGE,
-        blocks=max(1, room) * -(-(prompt + output) // PAGE),
+        # Where nothing fits that is a warning, and the figures are those of one request at a time.
+        blocks=room * -(-(prompt + output) // PAGE) or -(-longest // PAGE),
     )  # fmt: skip
-    table = StepTable(machine.step, max_tokens=engine.tokens, max_sequences=most, max_context=prompt + output)
-    requests = draw(SIMULATED, rate=rate, input_tokens=prompt, output_tokens=output)
-    found: dict[str, Any] = simulate(requests, table, config, instances=machine.copies).summary()
+    table = StepTable(machine.step, max_tokens=engine.tokens, max_sequences=most, max_context=longest)
+    found: dict[str, Any] = simulate(trace, table, config, instances=machine.copies).summary()
+    for name in ("ttft_s", "e2e_s"):  # what happens to a request before it is in the queue
+        found[name] = {mark: value + engine.request for mark, value in found[name].items()}
+    found["longest_tokens"] = longest
     tpot = found.get("tpot_s", {"mean": 0.0})
     return found["ttft_s"]["mean"], tpot["mean"], found["throughput_tokens_per_s"], found

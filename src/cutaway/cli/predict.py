@@ -29,6 +29,8 @@ class Load:
     """Users, each of whom asks again when answered."""
     rate: float | None = None
     """Requests per second that arrive by chance."""
+    requests: Path | None = None
+    """A trace of requests: CSV or JSONL with arrival (s), input_tokens and output_tokens."""
     engine: Literal["vllm", "sglang", "trtllm", "ideal"] = "vllm"
     """Whose overheads and habits."""
     tp: Whole = 1

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 QUANTILES = (50, 90, 95, 99)
 DEFINITIONS = {
-    "ttft_s": "time to first token: from arrival to the end of the step that yields the first output token, queueing included",
+    "ttft_s": "time to first token: from arrival to the end of the step that yields the first output token, queueing and "
+    "what the engine does before it included",
     "tpot_s": "time per output token of one request: (last token - first token) / (output tokens - 1)",
     "itl_s": "inter-token latency: each gap between consecutive output tokens, over all requests",
     "e2e_s": "from arrival to the last token",

@@ -52,7 +52,7 @@ class StepTable:
         self, step_time: Callable[..., np.ndarray], *, max_tokens: int, max_sequences: int, max_context: int
     ):
         tokens = _axis(max_tokens, skip=1)
-        sequences = _axis(max_sequences)
+        sequences = _axis(max(max_sequences, 2))  # one node alone is no line
         context = sorted({0, *(c for c in (512, 2048, 8192, 32768, 131072) if c < max_context), max_context})
         # The prefill context may be below zero (several short prompts in one step): down to minus half the tokens.
         self._axes = [tokens, context, sequences, context]
