@@ -282,7 +282,7 @@ def test_longer_than_the_model_is_a_warning():
         (["--tp", "3"], "do not divide over 3"),
         (["--batch", "-1"], "from 1 to"),
         (["--prompt", "99999999999"], "from 1 to"),
-        (["--rate", "0"], "above 0"),
+        (["--rate", "0"], "a millionth"),
         (["--batch", "2", "--rate", "3"], "a load is"),
         (["--ep", "2", "--tp", "2"], "no experts"),
         (["--overlap", "2"], "share from 0 to 1"),

@@ -15,6 +15,7 @@ from cutaway.predict.inverse import Target
 from cutaway.predict.machine import Machine
 from cutaway.predict.money import cost_of
 from cutaway.predicting import predict
+from cutaway.report import sweep_plot
 
 PLAIN = ["sweep", "llama-3.1-8b", "--hardware", "h100", "--batch", "1"]
 
@@ -277,6 +278,21 @@ def test_what_an_answer_lacks_is_said_before_the_work(monkeypatch, capsys, toys,
     assert run([*PLAIN, *words.split()]) == 2
     assert f"cutaway[{extra}]" in capsys.readouterr().err
     assert toys == []
+
+
+def test_a_picture_has_machines_by_what_tells_them_apart(toys):
+    cases = swept.cases(model=["a/m", "b/n"], hardware=["h"], tp=[1, 2])
+    columns = swept.sweep(cases, swept.Grid((1, 2), (100,), (10,))).columns
+    machines = sweep_plot._machines(columns)
+    assert [words for words, _ in machines] == ["m tp=1", "m tp=2", "n tp=1", "n tp=2"]
+    assert [rows.tolist() for _, rows in machines] == [[0, 1], [2, 3], [4, 5], [6, 7]]
+
+
+def test_of_many_machines_those_are_drawn_that_nothing_beats(toys):
+    many = swept.cases(model=["m"], hardware=[f"h{n}" for n in range(20)], tp=[1])
+    cases = [*many, swept.Case("m", "best", tp=8)]
+    columns = swept.sweep(cases, swept.Grid((1, 2), (100,), (10,))).columns
+    assert sweep_plot._machines(columns)[0][0] == "best tp=8"
 
 
 def test_the_command(toys, capsys, tmp_path):

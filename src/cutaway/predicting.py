@@ -341,10 +341,8 @@ def _check_load(asked: Mapping[str, Any]) -> None:
             not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most
         ):
             raise BadValue(f"{name} must be a whole number from 1 to {most}", asked=str(value))
-    if asked["rate"] is not None and not 0 < asked["rate"] < 1e6:
-        raise BadValue(
-            "rate must be above 0 and below a million requests per second", asked=str(asked["rate"])
-        )
+    if asked["rate"] is not None and not 1e-6 <= asked["rate"] < 1e6:
+        raise BadValue("rate must be from a millionth to a million requests per second", asked=str(asked["rate"]))
     if asked["utilisation"] is not None and not 0 < asked["utilisation"] <= 1:
         raise BadValue(
             "utilisation is a share of the memory, above 0 and at most 1", asked=str(asked["utilisation"])

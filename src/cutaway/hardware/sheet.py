@@ -73,9 +73,8 @@ def load(path: str | Path) -> dict[str, Hardware]:
     try:
         text = Path(path).expanduser().read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise Unreadable(
-            "the sheet cannot be read", where=str(path), known=getattr(error, "strerror", None)
-        ) from error
+        why = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
+        raise Unreadable("the sheet cannot be read", where=str(path), known=why) from error
     found = parse(text, str(path))
     if not found:
         raise BadValue("the sheet has no device", where=str(path), try_="a table [name] for each device")
