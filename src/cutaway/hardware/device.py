@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from types import MappingProxyType
 
 from cutaway.errors import BadValue, nearest
@@ -87,6 +88,7 @@ class Hardware:
         return {**plain, "aliases": list(self.aliases), "dtypes": list(self.dtypes)}
 
 
+@cache
 def dtype_name(dtype: str) -> str:
     """The sheet's name of `dtype`. Raises BadValue with the nearest names.
 

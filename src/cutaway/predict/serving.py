@@ -60,11 +60,27 @@ def static(step: Step, batch: Number, prompt: Number, output: Number, *, request
     `request` is added to the first token, in seconds.
     """
     batch, prompt, output = (np.asarray(v, float) for v in (batch, prompt, output))
-    ttft = _prompts(step, batch, prompt) + request
-    tpot = decode(step, batch, prompt, output)
+    if batch.size == prompt.size == output.size == 1:
+        first, tpot = _at_once(step, batch, prompt, output)
+        ttft = first + request
+    else:
+        ttft = _prompts(step, batch, prompt) + request
+        tpot = decode(step, batch, prompt, output)
     total = ttft + np.maximum(output - 1, 0) * tpot
     share = ttft / total
     return Served(ttft, tpot, batch * output / total, batch, batch * prompt / np.maximum(output, 1), share)
+
+
+def _at_once(step: Step, batch: np.ndarray, prompt: np.ndarray, output: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Seconds of the prompts' step and the mean of the others, of one batch: a call of its own for each would cost more
+    than the steps themselves."""
+    points, shares = np.array(_GAUSS).T
+    decoding, total = np.array([0.0, 1.0, 1.0, 1.0]), batch * prompt
+    seen = prompt + np.array([0.0, *points]) * np.maximum(output - 1, 1)
+    first = 1 - decoding
+    times = step(total * first, (prompt - total) / 2 * first, batch * decoding, seen * decoding)
+    shape = np.broadcast_shapes(batch.shape, prompt.shape, output.shape)
+    return np.reshape(times[..., 0], shape), np.reshape(times[..., 1:] @ shares, shape)
 
 
 def decode(step: Step, batch: Number, prompt: Number, output: Number) -> np.ndarray:

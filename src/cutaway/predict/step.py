@@ -168,7 +168,8 @@ class Step:
             dims, flops = group.sizes(at)
             first = group.members[0]
             seconds, tier, why = op_time(
-                self.hw, first.op.kind, first.dtype, weights=first.weights, cache=first.cache, tier=self.tier, **dims
+                self.hw, first.op.kind, first.dtype, weights=first.weights, cache=first.cache, tier=self.tier,
+                checked=True, **dims,
             )  # fmt: skip
             if flops is not None:
                 seconds = np.maximum(seconds, flops / self.hw.peak(first.dtype))

@@ -67,18 +67,31 @@ def _corners(
 ) -> tuple[Array, Array, Array]:
     """(places in the flat table, weights) of the corners of the cells that `values` lie in, [corners, values], and
     whether they lie within the axes."""
-    places = np.zeros((1, len(values[0])), dtype=np.intp)
-    weights, inside = np.ones((1, len(values[0]))), np.ones(len(values[0]), bool)
-    for axis, value, size in zip(nodes, values, shape, strict=True):
-        edges, at = _array(axis), np.log2(np.maximum(value, 1e-9))
-        inside &= (at >= axis[0] - 1e-6) & (at <= axis[-1] + 1e-6)
-        low = np.minimum(np.maximum(np.searchsorted(edges, at, side="right") - 1, 0), size - 2)
-        part = np.minimum(np.maximum((at - edges[low]) / (edges[low + 1] - edges[low]), 0.0), 1.0)
-        places = np.concatenate([places * size + low, places * size + low + 1])
-        weights = np.concatenate([weights * (1 - part), weights * part])
+    at = np.log2(np.maximum(np.stack(values), 1e-9))
+    low, part = np.empty(at.shape, dtype=np.intp), np.empty(at.shape)
+    for n, axis in enumerate(nodes):
+        edges, widths = _array(axis)
+        found = edges.searchsorted(at[n], side="right") - 1
+        low[n] = np.minimum(np.maximum(found, 0), shape[n] - 2)
+        part[n] = (at[n] - edges[low[n]]) / widths[low[n]]
+    inside = ((part >= -1e-6) & (part <= 1 + 1e-6)).all(axis=0)
+    part = np.minimum(np.maximum(part, 0.0), 1.0)
+    upper, strides = _corner_bits(shape)
+    places = (upper @ strides)[:, None] + strides @ low
+    weights = np.where(upper[:, :, None], part, 1 - part).prod(axis=1)
     return places, weights, inside
 
 
 @cache
-def _array(axis: tuple[float, ...]) -> Array:
-    return np.asarray(axis)
+def _corner_bits(shape: tuple[int, ...]) -> tuple[Array, Array]:
+    """For each corner of a cell, on which axes it is the upper one; and how far apart neighbours along an axis lie."""
+    axes = len(shape)
+    strides = np.cumprod((1, *shape[:0:-1]))[::-1].astype(np.intp)
+    return (np.arange(2**axes)[:, None] >> np.arange(axes)[::-1] & 1).astype(bool), strides
+
+
+@cache
+def _array(axis: tuple[float, ...]) -> tuple[Array, Array]:
+    """The nodes of an axis, and the widths between them."""
+    edges = np.asarray(axis)
+    return edges, np.diff(edges)

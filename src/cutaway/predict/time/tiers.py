@@ -29,19 +29,21 @@ def op_time(
     tier: str | None = None,
     looped: bool = False,
     without: tuple[str, ...] = (),
+    checked: bool = False,
     **dims: Any,
 ) -> tuple[np.ndarray, str, str]:
     """(seconds, tier, why) of one kernel; `dims` are those of `predict.types.Op`, numbers or arrays that broadcast.
 
     `dtype` is what the matmul computes in ("fp8_block" where scales are per block), `weights` and `cache` what those
     are stored in (else the same). `tier` is the best that may be used; where an array is answered by two, the lower is
-    named. `looped` is the time in a benchmark's loop, `without` leaves out what was fitted on these devices. Further
+    named. `looped` is the time in a benchmark's loop, `without` leaves out what was fitted on these devices, and sizes
+    that are `checked` are taken as they are. Further
     kind: "moe", a whole mixture (m, hidden, inter, experts, top_k, gated). Of experts, `share` is what lies on this
     device and `skew` how uneven tokens choose: 0 dealt out in turn, 1 as in practice. Raises BadValue.
     """
     if tier is not None and tier not in TIERS:
         raise BadValue("unknown tier", asked=tier, known=", ".join(nearest(tier, TIERS) or TIERS))
-    d, name = sizes(kind, dims), dtype_name(dtype)
+    d, name = sizes(kind, dims, checked), dtype_name(dtype)
     bits, peak = _bits(name, weights, cache), hw.peak(name)
     if tier == SPEED_OF_LIGHT:
         return _roofline(hw, kind, d, bits, peak)

@@ -44,11 +44,14 @@ class Bits:
     output: float = 2
 
 
-def sizes(kind: str, given: dict[str, Any]) -> dict[str, Array]:
-    """`given` as float arrays with the defaults filled in. Raises BadValue for what is missing, unknown or negative."""
+def sizes(kind: str, given: dict[str, Any], checked: bool = False) -> dict[str, Array]:
+    """`given` as float arrays with the defaults filled in. Raises BadValue for what is missing, unknown or negative,
+    unless the caller has `checked` that there is no such thing."""
     if kind not in SIZES:
         raise BadValue("unknown kind of kernel", asked=kind, known=", ".join(nearest(kind, SIZES) or SIZES))
     needed, optional = SIZES[kind]
+    if checked:
+        return {name: np.asarray(value, dtype=float) for name, value in ({**optional, **given}).items()}
     missing = [name for name in needed if name not in given]
     unknown = [name for name in given if name not in needed and name not in optional]
     if missing or unknown:
