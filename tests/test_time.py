@@ -78,6 +78,15 @@ def test_what_stands_in_is_near_in_class_before_dtype():
     assert "on h800" in time.op_time(hardware.find("h800"), "gemm", "fp8", **SHAPES["gemm"])[2]
 
 
+def test_windows_keep_query_heads_apart_where_the_kernel_is_an_older_one():
+    shape = {"batch": 64, "q_len": 1, "kv_len": 128, "heads": 32, "kv_heads": 1, "head_dim": 128}
+    for name, apart in (("l40s", True), ("h100", False)):
+        whole, windowed = (
+            time.op_time(hardware.find(name), "attention", tier="calibrated", window=w, **shape)[0] for w in (0, 128)
+        )
+        assert windowed > 2 * whole if apart else windowed == whole
+
+
 def test_relatives_are_said():
     seconds, tier, why = time.op_time(hardware.find("h100-nvl"), "gemm", **SHAPES["gemm"])
     assert tier == "calibrated" and "nearest relative of h100-nvl" in why and "h100-sxm" in why

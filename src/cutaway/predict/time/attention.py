@@ -11,6 +11,7 @@ from cutaway.hardware import Hardware
 from cutaway.predict.time.looped import REUSE, from_host, kept_in_cache
 from cutaway.predict.time.work import Array, Bits, keys_read, pairs, value_dim, work
 
+OLDER = ("ampere", "ada", "blackwell-rtx")  # on which FlashAttention 2 runs, and nothing later
 ROWS = 128.0  # queries of one tile, and keys of one step
 PARTS = np.array([1, 2, 4, 8, 16, 32, 64], dtype=float)
 
@@ -78,10 +79,13 @@ def decode(
     wide = d["head_dim"] + (value_dim(d) if kind == "attention" else 0.0)
     computed = (d["head_dim"] + value_dim(d))[..., None]
     keys = keys_read(d)[..., None]
-    group = (d["heads"] * d["q_len"] / d["kv_heads"])[..., None]
+    # FlashAttention 2 packs the query heads of a key head into one tile, but not where there is a window.
+    apart = (d["window"] > 0) & (hw.architecture in OLDER) & (bits.cache >= 2) & (kind == "attention")
+    kv_heads = np.where(apart, d["heads"], d["kv_heads"])
+    group = (d["heads"] * d["q_len"] / kv_heads)[..., None]
     tiles = np.ceil(group / 64)
     part = keys / PARTS + c["start"]
-    full = (d["batch"] * d["kv_heads"])[..., None] * tiles * PARTS / hw.units
+    full = (d["batch"] * kv_heads)[..., None] * tiles * PARTS / hw.units
     waves = np.maximum(full + c["tail"] * (np.ceil(full) - full), 1.0)
     feed = waves * part * wide[..., None] * bits.cache / (c["feed"] * hw.bandwidth / hw.units)
     filled = np.maximum(np.minimum(group, 64), c["rows"])
@@ -96,10 +100,9 @@ def decode(
     return from_host(total, c) if looped else total
 
 
-# One kernel for prompts and decoding in one step (vLLM with FlashAttention 2, on devices that later kernels do not run on)
-# gives each query head a tile and a walk over the cache of its own. The middle of LLMServingSim's timings of both together,
-# less the prompt alone, over decoding alone (RTX 4090, RTX PRO 6000): 1.8 for 4 heads a key head, 3.0 for 8.
-OLDER = ("ampere", "ada", "blackwell-rtx")
+# One kernel for prompts and decoding in one step (vLLM with FlashAttention 2) packs no heads either, and each walks over
+# the cache on its own. The middle of LLMServingSim's timings of both together, less the prompt alone, over decoding alone
+# (RTX 4090, RTX PRO 6000): 1.8 for 4 heads a key head, 3.0 for 8.
 APART = 0.28
 
 
