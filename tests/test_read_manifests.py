@@ -382,3 +382,9 @@ def test_hostile_text_never_raises(path):
     for sample in (text, text[: len(text) // 2], "".join(chance.sample(text[:2000], min(len(text), 2000)))):
         assert read_file(path, sample.encode()).parse in ("ok", "skipped", "fallback", "errors")
     assert time.process_time() - started < 30  # not a speed: a quadratic reader takes minutes
+
+
+def test_a_target_stands_on_the_line_of_its_name():
+    text = 'add_library(\n  core\n  "src/a.cc")\nadd_executable(tool main.cc)\n'
+    marks = read_file("CMakeLists.txt", text.encode()).marks
+    assert [(m.name, m.line) for m in marks if m.kind == "target"] == [("core", 2), ("tool", 4)]

@@ -132,3 +132,23 @@ def test_a_kept_report_that_is_not_whole_is_made_anew(engine, tmp_path, monkeypa
     made = cutaway.report(str(engine)).to_json()
     monkeypatch.setattr("cutaway.report.kept._decode", lambda body: msgspec.msgpack.decode(body[:-9], type=tuple[str, str]))
     assert cutaway.report(str(engine)).to_json() == made
+
+
+def test_a_statement_over_several_lines_is_cited_as_a_whole(tmp_path):
+    root = written(tmp_path / "tiny")
+    loop = (
+        "class Worker:\n    def serve(self, depth, width):\n        while True:\n            self.made = Worker.make(\n"
+        "                depth, 1 << 22, 6\n            )\n            (\n                self.first,\n"
+        "                self.second,\n            ) = self.step(width)\n\n"
+        "    @staticmethod\n    def make(depth, size, count):\n        return depth\n\n"
+        "    def step(self, width):\n        return width, width\n\n\n"
+        'if __name__ == "__main__":\n    Worker().serve(1, 2)\n'
+    )
+    (root / "work.py").write_text(loop)
+    for form in ("md", "json"):
+        file = tmp_path / f"project.{form}"
+        assert run(["report", str(root), "--kind", "project", "--no-cache", "-o", str(file)]) == 0
+        assert "22" in file.read_text()
+        assert run(["verify", str(file), "--source", str(root)]) == 0
+    rows = [r for m in json.loads(file.read_text())["critical"] for r in m["pseudocode"]]
+    assert ("work.py", 4, 6) in {(r["path"], r["line"], r.get("end")) for r in rows}

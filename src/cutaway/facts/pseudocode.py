@@ -24,8 +24,8 @@ _NOISE = re.compile(
 
 
 def pseudocode(program: Program, path: str, definition: Def) -> list[dict[str, Any]]:
-    """`{text, path, line, depth}` in order: control flow and the calls that reach this repository's code. Python by its
-    syntax tree, other languages by their calls and loops."""
+    """`{text, path, line, end, depth}` in order: control flow and the calls that reach this repository's code; `end` where a
+    statement goes on below its first line. Python by its syntax tree, other languages by their calls and loops."""
     lines = [
         {
             "text": definition.signature[:WIDE] or definition.name,
@@ -68,7 +68,7 @@ def _body(statements: list[ast.stmt], depth: int, known: set[int], out: list, pa
         before = len(out)
         head = _head(statement)
         if head is not None:
-            out.append({"text": head, "path": path, "line": statement.lineno, "depth": depth})
+            out.append(_row(head, path, statement.lineno, _head_end(statement), depth))
             for part in _blocks(statement):
                 _body(part, depth + 1, known, out, path)
             for handler in getattr(statement, "handlers", ()):
@@ -99,7 +99,22 @@ def _body(statements: list[ast.stmt], depth: int, known: set[int], out: list, pa
             if len(out) == before + 1:
                 out.pop()  # a block in which nothing happens that matters
         elif (text := _leaf(statement, known)) is not None:
-            out.append({"text": text, "path": path, "line": statement.lineno, "depth": depth})
+            out.append(_row(text, path, statement.lineno, statement.end_lineno, depth))
+
+
+def _row(text: str, path: str, line: int, end: int | None, depth: int) -> dict[str, Any]:
+    row: dict[str, Any] = {"text": text, "path": path, "line": line}
+    if end and end > line:
+        row["end"] = end
+    return row | {"depth": depth}
+
+
+def _head_end(statement: ast.stmt) -> int | None:
+    """The last line of what stands before a block."""
+    if isinstance(statement, ast.With | ast.AsyncWith):
+        return statement.items[-1].context_expr.end_lineno
+    asked = getattr(statement, "test", None) or getattr(statement, "iter", None)
+    return asked.end_lineno if asked is not None else None
 
 
 def _head(statement: ast.stmt) -> str | None:

@@ -10,7 +10,7 @@ ATTENTION = Concept(
     clues=(
         name(r"\w*scaled_dot_product_attention\w*|sdpa", 4.5, "named"),
         path(r"models/llama\w*|\w*llama_modeling", 1.5),
-        name("eval|forward|decode|infer|build_graph|layer_forward", 2, "whole"),
+        name("eval|evaluate|forward|decode|infer|build_graph|layer_forward", 2, "whole"),
         name(
             r"(?:flash|paged|flash_?infer|flash_attn|fi|fa|triton|base|tokens?|hybrid|multi_?head|radix|causal_self|self|sdpa|torch)?_?(?:attention|attn)(?:_?(?:backend|impl|layer|op|module|kernel|v\d))?",
             4.5,

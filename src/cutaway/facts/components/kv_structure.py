@@ -27,7 +27,12 @@ KV_STRUCTURE = Concept(
             3,
             "named",
         ),
-        name(r"(?:initial|init|new|make|create)_(?:\w+_)?state|decoder_state", 2, "named"),
+        name(
+            r"(?:initial|init|new|make|create)_(?:\w+_)?state|decoder_state|"
+            r"(?:new_)?(?:inference|generation|decoding)_(?:context|session|state)",
+            2,
+            "named",
+        ),
         name(
             "pattern|fusion|pass|method|slice_config|config|spec|args|metrics?|events?|stats?|"
             r"connector|transfer|scale\w*|quant\w*|dtype|type|params|group|groups|utils|hash|prefix|"
@@ -44,7 +49,7 @@ KV_STRUCTURE = Concept(
         ),
         uses(
             "k_?caches?|v_?caches?|key_?caches?|value_?caches?|kv_?caches?|kvcaches?|k_buffer|"
-            "v_buffer|kv_buffer|keys?|values?|cache_k|cache_v|k_l|v_l|all_data",
+            "v_buffer|kv_buffer|keys?|values?|cache_k|cache_v|memory_k|memory_v|k_l|v_l|all_data",
             2,
             "kv",
         ),
@@ -73,6 +78,11 @@ KV_STRUCTURE = Concept(
         base(r"kv_?cache\w*|cache|module|kvcache", 0.5),
         owner("model_runner|transformer|engine|worker", 0.5),
         about("kv[ _-]?cache|key-?value|keys and values", 2, "kv"),
+        code(
+            r"(?is)\b(?:cache_?k|k_?cache|key_?cache|memory_?k)\b.{0,200}\b(?:cache_?v|v_?cache|value_?cache|memory_?v)\b",
+            2,
+            "kv",
+        ),
         code(r"[\"'](?:\w*_)?(?:keys?|k)(?:_\w*)?[\"']", 1.5, "kv"),
         code(
             r"(?i)(?:zeros|empty|calloc|new_tensor\w*|Zeros|malloc)\s*\(?[^\n]{0,80}(?:block|cache|kv|page|seq_len|n_ctx|layers)",

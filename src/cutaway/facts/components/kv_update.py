@@ -21,7 +21,7 @@ KV_UPDATE = Concept(
         ),
         name(
             r"update|append|store|store_cache|store_kernel|put|push|forward|decode_\w*kv\w*|"
-            "append_slots|may_append|multihead_att|attention|eval|decode",
+            "append_slots|may_append|multihead_att|attention|eval|evaluate|decode",
             2,
             "weak",
         ),
@@ -38,7 +38,7 @@ KV_UPDATE = Concept(
         ),
         uses(
             "k_?caches?|v_?caches?|key_?caches?|value_?caches?|kv_?caches?|kvcaches?|k_buffer|"
-            "v_buffer|kv_buffer|cache_k|cache_v|current_k|k_out|v_out|key_cache_ptr|keys|values|"
+            "v_buffer|kv_buffer|cache_k|cache_v|memory_k|memory_v|current_k|k_out|v_out|key_cache_ptr|keys|values|"
             r"key_cache_layer\w*|all_data|k_l|kv_self",
             2.5,
             "cache",
@@ -51,7 +51,7 @@ KV_UPDATE = Concept(
             "where",
         ),
         uses(
-            r"index_copy_?|index_put_?|^copy$|^cpy$|scatter\w*|index_fill_?|copy_|ggml_cpy|ggml_set_rows|"
+            r"index_copy_?|index_put_?|^copy$|^cpy$|op_cpy|scatter\w*|index_fill_?|copy_|ggml_cpy|ggml_set_rows|"
             r"slice_set|slice_assign|slice_update|\w*update_slice|set_rows|memcpy|narrow|store|reshape_and_cache\w*|"
             "cat|set_slice|slice_scatter|fused_copy_kv|store_cache",
             2,

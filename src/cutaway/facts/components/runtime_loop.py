@@ -28,7 +28,7 @@ RUNTIME_LOOP = Concept(
             "named",
         ),
         name(
-            r"listen\w*|heartbeat\w*|monitor\w*|handler|route|middleware|download\w*|upload\w*|refresh|watch|poll\w*|prefix|cache|"
+            r"readline\w*|repl|listen\w*|heartbeat\w*|monitor\w*|handler|route|middleware|download\w*|upload\w*|refresh|watch|poll\w*|prefix|cache|"
             "model_list|prompt",
             -3,
         ),
@@ -83,6 +83,7 @@ RUNTIME_LOOP = Concept(
         ),
         uses(r"eos\w*|max_new_tokens|max_tokens|stop\w*|steps|n_predict|num_predict|max_steps", 0.8),
         uses("optimizer|backward|zero_grad|loss|epochs?|lr", -4),
+        path(r"\w*bindings|codegen", -3),
         path("engine|core|llm_engine|scheduler|generate|runner|server|main|batch|run|inference", 1),
         about("loop|step|busy", 1),
         code(

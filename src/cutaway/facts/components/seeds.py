@@ -37,6 +37,7 @@ SEEDS = Concept(
             r"\w*chooser",
             1.2,
         ),
+        owner(r"\w*dataset\w*|\w*loader\w*|\w*iterator\w*", -4),
         uses(
             r"manual_seed\w*|cuda_manual_seed\w*|seed_all|set_random_seed|seed_everything|set_seed|"
             "seed_from_u_64|srand|mt_19937|new_rand|new_pcg|std_rng|isaac_64_rng|isaac_rng|"

@@ -41,6 +41,7 @@ WEIGHT_LOADER = Concept(
             "gguf_file|name|mapper|utils",
             -3,
         ),
+        name("load_from_state_dict", -4),  # a module's hook
         owner(
             r"\w*loader\w*|\w*model|\w*_for_causal_lm|transformer|\w*runner|engine|\w*weights\w*|"
             r"\w*linear",

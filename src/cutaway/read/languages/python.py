@@ -261,7 +261,7 @@ class _Reader:
                         self.binds.append(
                             Bind(
                                 self.scope,
-                                node.lineno,
+                                one.lineno,
                                 self.source(one, 120),
                                 self.source(value),
                                 "",
@@ -278,7 +278,7 @@ class _Reader:
         elif not isinstance(target, ast.Attribute | ast.Subscript):
             return
         self.binds.append(
-            Bind(self.scope, node.lineno, self.source(target, 120), self.source(value), "", kind)
+            Bind(self.scope, target.lineno, self.source(target, 120), self.source(value), "", kind)
         )
 
     def constant(self, name: str, node: ast.stmt) -> None:

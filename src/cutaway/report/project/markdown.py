@@ -138,12 +138,16 @@ def _modules(page: Page) -> list[str]:
             lines += ["", "```text"]
             lines += [
                 f"{'  ' * r['depth']}{visible(r['text'])}"
-                + ("" if r["text"] in _BARE else f"  # {visible(r['path'])}:{r['line']}")
+                + ("" if r["text"] in _BARE else f"  # {visible(r['path'])}:{_lines(r)}")
                 for r in module["pseudocode"][:24]
             ]
             lines.append("```")
         lines.append("")
     return lines[:-1] or ["No module stands out: nothing was found that others depend on."]
+
+
+def _lines(row: dict[str, Any]) -> str:
+    return f"{row['line']}-{row['end']}" if "end" in row else str(row["line"])
 
 
 def _named(page: Page, module: dict[str, Any], rows: list[dict[str, Any]]) -> str:

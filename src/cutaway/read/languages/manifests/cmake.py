@@ -42,7 +42,7 @@ def read_cmake(path: str, text: str) -> FileRecord:
             kind = "executable" if "executable" in lower else "library"
             notes.mark(
                 "target",
-                line,
+                lines.at(max(text.find(first, start, end), start)),  # often below the command's own line
                 first,
                 type=kind,
                 callee=name,
