@@ -111,6 +111,14 @@ class Hidden(ByImage):
         return super().forward(x, grid_thw) * torch.ones(int(side)).sum()
 
 
+class Steep(ByImage):
+    """A size that grows as no cost of a layer does."""
+
+    def forward(self, x: torch.Tensor, grid_thw: torch.Tensor) -> torch.Tensor:
+        side = str(grid_thw.tolist()[0][1])
+        return super().forward(x, grid_thw) * torch.ones(int(side) ** 5).sum()
+
+
 PATCHES = "(image_height // 8) * (image_width // 8)"
 PACKED = (
     InputSpec("x", (f"batch_size * {PATCHES}", 16), "float", "random"),
@@ -129,8 +137,16 @@ def test_a_loop_over_images_of_whole_groups_of_patches() -> None:
     assert merge.inputs[0].dims[0] == pixels / 256
 
 
-def test_what_growth_over_one_size_hides_is_a_gap() -> None:
-    assert analyse_module(Hidden(), IMAGES, name="it", values={}).gaps
+def test_what_growth_over_one_size_hides_is_fitted_over_all() -> None:
+    found = analyse_module(Hidden(), IMAGES, name="it", values={})
+    plain = analyse_module(ByImage(), IMAGES, name="it", values={})
+    assert found.gaps == () and found.total.matmul_flops == plain.total.matmul_flops
+    elements = B * sym("image_height") * sym("image_width") / 32  # the product, and the sum over a side
+    assert found.total.flops == plain.total.flops + elements + sym("image_height") / 8
+
+
+def test_what_no_growth_explains_is_a_gap() -> None:
+    assert analyse_module(Steep(), IMAGES, name="it", values={}).gaps
 
 
 class Frames(nn.Module):

@@ -25,7 +25,7 @@ import torch
 from cutaway.errors import BadValue
 from cutaway.trace.dim import formula_of, make
 from cutaway.trace.inputs_config import image_unit
-from cutaway.trace.inputs_fill import fill_tensor, row_tensor
+from cutaway.trace.inputs_fill import fill_tensor, places_tensor, row_tensor
 from cutaway.trace.inputs_images import plan_with_images, put_images
 from cutaway.trace.inputs_modalities import candidates
 from cutaway.trace.inputs_probe import learn_state, makes_cache, refusal
@@ -67,9 +67,14 @@ def make_inputs(
         if spec.fill.startswith("["):
             kwargs[spec.name] = row_tensor(spec, shape, sizes, device)
             continue
+        if spec.fill.startswith("places:"):
+            kwargs[spec.name] = places_tensor(spec, shape, sizes, device)
+            continue
         kwargs[spec.name] = fill_tensor(model, spec, shape, device, dtype)
         if spec.places is not None:
-            put_images(model, kwargs[spec.name], _taken(spec, shape[-1], sizes))
+            taken = _taken(spec, shape[-1], sizes)
+            assert shape[0] * taken > 0  # a size that code may ask for before it has seen an image
+            put_images(model, kwargs[spec.name], taken)
     if plan.state is not None:
         kwargs |= plan.state.build(
             sizes, lambda shape, dt: torch.zeros(_named(shape, dims or {}), dtype=dt, device=device)

@@ -48,6 +48,19 @@ def row_tensor(spec: InputSpec, shape: tuple, sizes: dict[str, int], device: str
     return tensor
 
 
+def places_tensor(spec: InputSpec, shape: tuple, sizes: dict[str, int], device: str) -> torch.Tensor:
+    """Column and row of each patch of an image that has as many columns as the fill says: `places:W // 14`."""
+    whole, width = tuple(int(d) for d in shape), int(evaluate(spec.fill.partition(":")[2], sizes))
+    with _unheard():
+        order = torch.arange(whole[-2])
+        value = torch.stack([order % width, order // width], -1).to(DTYPES[spec.dtype]).expand(whole).contiguous()
+    if device != "meta":
+        return value
+    tensor = torch.empty(shape, dtype=value.dtype, device="meta")
+    tensor._cutaway_value = value
+    return tensor
+
+
 @contextmanager
 def _unheard() -> Iterator[None]:
     """Values are made outside a trace: it would take `torch.tensor` for the model's and give a tensor without data."""
@@ -115,21 +128,12 @@ def _boxes(model, spec, shape, kind) -> torch.Tensor:
     return torch.tensor([10, 10, 20, 20], dtype=kind).expand(shape).contiguous()
 
 
-def _places(model, spec, shape, kind) -> torch.Tensor:
-    """Column and row of each patch of an image as near to a square as their number allows."""
-    count = int(shape[-2])
-    width = next(w for w in range(int(count**0.5), 0, -1) if count % w == 0)
-    order = torch.arange(count)
-    return torch.stack([order % width, order // width], -1).to(kind).expand(shape).contiguous()
-
-
 FILLS: dict[str, Callable] = {
     "tokens": _tokens,
     "sentence": _sentence,
     "arange": _arange,
     "random": _random,
     "boxes": _boxes,
-    "places": _places,
     "ones": lambda model, spec, shape, kind: torch.ones(shape, dtype=kind),
     "zeros": lambda model, spec, shape, kind: torch.zeros(shape, dtype=kind),
 }

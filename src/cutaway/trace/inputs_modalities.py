@@ -340,7 +340,7 @@ def _patch_mask(model: torch.nn.Module, name: str) -> list[InputSpec]:
 def _places(model: torch.nn.Module, name: str) -> list[InputSpec]:
     """Column and row of each patch."""
     grids = _grids(model, fixed(model, "patch_size") or 14)
-    return [InputSpec(name, ("batch_size", f"{h} * {w}", 2), "int64", "places") for _, h, w in grids]
+    return [InputSpec(name, ("batch_size", f"{h} * {w}", 2), "int64", f"places:{w}") for _, h, w in grids]
 
 
 def _required(model: torch.nn.Module) -> set[str]:

@@ -69,8 +69,8 @@ class InputPlan:
 
     @property
     def packed(self) -> bool:
-        """Whether images come packed, each with a grid of its own."""
-        return any(s.fill.startswith("[") for s in self.specs)
+        """Whether each image comes with a grid or with places of its own, which code goes through."""
+        return any(s.fill.startswith(("[", "places:")) for s in self.specs)
 
     def multiples(self) -> dict[str, int]:
         """The sides of images that come as patches: only whole groups of patches are such images."""

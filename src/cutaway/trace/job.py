@@ -1,7 +1,8 @@
 # One module, the inputs it takes, and what is to be learnt of it: traced, checked at other sizes, fitted where it loops.
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
+import contextlib
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count, islice
 from math import lcm
@@ -118,7 +119,7 @@ class Job:
         """
         short = {n: min(v, SHORT.get(n, v)) if v == self.usual.get(n) else v for n, v in hints.items()}
         short = self.plan.with_room(short)
-        if short == hints:
+        if short == hints or self.plan.packed:  # loops over images are fitted from few of them, whatever their length
             return self.trace(hints), hints, False
         try:
             return self.trace(hints, most=LOOP), hints, False
@@ -134,11 +135,17 @@ class Job:
         except LongLoop:
             return few, short, False
 
+    def _accepted(self, several: Iterable[Mapping[str, int]]) -> Iterator[Run]:
+        """Runs at the sizes that forward takes: larger ones may ask for more values than are kept."""
+        for hints in several:
+            with contextlib.suppress(ForwardRaised):
+                yield self.trace(hints, lines=False)
+
     def _told(self, first: Run, again: Run, limit: int | None) -> Run | None:
         """The run once more, told what the sizes are that lost their formula; None where a last run does not agree."""
         twin = self.twin or self
         found = more_hints(first.scope, again.scope.hints, self.plan, limit)
-        more = (twin.trace(hints, lines=False) for hints in found)
+        more = twin._accepted(found)
         *runs, check = first, again, *islice((r for r in more if same_ops(first.root, r.root)), 3)
         if len(runs) < 3 or not same_ops(first.root, again.root):
             return None
@@ -323,8 +330,8 @@ def _over_tokens(
     The lengths are no numbers that other sizes of the first run have: products with them could not be told apart.
     """
     lengths = (n * symbol.multiple_of for n in count(symbol.low // symbol.multiple_of + 12))
-    fits = (n for n in lengths if job.plan.with_room({**hints, symbol.name: n})[symbol.name] == n)
-    usable = list(islice((n for n in fits if n not in first.scope.known), 7))
+    fits = (n for n in lengths if job.plan.with_room(at := {**hints, symbol.name: n}) == at)
+    usable = list(islice((n for n in islice(fits, 99) if n not in first.scope.known), 7))
     points = [*usable[:5], usable[6]]
     counts = [count_ops(job.trace(hints, fixed={symbol.name: p}, lines=False).root) for p in points[:2]]
     if counts[0] != counts[1]:

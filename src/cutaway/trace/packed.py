@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 IMAGES = (2, 3, 5)
 GROUPS = {"image_height": (2, 3, 5), "image_width": (3, 4, 6)}  # of patches that stay together, along a side
-FEW = {"batch_size": 5, "image_height": 5, "image_width": 9}  # to trace at
+FEW = {"batch_size": 5, "image_height": 5, "image_width": 13}  # to trace at: a few of them are more than a hundred groups
 TRIED = 8
 
 Fitted = tuple[list[Module], list[Gap]]
@@ -46,9 +46,13 @@ def over_images(job: Job, hints: Mapping[str, int]) -> Iterator[Fitted]:
     base = _ops(job, hints, least)
     looped = {n: p for n, p in points.items() if _ops(job, hints, {**least, n: p[1]}) != base}
     runs: dict[tuple, Fitted] = {}
-    for images in (IMAGES[:2], IMAGES):  # most of it grows in proportion to them
-        if looped:
-            yield _fitted(job, hints, looped | ({"batch_size": images} if "batch_size" in looped else {}), {}, runs)
+    if not looped:
+        return
+    few_images = {"batch_size": IMAGES[:2]} if "batch_size" in points else {}  # most of it grows in proportion to them
+    for chosen in (few_images, {}):
+        yield _fitted(job, hints, looped | {n: p for n, p in chosen.items() if n in looped}, {}, runs)
+    if looped != points:  # code that has lost a size on its way: all are numbers, and fitted
+        yield _fitted(job, hints, points, {}, runs)
 
 
 def _points(s: Symbol, hint: int) -> tuple[int, ...]:
