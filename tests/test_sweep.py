@@ -150,6 +150,19 @@ def test_the_front_holds_what_nothing_beats():
         swept.pareto(columns, "c", "b")
 
 
+def test_what_meets_a_level_comes_by_price():
+    columns = {
+        "ttft_s": np.array([0.1, 0.1, 0.2, 0.1, 0.1]), "tpot_s": np.array([0.01, 0.02, 0.01, 0.01, 0.01]),
+        "fits": np.array([True, True, True, False, True]), "usd_per_million_tokens": np.array([3.0, 1, 1, 1, 2]),
+        "throughput_tokens_per_s": np.array([10.0, 20, 30, 40, 50]),
+    }  # fmt: skip
+    assert swept.meeting(columns, ttft=0.15, tpot=0.015).tolist() == [4, 0]
+    assert swept.meeting(columns, ttft=0.3).tolist() == [2, 1, 4, 0]
+    with pytest.raises(BadValue) as caught:
+        swept.meeting(columns, tpot=0.005)
+    assert "least TPOT 10 ms" in caught.value.known
+
+
 @pytest.mark.parametrize(
     "grid", [((0,), (1,), (1,)), ((1,), (-5,), (1,)), ((1,), (1,), (10**9,)), ((), (1,), (1,))]
 )

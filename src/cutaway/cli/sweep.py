@@ -107,22 +107,14 @@ class Choice:
 
     def of(self, columns: Rows) -> Rows:
         """The rows that meet the level, and of those the ones on the front; ordered by price where a level is given."""
-        import numpy as np
+        from cutaway.predict.sweep import meeting, pareto
 
-        from cutaway.predict.sweep import pareto
-
-        levels = {
-            n: v for n, v in (("ttft_s", self.slo_ttft), ("tpot_s", self.slo_tpot)) if v is not None
-        }
-        if levels:
-            keep = _meeting(columns, levels)
-            columns = {name: values[keep] for name, values in columns.items()}
-            order = np.lexsort((-columns["throughput_tokens_per_s"], columns["usd_per_million_tokens"]))
-            columns = {name: values[order] for name, values in columns.items()}
+        if self.slo_ttft is not None or self.slo_tpot is not None:
+            ttft, tpot = (None if v is None else v / 1e3 for v in (self.slo_ttft, self.slo_tpot))
+            columns = _rows(columns, meeting(columns, ttft=ttft, tpot=tpot))
         if self.pareto is not None:
             least, _, most = self.pareto.partition(",")
-            rows = pareto(columns, least.strip(), most.strip())
-            columns = {name: values[rows] for name, values in columns.items()}
+            columns = _rows(columns, pareto(columns, least.strip(), most.strip()))
         return columns
 
 
@@ -228,23 +220,8 @@ def _emit(columns: Rows, refused: tuple[tuple[Case, str], ...], answer: Answer) 
     )  # fmt: skip
 
 
-def _meeting(columns: Rows, levels: dict[str, float]) -> np.ndarray:
-    """Which rows fit and are within the levels, in milliseconds. Raises `BadValue` with the least there is if none."""
-    fits = columns["fits"]
-    keep = fits.copy()
-    for name, limit in levels.items():
-        if not 0 < limit < 1e12:
-            raise BadValue(f"the level for {name} is in milliseconds, above 0", asked=str(limit))
-        keep &= columns[name] * 1e3 <= limit
-    if not keep.any():
-        best = {n: float(columns[n][fits].min()) * 1e3 for n in ("ttft_s", "tpot_s")} if fits.any() else {}
-        raise BadValue(
-            "no row of the sweep meets the level",
-            known=", ".join(f"least {n[:-2].upper()} {v:.4g} ms" for n, v in best.items())
-            or "nothing fits in memory",
-            try_="a level above these, smaller batches, more devices (--tp), fewer bits (--weights), other hardware",
-        )
-    return keep
+def _rows(columns: Rows, rows: np.ndarray) -> Rows:
+    return {name: values[rows] for name, values in columns.items()}
 
 
 def _check(words: dict[str, list[str | None]]) -> None:

@@ -1,7 +1,7 @@
 # Many predictions at once: a case is one machine (model, hardware, formats, cut, engine), and each case has a grid of
 # numbers that numpy answers in one go. Cases are what is spread over processes or a cluster, and what is kept on disk, so
 # that a sweep that was cut short goes on where it stopped and gives the same rows.
-"""`sweep(...)`: one row per machine and point; `pareto(...)` the rows that nothing beats."""
+"""`sweep`: one row per machine and point; `pareto`: the rows that nothing beats; `meeting`: those within a level."""
 
 from __future__ import annotations
 
@@ -163,6 +163,33 @@ def pareto(columns: Mapping[str, np.ndarray], least: str, most: str) -> np.ndarr
     first = np.ones(len(order), bool)
     first[1:] = best[1:] > best[:-1]
     return order[first]
+
+
+def meeting(
+    columns: Mapping[str, np.ndarray], *, ttft: float | None = None, tpot: float | None = None
+) -> np.ndarray:
+    """Indices of the rows that fit and are within the levels (s), the cheapest first, of equal price the fastest.
+
+    Raises `BadValue` where there is none, with the least that there is.
+    """
+    fits = columns["fits"]
+    keep = fits.copy()
+    for name, limit in (("ttft_s", ttft), ("tpot_s", tpot)):
+        if limit is None:
+            continue
+        if not 0 < limit < 1e9:
+            raise BadValue(f"the level for {name} must be above 0", asked=f"{limit * 1e3:g} ms")
+        keep &= columns[name] <= limit
+    if not keep.any():
+        least = {n: float(columns[n][fits].min()) * 1e3 for n in ("ttft_s", "tpot_s")} if fits.any() else {}
+        raise BadValue(
+            "no row of the sweep meets the level",
+            known=", ".join(f"least {n[:-2].upper()} {v:.4g} ms" for n, v in least.items())
+            or "nothing fits in memory",
+            try_="a level above these, smaller batches, more devices (--tp), fewer bits (--weights), other hardware",
+        )
+    rows = np.flatnonzero(keep)
+    return rows[np.lexsort((-columns["throughput_tokens_per_s"][rows], columns["usd_per_million_tokens"][rows]))]
 
 
 def _joined(good: list[tuple[Case, Rows]]) -> Rows:
