@@ -26,6 +26,8 @@ FIELD_VALUES: dict[str, dict[str, Any]] = {
     # what sees is left out by default
     **{name: {"vision_config": {"model_type": f"{name}_vision"}} for name in ("gemma4", "gemma4_unified")},
     "embedding_gemma2": {"vision_config": {"model_type": "gemma4_vision"}},
+    # the head takes what every stage gives
+    "uvdoc": {"backbone_config": {"model_type": "uvdoc_backbone", "out_indices": [1, 2, 3, 4, 5, 6]}},
     **each(("autoformer", "informer", "time_series_transformer"), {"prediction_length": 4}),
 }
 

@@ -381,6 +381,9 @@ FORMS = {
     "input_features": _spectrogram,
     "input_values": _waveform,
     "past_values": _series,
+    "task_inputs": lambda m, n: [
+        InputSpec(n, ("batch_size", fixed(m, "task_seq_len") or "seq_len"), "int64", "tokens")
+    ],
 }
 # For names that FORMS lacks, by how they end.
 PATTERNS = (
