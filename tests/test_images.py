@@ -88,3 +88,17 @@ def test_windows_of_images_are_counted_at_any_size() -> None:
     with FlopCounterMode(display=False) as counter:
         model(**given)
     assert found.total.matmul_flops.evaluate(sizes) == counter.get_total_flops()
+
+
+class Blind(Seeing):
+    """An image in a form that nobody thinks of."""
+
+    def get_image_features(self, pixel_values: torch.FloatTensor, image_grid_thw: torch.LongTensor):
+        return super().get_image_features(pixel_values.view(-1, PATCH * PATCH, 77), image_grid_thw)
+
+
+def test_a_text_without_its_image_says_so() -> None:
+    with torch.device("meta"):
+        model = Blind()
+    found = analyse_module(model, plan_inputs(model, "prefill"), name="it", values={}, dtype="float32")
+    assert any("refused all known forms of pixel_values" in a for a in found.assumptions)

@@ -26,7 +26,7 @@ from cutaway.errors import BadValue
 from cutaway.trace.dim import formula_of, make
 from cutaway.trace.inputs_config import image_unit
 from cutaway.trace.inputs_fill import fill_tensor, places_tensor, row_tensor
-from cutaway.trace.inputs_images import plan_with_images, put_images
+from cutaway.trace.inputs_images import plan_with_images, put_images, takes_images
 from cutaway.trace.inputs_modalities import candidates
 from cutaway.trace.inputs_probe import learn_state, makes_cache, refusal
 from cutaway.trace.inputs_symbols import symbols_of
@@ -47,6 +47,9 @@ def plan_inputs(model: torch.nn.Module, phase: str) -> InputPlan:
         prefill = with_images
     else:  # what an image has left in the cache is like what its tokens would have
         prefill = _prefill_plan(model)
+    left_out = takes_images(model) - {s.name for s in prefill.specs}
+    if phase == "prefill" and left_out:
+        prefill = replace(prefill, notes=(f"the text has no image: forward refused all known forms of {min(left_out)}",))
     return prefill if phase == "prefill" else _decode_plan(model, prefill)
 
 

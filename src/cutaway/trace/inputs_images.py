@@ -67,6 +67,12 @@ def _with_positions(twin: torch.nn.Module, plan: InputPlan, make: Make) -> Input
     return replace(plan, specs=(*plan.specs, InputSpec("position_ids", TOKENS, "int64", "arange")))
 
 
+def takes_images(model: torch.nn.Module) -> set[str]:
+    """The arguments that no image of a text can do without; none for a model without a token for images."""
+    lists = _image_names(model)
+    return set(lists[0][:1]) if lists else set()
+
+
 def put_images(model: torch.nn.Module, ids: torch.Tensor, count: int) -> None:
     """Let `count` tokens of each row stand for its image, after the first."""
     value = ids._cutaway_value if ids.is_meta else ids

@@ -61,6 +61,7 @@ class InputPlan:
     cache: str | None = None
     extra: tuple[tuple[str, object], ...] = ()
     state: StateTemplate | None = None
+    notes: tuple[str, ...] = ()  # what is assumed of the inputs
 
     def with_room(self, sizes: Mapping[str, int]) -> dict[str, int]:
         """The sizes with a text that is longer than what its image takes of it."""

@@ -172,6 +172,7 @@ def _assumptions(job: Job) -> tuple[str, ...]:
     return (
         f"tensors of the model's dtype are {name}: w_bytes, a_bytes and kv_bytes stand for their sizes",
         *positions,
+        *job.plan.notes,
     )
 
 
