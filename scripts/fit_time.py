@@ -124,13 +124,16 @@ def fit_kernel(name: str, device: str, parts: list[Table]) -> tuple[dict, np.nda
 
 
 def helps(nodes: tuple, axes: tuple, miss: np.ndarray) -> bool:
-    """Whether a table of every other fitted row makes the rest better: where times jump, nodes say little of others."""
+    """Whether a table of every other fitted row makes the rest better, in logarithms and in percent: where times jump,
+    nodes say little of others."""
     half = np.arange(len(miss)) % 2 == 0
     if half.sum() < 50:
         return False
     table = build(nodes, tuple(a[half] for a in axes), miss[half])
     left = miss[~half] - read(table, nodes, tuple(a[~half] for a in axes))
-    return np.abs(left).mean() < 0.97 * np.abs(miss[~half]).mean()
+    return all(
+        np.abs(how(left)).mean() < 0.97 * np.abs(how(miss[~half])).mean() for how in (np.asarray, lambda m: np.expm1(-m))
+    )
 
 
 def read(table: np.ndarray, nodes: tuple, axes: tuple) -> np.ndarray:

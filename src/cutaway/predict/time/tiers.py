@@ -78,7 +78,9 @@ def _known(
     time = used.seconds(hw, found.values, d, bits, peak, looped, kind)
     ratio = 1.0 if found.exact else carried(hw, name, found.device, without)
     time, said = time * ratio, found.why if ratio == 1 else f"times {ratio:.2f}, as its relatives here; {found.why}"
-    table = table_of(hw.name, name) if found.exact and tier != CALIBRATED else None
+    # Where the kernel alone was timed behind its host, the table is of that loop, and what is known comes from layers.
+    hidden = not looped and "around_us" in found.values
+    table = table_of(hw.name, name) if found.exact and tier != CALIBRATED and not hidden else None
     if table is None:
         return time, CALIBRATED, said
     miss = correction(table, used.nodes, used.axes(d))
