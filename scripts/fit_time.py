@@ -237,15 +237,15 @@ def least(
 def write(families: dict, arrays: dict[str, np.ndarray], merge: bool) -> None:
     """`merge` keeps the families that were not fitted this time; what whole runs gave (fit_engine.py) always stays."""
     OUT.mkdir(exist_ok=True)
-    if (OUT / "time.json").exists():
-        for name, devices in json.loads((OUT / "time.json").read_text())["families"].items():
-            for device, entry in devices.items():
-                if entry.get("whole_runs"):
-                    families.setdefault(name, {}).setdefault(device, entry)
+    before = json.loads((OUT / "time.json").read_text())["families"] if (OUT / "time.json").exists() else {}
     if merge and (OUT / "time.json").exists():
         old = np.load(OUT / "tables.npz")
         arrays |= {key: old[key] for key in old.files if key.partition("@")[0] not in families}
-        families = json.loads((OUT / "time.json").read_text())["families"] | families
+        families = before | families
+    for name, devices in before.items():
+        for device, entry in devices.items():
+            if entry.get("whole_runs"):
+                families.setdefault(name, {}).setdefault(device, entry)
     about = (
         "Fitted by scripts/fit_time.py on rows that bench/split.py does not hold back. What each constant means stands "
         "beside its name in src/cutaway/predict/time. 'error' is MAPE in percent on the rows held back, by constants "

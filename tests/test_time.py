@@ -87,6 +87,13 @@ def test_windows_keep_query_heads_apart_where_the_kernel_is_an_older_one():
         assert windowed > 2 * whole if apart else windowed == whole
 
 
+def test_what_was_measured_of_a_device_answers_for_it():
+    for dtype in ("bf16", "fp8", "fp8_block"):
+        for name in ("h100-sxm", "h200-sxm"):
+            why = time.op_time(hardware.find(name), "moe", dtype, **SHAPES["moe"])[2]
+            assert f"moe {dtype} on {name}" in why and "want" not in why and "relative" not in why
+
+
 def test_relatives_are_said():
     seconds, tier, why = time.op_time(hardware.find("h100-nvl"), "gemm", **SHAPES["gemm"])
     assert tier == "calibrated" and "nearest relative of h100-nvl" in why and "h100-sxm" in why
