@@ -14,6 +14,7 @@ import argparse
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -174,7 +175,8 @@ def reasons(found: dict[str, list[dict]]) -> None:
         counts: dict[str, int] = {}
         for a in given:
             if "why" in a:
-                counts[a["why"]] = counts.get(a["why"], 0) + 1
+                why = re.sub(r"'/[^']*/", "'", a["why"])  # where the question's config was put is no reason
+                counts[why] = counts.get(why, 0) + 1
         for why, count in sorted(counts.items(), key=lambda item: -item[1])[:8]:
             print(f"  {tool} does not answer {count}: {why}")
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 SUFFIXES = (".png", ".svg", ".html")
 LINES = 10  # machines that get a colour of their own; the others are grey
 DOTS = 2000  # of a machine; of more rows every so-many-th is drawn
+MARKERS = "os^DvPX*<>"
 DASHES = ("-", "--", "-.", ":")  # devices, which are no machines and so have no colour
 
 
@@ -123,16 +124,11 @@ def _memory(
         top = np.zeros(len(batches))
         np.maximum.at(top, at, columns["memory_bytes"][rows] / 1e9)
         lines.setdefault(batches.tobytes() + top.tobytes(), (batches, top, []))[2].append(n)
-    for place, (batches, top, members) in enumerate(lines.values()):
-        colour = f"C{members[0]}" if len(members) == 1 else "k"
-        axes.plot(batches, top, "o-", ms=2.5, lw=1.5, color=colour)
+    for (batches, top, members), marker in zip(lines.values(), itertools.cycle(MARKERS)):
         words = [machines[n][0].split(" ") for n in members]
         common = " ".join(w for w in words[0] if all(w in other for other in words))
-        at = place % 3 * len(batches) // 3  # neighbours have their names at different places
-        side, shift = ("left", 2) if at == 0 else ("right", -2)
-        axes.annotate(
-            common, (batches[at], top[at]), xytext=(shift, 4), textcoords="offset points", fontsize=8, color=colour, ha=side
-        )
+        style = {"color": _colour(members[0]) if len(members) == 1 else "k", "marker": marker, "ms": 4, "mfc": "white"}
+        axes.plot(batches, top, lw=1.2, label=common, **style)
     for device, dash in zip(devices, itertools.cycle(DASHES)):
         room = device.capacity * UTILISATION / 1e9
         axes.axhline(room, color="0.4", lw=1, ls=dash, label=f"{device.name}: room for {room:.4g} GB")
@@ -140,9 +136,18 @@ def _memory(
     axes.set(
         xlabel="batch", ylabel="GB on each device", title=f"Memory with the longest sequences ({longest} tokens at most)"
     )
-    if devices:
-        axes.legend(frameon=False, fontsize=8)
     _logarithmic(axes)
+    _legend_above(axes)
+
+
+def _legend_above(axes: Any) -> None:
+    """A legend with room of its own over what is drawn."""
+    names = axes.get_legend_handles_labels()[1]
+    columns = 2 if len(names) > 6 and max(map(len, names)) < 36 else 1
+    share = min(0.8, 0.04 + 0.042 * -(-len(names) // columns))
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, low * (high / low) ** (1 / (1 - share)))
+    axes.legend(frameon=False, fontsize=7.5, loc="upper left", ncols=columns)
 
 
 def _roofline(axes: Any, devices: Sequence[Hardware]) -> None:
