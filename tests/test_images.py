@@ -102,3 +102,8 @@ def test_a_text_without_its_image_says_so() -> None:
         model = Blind()
     found = analyse_module(model, plan_inputs(model, "prefill"), name="it", values={}, dtype="float32")
     assert any("refused all known forms of pixel_values" in a for a in found.assumptions)
+
+
+def test_a_text_without_its_image():
+    plan = plan_inputs(on_meta(), "prefill", images=False)
+    assert [s.name for s in plan.specs] == ["input_ids"] and plan.notes == ("the text has no image",)

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from cutaway import catalogue
@@ -29,21 +29,23 @@ def workloads_of(target: str, trust_code: bool = False) -> tuple[Workload, Workl
 def traced(
     target: str, *, trust_code: bool = False, args: Mapping[str, Any] | None = None
 ) -> tuple[Workload, Workload | None, dict[str, Any]]:
-    """The same from a trace of `target`; a model that has no next token has no decode phase."""
+    """The same from a trace of `target`; a model that has no next token has no decode phase. What is asked of predictions
+    are lengths of texts, so a model that reads images too is traced on a text without."""
     from cutaway.predict.workload import workloads
     from cutaway.trace.analyse import analyse
     from cutaway.trace.target import resolve
 
+    of_text = partial(analyse, images=False)
     found = resolve(target, trust_code, dict(args or {}))
-    prefill = analyse(found, phase="prefill")
+    prefill = of_text(found, phase="prefill")
     try:
-        decode = analyse(found, phase="decode")
+        decode = of_text(found, phase="decode")
     except CutawayError:
         decode = None
     config = dict(found.config or {})
     both = workloads(prefill, decode, config, generates=not config)
     if decode is not None and (far := _beyond(decode.valid_when, both[0].max_positions)):
-        decode = analyse(found, phase="decode", values=far)
+        decode = of_text(found, phase="decode", values=far)
         both = workloads(prefill, decode, config)
     return (*both, config)
 

@@ -34,11 +34,13 @@ def analyse(
     inputs: Mapping[str, str] | None = None,
     convention: Convention = DEFAULT_CONVENTION,
     memo: bool = True,
+    images: bool = True,
 ) -> Analysis:
     """What one pass of `target` computes and moves, as formulas. A `Target` brings its own trust and arguments.
 
     `values` choose the regime (which side of a window, batch of one …); formulas stay symbolic.
-    `symbols="all"` makes the architecture's sizes symbols too, as is always done for a class.
+    `symbols="all"` makes the architecture's sizes symbols too, as is always done for a class. Without `images` a whole
+    model that reads images in its text gets the text alone.
     Raises `CutawayError` with what was asked, where, what was known and what to try.
     """
     found = target if isinstance(target, Target) else resolve(target, trust_code, dict(args or {}))
@@ -46,7 +48,7 @@ def analyse(
         raise BadValue(
             "that is a repository, not a model", asked=found.text, try_="file.py:Class for a class in it"
         )
-    job, subject = _job(found, phase, symbols, dtype, dict(inputs or {}), convention, memo)
+    job, subject = _job(found, phase, symbols, dtype, dict(inputs or {}), convention, memo, images)
     return derive(job, subject, values or {})
 
 
@@ -138,13 +140,14 @@ def _job(
     inputs: dict[str, str],
     convention: Convention,
     memo: bool,
+    images: bool,
 ) -> tuple[Job, Subject]:
     kind = torch_dtype(dtype)
     if target.kind == "model" and symbols == "all":
         return symbolic_job(target, phase, kind, convention, memo)
     if target.kind == "model":
         model = build(target, dtype)
-        return Job(model, plan_inputs(model, phase), kind, convention, memo), Subject(target.name)
+        return Job(model, plan_inputs(model, phase, images=images), kind, convention, memo), Subject(target.name)
     cls = load_class(target)
     if not target.args and not inputs:
         try:

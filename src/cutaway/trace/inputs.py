@@ -39,17 +39,23 @@ __all__ = ["InputError", "InputPlan", "InputSpec", "NoDecodePhase", "Symbol", "m
 UNSURE = r"dtype|scalar type|BFloat16|bias type|meta tensor|register_meta"
 
 
-def plan_inputs(model: torch.nn.Module, phase: str) -> InputPlan:
-    """What forward needs in a phase. Runs the model only for `decode`, on its own device, at tiny sizes."""
+def plan_inputs(model: torch.nn.Module, phase: str, *, images: bool = True) -> InputPlan:
+    """What forward needs in a phase. Runs the model only for `decode`, on its own device, at tiny sizes.
+
+    A model that reads images in its text gets one, unless `images` is False.
+    """
     extra = _extras(model)[0]
-    with_images = plan_with_images(model, extra, lambda *given: make_inputs(*given, "meta", _kind(model)[1]))
+    with_images = None
+    if images:
+        with_images = plan_with_images(model, extra, lambda *given: make_inputs(*given, "meta", _kind(model)[1]))
     if with_images is not None and (phase == "prefill" or with_images.specs[0].places is None):
         prefill = with_images
     else:  # what an image has left in the cache is like what its tokens would have
         prefill = _prefill_plan(model)
     left_out = takes_images(model) - {s.name for s in prefill.specs}
     if phase == "prefill" and left_out:
-        prefill = replace(prefill, notes=(f"the text has no image: forward refused all known forms of {min(left_out)}",))
+        why = f": forward refused all known forms of {min(left_out)}" if images else ""
+        prefill = replace(prefill, notes=(f"the text has no image{why}",))
     return prefill if phase == "prefill" else _decode_plan(model, prefill)
 
 
