@@ -1,6 +1,6 @@
 # Whether our predictions are better than others', and what an answer costs, in one run: the same questions to each tool in a
-# process of its own, each tool in an environment of its own. The questions are measured runs of devices on which no constant
-# of ours was fitted; what aiconfigurator's tables were made of is not known.
+# process of its own, each tool in an environment of its own. The questions are measured runs of pairs of model and device
+# that no fit of ours saw, though single kernels of the device were seen; aiconfigurator's tables hold such kernels too.
 """Predictions beside those of aiconfigurator, GenZ and llm-flops: errors, seconds an answer, and who cannot answer what.
 
     python bench/peers.py MEASURED_DIR TOOLS_DIR [--tools GenZ,llm-flops] [--rows 200] [-o answers.csv]
@@ -15,6 +15,7 @@ import csv
 import json
 import os
 import re
+import resource
 import subprocess
 import sys
 import tempfile
@@ -85,7 +86,7 @@ def answers(tool: str, folder: Path, asked: list[dict]) -> tuple[list[dict], dic
         files[0].write_text(json.dumps(asked))
         # -P: what lies beside the script must not stand before what the tool imports
         command = [python, "-P", str(CHILD), tool, *map(str, files)]
-        began = time.perf_counter()
+        began, busy = time.perf_counter(), _children()
         process = subprocess.Popen(command, env=env | {"TMPDIR": scratch}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         try:
             said = process.communicate(timeout=LIMIT)[1].decode(errors="replace").strip().splitlines()
@@ -93,11 +94,17 @@ def answers(tool: str, folder: Path, asked: list[dict]) -> tuple[list[dict], dic
             process.kill()
             process.communicate()
             return [{"why": f"longer than {LIMIT} s"}] * len(asked), {}
-        wall = time.perf_counter() - began
+        used = {"wall": time.perf_counter() - began, "cpu": _children() - busy}
         if process.returncode or not files[1].exists():
             why = said[-1][:200] if said else f"ended with {process.returncode}"
             return [{"why": why}] * len(asked), {}
-        return json.loads(files[1].read_text()), {"wall": wall}
+        return json.loads(files[1].read_text()), used
+
+
+def _children() -> float:
+    """Seconds of CPU that processes took which have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def install(folder: Path, tools: list[str]) -> None:
@@ -153,7 +160,8 @@ def by_group(rows: list[silicon.Row], found: dict[str, list[dict]]) -> None:
 
 def speed(tools: list[str], folder: Path, found: dict[str, list[dict]], one: dict) -> None:
     """Seconds of an answer: of a fresh process, of closed loops one after the other, of batches on one machine."""
-    print(f"\n{'milliseconds an answer':<24}{'fresh process':>14}{'closed loops':>14}{'batches':>10}   times ours")
+    heads = ("fresh process", "of CPU", "closed loops", "batches")
+    print(f"\n{'milliseconds an answer':<24}" + "".join(f"{head:>14}" for head in heads) + "   times ours")
     ours: list[float] = []
     for tool in tools:
         runs = [answers(tool, folder, [one]) for _ in range(COLD)]
@@ -162,12 +170,13 @@ def speed(tools: list[str], folder: Path, found: dict[str, list[dict]], one: dic
         if why:
             print(f"{tool:<24}{why}")
             continue
-        loops = [a["cpu"] for a in found[tool][1:] if "why" not in a]
-        figures = [median(u["wall"] for _, u in runs), median(loops), median(a["cpu"] for a in again[len(AGAIN):])]  # fmt: skip
+        figures = [median(used[key] for _, used in runs) for key in ("wall", "cpu")]
+        figures.append(median(a["cpu"] for a in found[tool][1:] if "why" not in a))
+        figures.append(median(a["cpu"] for a in again[len(AGAIN) :]))
         ours = ours or figures
         times = "".join(f"{f / o:>8.1f}" for f, o in zip(figures, ours, strict=True)) if figures is not ours else ""
-        print(f"{tool:<24}{figures[0] * 1e3:>14.0f}{figures[1] * 1e3:>14.2f}{figures[2] * 1e3:>10.2f}   {times}")
-    print("fresh process: wall, median of three; the others CPU of one core, medians; each after it was asked once")
+        print(f"{tool:<24}" + "".join(f"{f * 1e3:>14.2f}" for f in figures) + "   " + times)
+    print("fresh process: wall and CPU, medians of three; the others CPU of one core, medians, each after it was asked once")
 
 
 def reasons(found: dict[str, list[dict]]) -> None:
@@ -207,11 +216,12 @@ def main() -> int:
     if unknown := [t for t in tools if t not in TOOLS]:
         parser.error(f"no such tool: {', '.join(unknown)}; there are {', '.join(TOOLS)}")
     install(given.folder, tools)
-    rows = [r for r in silicon.read(given.measured)[0] if r.system != silicon.FIT_SYSTEM and not r.guesses]
+    there = silicon.read(given.measured)[0]
+    rows = [r for r in there if silicon.is_judged(r) and not r.guesses]
     rows.sort(key=lambda r: (r.system, r.engine, r.model, r.quant, r.tp, r.dp, r.ep, r.concurrency, r.prompt, r.output, r.id))
     if given.rows and given.rows < len(rows):
         rows = [rows[i] for i in np.linspace(0, len(rows) - 1, given.rows).round().astype(int)]
-    print(f"{len(rows)} measured closed loops of devices that no constant of ours was fitted on, one token a step")
+    print(f"{len(rows)} measured closed loops, one token a step, of pairs of model and device that no fit of ours saw")
     asked = [question(row) for row in rows]
     found = {}
     for tool in tools:
@@ -221,15 +231,15 @@ def main() -> int:
     accuracy(rows, found)
     by_group(rows, found)
     reasons(found)
-    speed(tools, given.folder, found, question(_plain(rows)))
+    speed(tools, given.folder, found, question(_plain(there)))
     if given.output:
         _write(given.output, rows, found)
     return 0
 
 
 def _plain(rows: list[silicon.Row]) -> silicon.Row:
-    """A row that every tool should know: Llama 3.1 8B on one device, if there is one."""
-    return next((r for r in rows if r.model.endswith("Llama-3.1-8B") and r.tp * r.dp == 1), rows[0])
+    """A row that every tool should know, and quickly: Llama 3.1 8B on one device."""
+    return next(r for r in rows if r.model.endswith("Llama-3.1-8B") and r.tp * r.dp == 1 and r.quant == "bf16")
 
 
 if __name__ == "__main__":
