@@ -87,3 +87,11 @@ def test_nothing_is_invented():
         {"a.py": "def f(x):\n    return x\n", "README.md": "Set `FOO_BAR=1` and pass `--flag`.\n"}
     )
     assert found == {"env_vars": [], "cli_flags": [], "config_classes": [], "config_files": []}
+
+
+def test_a_headings_figures_are_not_said_of_the_command_below_it():
+    from cutaway.facts.build_install import find_build_install
+    from cutaway.read.memory import program_of
+
+    rows = find_build_install(program_of({"README.md": "# Set-up (CUDA 13+)\n\n```\npip install one\n```\n"}))
+    assert [r["what"] for r in rows if r["cmd"] == "pip install one"] == ["shown under Set-up"]

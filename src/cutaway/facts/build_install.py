@@ -89,8 +89,12 @@ def _shown(program: Program) -> Iterator[tuple[float, dict[str, Any]]]:
             rank = (
                 0.0 + depth if _README.search(path) else 3.0 + depth if where == "document" else 6.0 + depth
             )
+            section = _NUMBERED.sub("", section).strip()  # a heading's figures stand on its own line, not on the command's
             what = f"shown under {section}" if section else f"said by {path.rpartition('/')[2]}"
             yield rank, _row(program, mark.name, kind, path, mark.line, what)
+
+
+_NUMBERED = re.compile(r"\s*\([^()]*\d[^()]*\)|\s*\S*\d\S*")
 
 
 def _kind(text: str) -> str:
