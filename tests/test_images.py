@@ -107,3 +107,20 @@ def test_a_text_without_its_image_says_so() -> None:
 def test_a_text_without_its_image():
     plan = plan_inputs(on_meta(), "prefill", images=False)
     assert [s.name for s in plan.specs] == ["input_ids"] and plan.notes == ("the text has no image",)
+
+
+class Odd(Seeing):
+    """As many steps as nothing that is fitted says."""
+
+    def get_image_features(self, pixel_values: torch.FloatTensor, image_grid_thw: torch.LongTensor):
+        found = super().get_image_features(pixel_values, image_grid_thw)
+        for _ in range((found.shape[0] % 7) ** 2):
+            found = found + 1
+        return found
+
+
+def test_an_image_is_not_grown_beyond_its_text() -> None:
+    with torch.device("meta"):
+        model = Odd()
+    found = analyse_module(model, plan_inputs(model, "prefill"), name="it", values={}, dtype="float32")
+    assert found.gaps

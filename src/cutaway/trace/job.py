@@ -4,7 +4,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import count, islice
+from itertools import islice
 from math import lcm
 from types import CellType
 from typing import Any
@@ -31,6 +31,7 @@ MANY = 8000  # ops of a pass that is not traced again on the mere suspicion that
 
 # So many ops of one forward are a sign of a loop over the tokens, which is fitted from short runs.
 LOOP = 3000
+MOST_LENGTHS = 99  # that are looked at for those of a loop
 NESTED = 12000  # so many at short sizes are a sign of one loop in another, which is not fitted: its ops stay a gap
 SHORT = {"batch_size": 131, "seq_len": 149, "cache_len": 173, "encoder_len": 167}
 
@@ -329,9 +330,12 @@ def _over_tokens(
 
     The lengths are no numbers that other sizes of the first run have: products with them could not be told apart.
     """
-    lengths = (n * symbol.multiple_of for n in count(symbol.low // symbol.multiple_of + 12))
+    start = symbol.low // symbol.multiple_of + 12
+    lengths = (n * symbol.multiple_of for n in range(start, start + MOST_LENGTHS))  # beyond, an image outgrows its text
     fits = (n for n in lengths if job.plan.with_room(at := {**hints, symbol.name: n}) == at)
-    usable = list(islice((n for n in islice(fits, 99) if n not in first.scope.known), 7))
+    usable = list(islice((n for n in fits if n not in first.scope.known), 7))
+    if len(usable) < 7:
+        return
     points = [*usable[:5], usable[6]]
     counts = [count_ops(job.trace(hints, fixed={symbol.name: p}, lines=False).root) for p in points[:2]]
     if counts[0] != counts[1]:
