@@ -144,11 +144,13 @@ class Job:
 
     def _told(self, first: Run, again: Run, limit: int | None) -> Run | None:
         """The run once more, told what the sizes are that lost their formula; None where a last run does not agree."""
+        if not same_ops(first.root, again.root):
+            return None
         twin = self.twin or self
         found = more_hints(first.scope, again.scope.hints, self.plan, limit)
         more = twin._accepted(found)
         *runs, check = first, again, *islice((r for r in more if same_ops(first.root, r.root)), 3)
-        if len(runs) < 3 or not same_ops(first.root, again.root):
+        if len(runs) < 3:
             return None
         told: Told = {}
         for _ in range(ROUNDS):

@@ -167,16 +167,16 @@ class ShapeMode(TorchFunctionMode):
             dims = [*dims, *_dims_in(args)]
         if func in _INDEXES and _has_mask(args[1]):  # C++ would look for the places in the values unseen
             args = (args[0], _unmasked(args[1]), *args[2:])
-        if func is torch.nn.functional.one_hot:
-            return with_share(recorder, args[0], func(*args, **(kwargs or {})))
         if not dims:
-            return func(*args, **(kwargs or {}))
-        outer = recorder.call_dims, recorder.call_sizes
-        recorder.call_dims, recorder.call_sizes = dims, _sizes_named(args, kwargs or {})
-        try:
-            return func(*args, **(kwargs or {}))
-        finally:
-            recorder.call_dims, recorder.call_sizes = outer
+            out = func(*args, **(kwargs or {}))
+        else:
+            outer = recorder.call_dims, recorder.call_sizes
+            recorder.call_dims, recorder.call_sizes = dims, _sizes_named(args, kwargs or {})
+            try:
+                out = func(*args, **(kwargs or {}))
+            finally:
+                recorder.call_dims, recorder.call_sizes = outer
+        return with_share(recorder, args[0], out) if func is torch.nn.functional.one_hot else out
 
 
 class OpMode(TorchDispatchMode):
