@@ -1,6 +1,6 @@
 """Derive the totals of every catalogue model, both phases, and write the file that ships in the package.
 
-    python scripts/precompute.py [--only NAME] [--again]
+    python scripts/precompute.py [--only ID,ID] [--again]
 
 Rows that are there already are kept unless `--again`; a model that cannot be derived is listed with the reason.
 The file is written after each model, so that a stop loses little.
@@ -30,9 +30,10 @@ def main() -> int:
     warnings.simplefilter("ignore")
     rows = {} if args.again and not args.only else dict(_lines())
     failed = []
+    only = set(args.only.split(",")) if args.only else None
     for entry in catalogue.entries():
         for phase in ("prefill", "decode"):
-            wanted = args.only in (None, entry.id) and (args.again or (entry.id, phase) not in rows)
+            wanted = (only is None or entry.id in only) and (args.again or (entry.id, phase) not in rows)
             if not wanted or entry.needs_remote_code:
                 continue
             try:
