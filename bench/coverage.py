@@ -166,7 +166,7 @@ def check_in(dtype: str, head: str, kind: str, phase: str, shapes: int) -> dict:
         problems.append(f"memo changes the result ({found.total.flops - plain.total.flops} FLOPs)")
     unnamed = [s for s in plan.symbols if s.name not in found.total.read.symbols()]
     inputs = partial(make_inputs, real, plan, device="cpu", dtype=getattr(torch, dtype))
-    pinned = [s.name for s in unnamed if counts_vary(real, inputs, plan.symbols, s)]
+    pinned = [s.name for s in unnamed if counts_vary(real, inputs, plan.symbols, s, found.valid_when)]
     regimes = [found]
     for sizes, truth in points:
         use = next((f for f in regimes if all(holds(c, sizes) for c in f.valid_when)), None)
@@ -199,12 +199,18 @@ def check_in(dtype: str, head: str, kind: str, phase: str, shapes: int) -> dict:
     }
 
 
-def counts_vary(model, inputs, symbols, symbol) -> bool:
-    """Whether what real forwards move depends on a symbol that the formula lacks: then it was pinned to a number."""
+def counts_vary(model, inputs, symbols, symbol, conditions) -> bool:
+    """Whether what real forwards move depends on a symbol that the formula lacks: then it was pinned to a number.
+    Sizes that break the formula's conditions have formulas of their own."""
     from bytes import counted
 
+    from cutaway.formula import holds
+
     low = {s.name: s.low for s in symbols}
-    moved = [counted(model, inputs({**low, symbol.name: n})) for n in (symbol.low, symbol.high)]
+    points = [{**low, symbol.name: n} for n in (symbol.low, symbol.high)]
+    if not all(holds(c, p) for c in conditions for p in points):
+        return False
+    moved = [counted(model, inputs(p)) for p in points]
     return len({(m.read, m.write) for m in moved}) > 1
 
 
