@@ -78,6 +78,21 @@ def test_a_file_is_whole_or_untouched(tmp_path, capfd):
     assert [p.name for p in tmp_path.iterdir()] == ["models.md"]
 
 
+@pytest.mark.parametrize(
+    "words",
+    ["models", "ops", "hardware", "cache clean", "inspect gpt2", "cost gpt2", "report .", "verify r.md", "path . a b",
+     "predict gpt2", "compare gpt2 gpt2", "sweep gpt2 --hardware h100 --batch 1"],
+)  # fmt: skip
+def test_a_file_holds_what_its_ending_says_or_is_refused(words, tmp_path, monkeypatch, capfd):
+    monkeypatch.setenv("CUTAWAY_CACHE_DIR", str(tmp_path / "cache"))
+    for ending in ("xlsx", "sarif" if "verify" not in words else "csv"):
+        file = tmp_path / f"answer.{ending}"
+        assert run([*words.split(), "-o", str(file)]) == 2
+        said = capfd.readouterr().err
+        assert "ending" in said or "format" in said, said
+        assert not file.exists()
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
 def test_a_full_disk_is_said():
     with open("/dev/full", "w") as full:  # noqa: PTH123

@@ -387,3 +387,27 @@ def test_a_trace_of_one_request_that_does_not_fit_is_served_with_a_warning(tmp_p
     found = predict("llama-3.1-70b", "rtx-3090", requests=path)
     assert not found.fits
     assert "500100 tokens are more than the model's 131072" in found.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("ending", "starts"),
+    [("csv", "schema_version,model,"), ("JSON", "{"), ("markdown", "# "), ("md", "# "), ("txt", "openai-community/gpt2 on")],
+)
+def test_a_file_is_written_as_its_ending_says(ending, starts, tmp_path):
+    file = tmp_path / f"x.{ending}"
+    assert run(["predict", "gpt2", "-o", str(file)]) == 0
+    assert file.read_text().startswith(starts)
+
+
+def test_a_table_has_a_row_of_figures_or_of_kernels(tmp_path):
+    import csv
+
+    file = tmp_path / "x.csv"
+    assert run(["predict", "gpt2", "--batch", "3", "-o", str(file)]) == 0
+    (row,) = csv.DictReader(file.read_text().splitlines())
+    assert float(row["tpot_s"]) == predict("gpt2", "h100", batch=3).tpot_s and row["asked.batch"] == "3"
+    assert run(["predict", "gpt2", "--explain", "-o", str(file)]) == 0
+    rows = list(csv.DictReader(file.read_text().splitlines()))
+    assert {r["phase"] for r in rows} == {"prefill", "decode"} and all(float(r["seconds"]) > 0 for r in rows)
+    assert run(["compare", "gpt2", "gpt2,batch=8", "-o", str(file)]) == 0
+    assert {"phase", "name", "a_s", "b_s"} == set(next(csv.DictReader(file.read_text().splitlines())))

@@ -4,7 +4,7 @@
 from typing import Literal
 
 from cutaway import store
-from cutaway.cli.output import Output, emit, to_json
+from cutaway.cli.output import Output, emit, format_of, to_json
 
 
 def cache(action: Literal["show", "dir", "clean"] = "show", /, *, output: Output = Output()) -> None:
@@ -15,6 +15,7 @@ def cache(action: Literal["show", "dir", "clean"] = "show", /, *, output: Output
     action
         `show` folder and size, print the `dir` alone, or `clean` it.
     """
+    format_of(output, ("text", "json"))  # before anything is removed
     place = str(store.location())
     if action == "dir":
         return emit({"text": lambda: place, "json": lambda: to_json({"dir": place})}, output)

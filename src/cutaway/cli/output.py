@@ -18,7 +18,10 @@ from cutaway.errors import BadValue, OutputError
 
 __all__ = ["Output", "emit", "format_of", "say", "to_json", "write_atomic"]
 
-_SUFFIXES = {".json": "json", ".md": "md", ".html": "html", ".csv": "csv", ".txt": "text", ".sarif": "sarif"}
+_SUFFIXES = {
+    ".json": "json", ".md": "md", ".markdown": "md", ".html": "html", ".htm": "html", ".csv": "csv", ".txt": "text",
+    ".sarif": "sarif",
+}  # fmt: skip
 
 
 @Parameter(name="*")
@@ -44,15 +47,25 @@ def emit(renderers: Mapping[str, Callable[[], str]], output: Output) -> None:
         write_atomic(output.output, text)
 
 
-def format_of(output: Output, available: Mapping | tuple) -> str:
-    """The format that `output` asks for, one of `available`."""
+def format_of(output: Output, available: Mapping | tuple, others: str = "") -> str:
+    """The format that `output` asks for, one of `available`. `others` are endings that the command takes besides; raises
+    BadValue for what it does not come in, so that it can be asked before the work."""
     if output.json and output.format not in (None, "json"):
         raise BadValue("--json and --format disagree", asked=f"--json --format {output.format}")
-    suffix = output.output.suffix if output.output else ""
-    wanted = "json" if output.json else output.format or _SUFFIXES.get(suffix, "text")
+    wanted = "json" if output.json else output.format or _meant(output.output, available, others)
     if wanted not in available:
         raise BadValue("that answer does not come in this format", asked=wanted, known=", ".join(available))
     return wanted
+
+
+def _meant(file: Path | None, available: Mapping | tuple, others: str) -> str:
+    """The format that the ending of a file says; text where it has none. A table in a file that says to be something else
+    would be found out late, so an ending that nobody knows is an error."""
+    suffix = file.suffix.casefold() if file else ""
+    if suffix and suffix not in _SUFFIXES:
+        known = " ".join([*(ending for ending, name in _SUFFIXES.items() if name in available), others]).strip()
+        raise BadValue("no answer has this ending", asked=str(file), known=known, try_=f"--format text -o {file}")
+    return _SUFFIXES.get(suffix, "text")
 
 
 def to_json(value: object) -> str:

@@ -7,9 +7,11 @@ from typing import Annotated, Literal, get_args, get_type_hints
 
 from cyclopts import Parameter
 
-from cutaway.cli.output import Output, emit, to_json
+from cutaway.cli.output import Output, emit, format_of, to_json
 from cutaway.cli.whole import Whole, WholeOrNone
 from cutaway.errors import BadValue
+
+FORMATS = ("text", "json", "md", "csv")
 
 
 @Parameter(name="*")
@@ -64,7 +66,7 @@ class Answer:
 
     json: Annotated[bool, Parameter(negative="", show_default=False)] = False
     """Short for --format json."""
-    format: Literal["text", "json", "md"] | None = None
+    format: Literal["text", "json", "md", "csv"] | None = None
     """The form of the answer; without it, the one that FILE's suffix says, else text."""
     file: Annotated[Path | None, Parameter(name=["-o", "--file"])] = None
     """Write to FILE instead of stdout."""
@@ -94,6 +96,7 @@ def predict(
     arg
         NAME=VALUE for the constructor of a class, repeatable.
     """
+    format_of(answer.place, FORMATS)  # before the work
     found = _predict(model, load, arg)
     _emit(found, explain, answer.place)
 
@@ -115,6 +118,7 @@ def compare(
     b
         The other; what neither names is as the options say.
     """
+    format_of(answer.place, FORMATS)
     first, second = (_predict(*_own(words, load), None) for words in (a, b))
 
     def text() -> str:
@@ -122,22 +126,25 @@ def compare(
 
         return compare_text(first, second)
 
+    from cutaway.report.predict_csv import csv_rows
+    from cutaway.report.predict_text import changed
+
     def as_json() -> str:
-        from cutaway.report.predict_text import differences
-
         rows = {
-            phase: [
-                {"name": n, "a_s": x, "b_s": y}
-                for n, x, y in differences(first.parts[phase], second.parts[phase])
-            ]
-            for phase in first.parts
-            if phase in second.parts
+            phase: [{"name": n, "a_s": x, "b_s": y} for n, x, y in found] for phase, found in changed(first, second).items()
         }
-        return to_json(
-            {"schema_version": 1, "a": first.to_dict(), "b": second.to_dict(), "differences": rows}
-        )
+        return to_json({"schema_version": 1, "a": first.to_dict(), "b": second.to_dict(), "differences": rows})
 
-    emit({"text": text, "json": as_json}, answer.place)
+    def as_csv() -> str:
+        rows = [(phase, *row) for phase, found in changed(first, second).items() for row in found]
+        return csv_rows(("phase", "name", "a_s", "b_s"), rows)
+
+    def markdown() -> str:
+        from cutaway.report.predict_text import compare_markdown
+
+        return compare_markdown(first, second)
+
+    emit({"text": text, "json": as_json, "md": markdown, "csv": as_csv}, answer.place)
 
 
 def _own(words: str, load: Load) -> tuple[str, Load]:
@@ -190,4 +197,9 @@ def _emit(found, explain: bool, output: Output) -> None:
 
         return render_markdown(found, explain=explain)
 
-    emit({"text": text, "json": lambda: found.to_json(explain), "md": markdown}, output)
+    def as_csv() -> str:
+        from cutaway.report.predict_csv import to_csv
+
+        return to_csv(found, explain)
+
+    emit({"text": text, "json": lambda: found.to_json(explain), "md": markdown, "csv": as_csv}, output)

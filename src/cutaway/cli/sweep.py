@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from cutaway.cli.output import Output, emit, say, to_json
+from cutaway.cli.output import Output, emit, format_of, say, to_json
 from cutaway.cli.progress import told
 from cutaway.cli.whole import WholeOrNone
 from cutaway.errors import BadValue, OutputError
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from cutaway.predict.sweep import Case, Grid, Rows
 
 
-FILES = (".csv", ".json", ".txt", "")
+FORMATS = ("text", "csv", "json")
 
 
 @Parameter(name="*")
@@ -145,18 +145,28 @@ class Answer:
     plot: Path | None = None
     """Draw latency, throughput, memory and rooflines into a .png, .svg or .html file."""
 
+    @property
+    def place(self) -> Output:
+        return Output(self.json, self.format, self.file)
+
+    @property
+    def parquet(self) -> Path | None:
+        """The file, where it is to be Parquet: by its ending, as nothing else was asked for."""
+        asked = self.json or self.format
+        return None if asked or self.file is None or self.file.suffix.casefold() != ".parquet" else self.file
+
     def check(self) -> None:
         """Raises what would be raised at the end, before hours of work."""
         if self.plot is not None:
             from cutaway.report.sweep_plot import check
 
             check(self.plot)
-        if self.file is not None and self.file.suffix == ".parquet":
+        if self.parquet is not None:
             from cutaway.report.sweep_table import check_parquet
 
-            check_parquet(self.file)
-        elif self.file is not None and self.format is None and not self.json and self.file.suffix not in FILES:
-            raise BadValue("a table is no such file", asked=str(self.file), known=" ".join((*FILES, ".parquet")))
+            check_parquet(self.parquet)
+        else:
+            format_of(self.place, FORMATS, ".parquet")
         for path in (self.plot, self.file):
             if path is not None and not path.expanduser().parent.is_dir():
                 raise OutputError("there is no such folder", where=str(path.parent))
@@ -204,8 +214,8 @@ def sweep(
 def _emit(columns: Rows, refused: tuple[tuple[Case, str], ...], answer: Answer) -> None:
     from cutaway.report import sweep_table as table
 
-    if answer.file is not None and answer.file.suffix == ".parquet":
-        table.write_parquet(columns, answer.file)
+    if answer.parquet is not None:
+        table.write_parquet(columns, answer.parquet)
         return
     emit(
         {
@@ -216,7 +226,7 @@ def _emit(columns: Rows, refused: tuple[tuple[Case, str], ...], answer: Answer) 
                 "refused": [{**asdict(case), "why": why} for case, why in refused],
             }),
         },
-        Output(answer.json, answer.format, answer.file),
+        answer.place,
     )  # fmt: skip
 
 

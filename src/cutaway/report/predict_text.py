@@ -87,13 +87,30 @@ def compare_text(a: Prediction, b: Prediction, width: int = 80) -> str:
     lines.append(f"{'':<{LABEL}}{'A':>14}{'B':>14}{'B / A':>9}")
     for (label, first, _), (_, second, _), ratio in zip(figures(a), figures(b), _ratios(a, b), strict=True):
         lines.append(f"{label:<{LABEL}}{first:>14}{second:>14}{ratio:>9}")
-    for phase in (n for n in a.parts if n in b.parts):
+    for phase, rows in changed(a, b).items():
         lines += ["", f"one {phase} step, by what changes most"]
-        for name, first, second in differences(a.parts[phase], b.parts[phase]):
+        for name, first, second in rows:
             lines.append(
                 f"  {name[:30]:<30} {seconds(first):>11} {seconds(second):>11} {_signed(second - first):>12}"
             )
     return "\n".join(lines) + "\n"
+
+
+def compare_markdown(a: Prediction, b: Prediction) -> str:
+    """The same as tables."""
+    lines = ["# Comparison", "", f"- A: {a.model} on {_devices(a)}; {_asked(a)}"]
+    lines += [f"- B: {b.model} on {_devices(b)}; {_asked(b)}", "", "| figure | A | B | B / A |", "| --- | ---: | ---: | ---: |"]
+    for (label, first, _), (_, second, _), ratio in zip(figures(a), figures(b), _ratios(a, b), strict=True):
+        lines.append(f"| {label} | {first} | {second} | {ratio} |")
+    for phase, rows in changed(a, b).items():
+        lines += ["", f"## One {phase} step", "", "| kernels | A | B | change |", "| --- | ---: | ---: | ---: |"]
+        lines += [f"| {n} | {seconds(x)} | {seconds(y)} | {_signed(y - x)} |" for n, x, y in rows]
+    return "\n".join(lines) + "\n"
+
+
+def changed(a: Prediction, b: Prediction) -> dict[str, list[tuple[str, float, float]]]:
+    """Phase -> `differences`, of the phases that both have."""
+    return {phase: differences(a.parts[phase], b.parts[phase]) for phase in a.parts if phase in b.parts}
 
 
 def differences(a: Iterable[Part], b: Iterable[Part]) -> list[tuple[str, float, float]]:
