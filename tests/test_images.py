@@ -90,6 +90,13 @@ def test_windows_of_images_are_counted_at_any_size() -> None:
     assert found.total.matmul_flops.evaluate(sizes) == counter.get_total_flops()
 
 
+def test_how_many_numbers_are_kept_is_no_condition() -> None:
+    """Each image's grid is kept beside its tensor; that there is a limit to it says nothing of the model."""
+    model = on_meta()
+    found = analyse_module(model, plan_inputs(model, "prefill"), name="it", values={}, dtype="float32")
+    assert [c for c in found.valid_when if "batch_size" in c] == ["batch_size > 1"]
+
+
 class Blind(Seeing):
     """An image in a form that nobody thinks of."""
 

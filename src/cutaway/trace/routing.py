@@ -108,7 +108,7 @@ def assumed_nonzero(recorder: Recorder, mask: torch.Tensor) -> Any:
         recorder.assumptions.setdefault(BALANCED)
         shared = product(ref.dims) * share
         return _rows(recorder, mask, max(1, int(shared.evaluate(recorder.scope.hints))), shared)
-    if mask.dim() == 1 and mask.numel() <= MOST_EXPERTS and all(d.constant() is not None for d in ref.dims):
+    if mask.dim() == 1 and ref.dims[0].constant() is not None and mask.numel() <= MOST_EXPERTS:
         recorder.assumptions.setdefault(BALANCED)
         used = sorted(recorder.used_classes.get(mask.numel()) or range(mask.numel()))
         with torch.utils._python_dispatch._disable_current_modes(), torch._C.DisableTorchFunction():

@@ -38,7 +38,7 @@ def numbers_in(t: torch.Tensor) -> list[Any]:
 def give(t: torch.Tensor, numbers: Any) -> None:
     """Let `t` have these numbers beside its values: nested lists, an array, or one number."""
     flat = list(numbers.flat) if isinstance(numbers, np.ndarray) else list(_flat(numbers))
-    if len(flat) == t.numel() <= MOST and any(isinstance(n, (Dim, Real)) for n in flat):
+    if len(flat) == _count(t) <= MOST and any(isinstance(n, (Dim, Real)) for n in flat):
         t._cut_numbers = _array(flat, tuple(map(int, t.shape)))  # type: ignore[attr-defined]
 
 
@@ -198,6 +198,12 @@ _RULES: dict[str, Callable] = {
     "min": _reduced(min),
     "cumsum": lambda given, axis, *_: np.frompyfunc(operator.add, 2, 1).accumulate(given, axis=axis),
 }  # fmt: skip
+
+
+def _count(t: torch.Tensor) -> int:
+    """How many numbers a tensor has, as a plain int: our own limit is no condition of the model's."""
+    with torch._C.DisableTorchFunction():
+        return t.numel()
 
 
 def _equal(number: Any, value: Any) -> bool:
