@@ -1,4 +1,6 @@
 # Serving simulated: what must hold for any step time, and what each feature must change.
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,6 +10,7 @@ from cutaway.errors import BadValue
 from cutaway.predict.arrivals import Request, draw, read_trace
 from cutaway.predict.scheduler import ServerConfig
 from cutaway.predict.simulate import Disaggregation, simulate
+from cutaway.predict.speculative import Speculation
 from cutaway.predict.table import StepTable
 
 
@@ -78,7 +81,8 @@ def test_guesses_that_are_right_save_steps():
     plain = simulate(requests, step_time, ServerConfig())
     right = simulate(requests, step_time, ServerConfig(draft_tokens=3, acceptance=1.0))
     assert (plain.steps, right.steps) == (300, 1 + -(-299 // 4))
-    wrong = simulate(requests, step_time, ServerConfig(draft_tokens=3, acceptance=0.0))
+    guessing = Speculation(3, 0.0).around(step_time)
+    wrong = simulate(requests, guessing, ServerConfig(draft_tokens=3, acceptance=0.0))
     assert wrong.requests[0].tpot > plain.requests[0].tpot > right.requests[0].tpot
 
 
@@ -94,11 +98,20 @@ def test_separate_pools_keep_prompts_out_of_decode():
     requests = [Request(0.1 * i, 4000, 50) for i in range(20)]
     mixed = simulate(requests, step_time, ServerConfig(), instances=2)
     split = simulate(
-        requests, step_time, ServerConfig(), disaggregation=Disaggregation(1, 1, 131072, 50e9, latency=0.002)
+        requests, step_time, ServerConfig(),
+        disaggregation=Disaggregation(1, 1, lambda tokens: tokens * 131072, 50e9, latency=0.002),
     )
     assert split.requests[0].tpot < mixed.summary()["tpot_s"]["mean"]
     # The transfer lies between the first token and the second.
     assert max(split.gaps) > 0.002 + 4000 * 131072 / 50e9
+
+
+def test_what_leaves_one_instance_leaves_it_in_turn():
+    at_once = [Request(0.0, 1000, 2)] * 3
+    pools = Disaggregation(1, 3, lambda tokens: tokens * 1e6, 1e9, latency=0.0)
+    split = simulate(at_once, step_time, ServerConfig(), disaggregation=pools)
+    gaps = sorted(split.gaps)
+    assert [b - a for a, b in itertools.pairwise(gaps)] == pytest.approx([1.0, 1.0])
 
 
 def test_what_can_never_run_is_refused():

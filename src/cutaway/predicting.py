@@ -7,7 +7,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,33 +16,16 @@ from cutaway.errors import BadValue
 if TYPE_CHECKING:
     from cutaway.hardware import Hardware
     from cutaway.predict.arrivals import Request
-    from cutaway.predict.engine import Engine
-    from cutaway.predict.machine import Machine
     from cutaway.predict.memory import Memory
     from cutaway.predict.quant import Quant
+    from cutaway.predict.served import Pools
+    from cutaway.predict.setup import Setup
     from cutaway.predict.shard import Parallel
-    from cutaway.predict.step import Part, Step
-    from cutaway.predict.types import Workload
+    from cutaway.predict.step import Part
 
 LONGEST, MOST = 1 << 27, 1 << 20  # tokens of a prompt or an answer; sequences
 SIMULATED = 400  # requests, where arrivals are asked for
-
-
-@dataclass(frozen=True)
-class Setup:
-    """A model on devices under an engine: what does not depend on the load, made once and asked often."""
-
-    prefill: Workload
-    decode: Workload | None
-    hardware: Hardware
-    parallel: Parallel
-    quant: Quant
-    step: Step
-    machine: Machine
-
-    @property
-    def engine(self) -> Engine:
-        return self.machine.engine
+MOST_SIMULATED = 4096  # users
 
 
 @dataclass(frozen=True)
@@ -55,7 +38,8 @@ class Prediction:
     ttft_s: float
     tpot_s: float
     throughput_tokens_per_s: float
-    served: Mapping[str, Any] = field(default_factory=dict)  # percentiles, of arrivals
+    served: Mapping[str, Any] = field(default_factory=dict)  # percentiles, of what was simulated
+    pools: Pools | None = None
 
     @property
     def model(self) -> str:
@@ -84,10 +68,16 @@ class Prediction:
 
     @property
     def users(self) -> int:
-        """Sequences that are there together; of arrivals, on average."""
+        """Sequences that are there together on one machine; of arrivals, on average."""
         if self.regime == "arrivals":
             return max(1, round(float(self.served["running_mean"])))
-        return self.asked["concurrency"] or self.asked["batch"] or 1
+        together = self.asked["concurrency"] or self.asked["batch"] or 1
+        return math.ceil(together / self.pools.decode_instances) if self.pools else together
+
+    @property
+    def devices(self) -> int:
+        """Of all machines."""
+        return self.parallel.devices * (self.pools.instances if self.pools else 1)
 
     @cached_property
     def memory(self) -> Memory:
@@ -98,6 +88,7 @@ class Prediction:
         return memory_of(
             s.prefill, s.hardware, s.parallel, s.quant, batch=self.users, context=prompt + self.asked["output"],
             prompt=prompt, utilisation=self.asked["utilisation"] or UTILISATION,
+            draft=s.speculation.model if s.speculation else None,
         )  # fmt: skip
 
     @property
@@ -113,6 +104,7 @@ class Prediction:
     def parts(self) -> Mapping[str, tuple[Part, ...]]:
         """Phase -> where the time of one step of kernels goes: of prompts (a chunk at the most), of the next token."""
         from cutaway.predict.memory import CHUNK
+        from cutaway.predict.step import Step
 
         prompt, output = self.asked["prompt"], self.asked["output"]
         share = math.ceil(self.users / self.parallel.dp)
@@ -120,7 +112,9 @@ class Prediction:
         points = {"prefill": (chunk, (min(prompt, chunk) - chunk) / 2, 0, 0)}
         if self.setup.decode is not None and output > 1:
             points["decode"] = (0, 0, share, prompt + output / 2)
-        return {phase: tuple(self.setup.step.parts(*at)) for phase, at in points.items()}
+        guesses = self.setup.speculation
+        parts = guesses.parts if guesses else Step.parts
+        return {phase: tuple(parts(self.setup.step, *at)) for phase, at in points.items()}
 
     @property
     def prefill_step_s(self) -> float:
@@ -144,7 +138,9 @@ class Prediction:
     def _cost(self) -> tuple[float | None, float | None]:
         from cutaway.predict.money import cost_of
 
-        found = cost_of(self.setup.machine, self.throughput_tokens_per_s)
+        # Machines are alike, so that each has its part of the throughput.
+        count = self.pools.instances if self.pools else 1
+        found = cost_of(self.setup.machine, self.throughput_tokens_per_s / count)
         money, energy = float(found.usd_per_million_tokens), float(found.joules_per_token)
         return None if math.isnan(money) else money, None if math.isnan(energy) else energy
 
@@ -153,7 +149,7 @@ class Prediction:
         """What each figure means in this regime."""
         from cutaway.predict import money, serving
 
-        if self.regime == "arrivals":
+        if self.served:
             from cutaway.predict import simulate
 
             return dict(simulate.DEFINITIONS) | money.DEFINITIONS
@@ -169,6 +165,12 @@ class Prediction:
                 f"{tokens} tokens are more than the model's {limit} positions: an engine refuses or cuts such "
                 "requests; the figures are what the kernels would take"
             )
+        guesses = self.setup.speculation
+        if guesses and guesses.workload and guesses.workload.vocabulary != self.setup.prefill.vocabulary:
+            found.append(
+                f"{guesses.name} has {guesses.workload.vocabulary} tokens to choose from and {self.model} "
+                f"{self.setup.prefill.vocabulary}: engines may refuse such a pair"
+            )
         if not self.fits:
             how = f"; what would do: {', '.join(self.memory.advice)}" if self.memory.advice else ""
             found.append(f"does not fit by {self.memory.missing / 1e9:.1f} GB a device{how}")
@@ -179,6 +181,18 @@ class Prediction:
         """What of the model could not be read or priced as what it is."""
         later = self.setup.decode.gaps if self.setup.decode is not None else ()
         return tuple(dict.fromkeys((*self.setup.prefill.gaps, *later)))
+
+    @cached_property
+    def target(self) -> Mapping[str, Any] | None:
+        """What it would take to reach the TPOT that was asked for, None if none was: the largest batch on these devices, and
+        the memory bandwidth for as many sequences as there are; null with a reason where neither is enough."""
+        if self.asked["target_tpot"] is None:
+            return None
+        from cutaway.predict.inverse import reaching
+
+        lengths = self.asked["prompt"], self.asked["output"]
+        tpot = self.asked["target_tpot"] / 1e3
+        return reaching(self.setup.machine, self.setup.at, self.hardware.bandwidth, self.users, *lengths, tpot)
 
     def to_dict(self, explain: bool = False) -> dict[str, Any]:
         """The contract's keys; with `explain`, each kernel."""
@@ -225,6 +239,13 @@ def predict(
     tier: str | None = None,
     overlap: float = 0.0,
     utilisation: float | None = None,
+    draft: str | None = None,
+    draft_tokens: int | None = None,
+    acceptance: float | None = None,
+    prefill_instances: int | None = None,
+    decode_instances: int | None = None,
+    transfer: float | None = None,
+    target_tpot: float | None = None,
     trust_code: bool = False,
     args: Mapping[str, Any] | None = None,
 ) -> Prediction:
@@ -233,14 +254,19 @@ def predict(
     One of `batch` (starts and ends together; 1 if nothing is said), `concurrency` (users who ask again when answered),
     `rate` (requests per second) and `requests` (a trace: CSV or JSONL with arrival, input_tokens and output_tokens; `prompt`
     and `output` are then its means) says how it is used. `hardware` is a name, a sheet (FILE.toml) or a device.
+    `draft` (a model, or "ngram") guesses `draft_tokens` a step, of which the share `acceptance` is right. With
+    `prefill_instances` and `decode_instances` prompts and answers have machines of their own, and caches travel at
+    `transfer` GB/s a device. `target_tpot` (ms) asks which bandwidth and which batch reach that time.
     Raises `CutawayError` for unknown names, sizes out of range, dtypes that the device lacks and cuts that do not divide.
 
     >>> predict("llama-3.1-8b", "h100", batch=8, prompt=2048).fits  # doctest: +SKIP
     True
     """
+    from cutaway.predict.setup import setup_of
+
     asked = {
         "batch": batch, "prompt": prompt, "output": output, "concurrency": concurrency, "rate": rate,
-        "requests": None if requests is None else str(requests), "utilisation": utilisation,
+        "requests": None if requests is None else str(requests), "utilisation": utilisation, "target_tpot": target_tpot,
     }  # fmt: skip
     _check_load(asked)
     trace: list[Request] = []
@@ -252,22 +278,21 @@ def predict(
             max(1, round(sum(getattr(r, name) for r in trace) / len(trace))) for name in ("input_tokens", "output_tokens")
         )
         asked |= {"prompt": prompt, "output": output}
-    words = (engine, tp, pp, ep, dp, sp, weights, activations, kv, tier, overlap, trust_code)
-    if isinstance(hardware, str) and not args:
-        setup = _kept_setup(model, hardware, *words)
-    else:
-        setup = _setup(model, hardware, *words, args=args)
+    guessing = draft, draft_tokens, acceptance
+    words = (engine, tp, pp, ep, dp, sp, weights, activations, kv, tier, overlap, trust_code, guessing)
+    setup = setup_of(model, hardware, *words, args=args)
     if setup.decode is None and output > 1:
         raise BadValue(
             "this model has no next token to predict", asked=f"--output {output}", known=setup.prefill.model,
             try_="--output 1",
         )  # fmt: skip
-    if rate is not None:
-        from cutaway.predict.arrivals import draw
+    split = None
+    if not prefill_instances is decode_instances is transfer is None:
+        from cutaway.predict.served import pools
 
-        trace = draw(SIMULATED, rate=rate, input_tokens=prompt, output_tokens=output)
-    if trace:
-        return Prediction(setup, "arrivals", asked, *_arrivals(setup, trace, prompt, output))
+        split = pools(prefill_instances, decode_instances, transfer, setup.hardware)
+    if rate is not None or trace or split is not None:
+        return _simulated(setup, asked, trace, split)
     from cutaway.predict import serving
 
     users = concurrency or batch or 1
@@ -279,55 +304,13 @@ def predict(
             machine = replace(machine, capacity=setup.hardware.capacity * utilisation)
         most = max(1.0, float(machine.most_sequences(prompt + output / 2)) // dp)
         got = serving.closed_loop(
-            setup.machine.step, setup.engine, share, prompt, output, most_sequences=most
+            setup.machine.step, setup.engine, share, prompt, output, most_sequences=most, yields=machine.yields
         )
     else:
-        got = serving.static(setup.machine.step, share, prompt, output, request=setup.engine.request)
+        machine = setup.machine
+        got = serving.static(machine.step, share, prompt, output, request=setup.engine.request, yields=machine.yields)
     figures = float(got.ttft), float(got.tpot), float(got.throughput) * users / share
     return Prediction(setup, "static" if concurrency is None else "closed loop", asked, *figures)
-
-
-def device_of(hardware: str | Path | Hardware) -> Hardware:
-    """A device by its name, from a sheet of one device, or as it is."""
-    from cutaway.hardware import Hardware, find, load
-
-    if isinstance(hardware, Hardware):
-        return hardware
-    if str(hardware).endswith(".toml"):
-        devices = load(Path(hardware))
-        if len(devices) == 1:
-            return next(iter(devices.values()))
-        raise BadValue("that sheet has several devices", asked=str(hardware), known=", ".join(devices))
-    return find(str(hardware))
-
-
-def _setup(
-    model: str, hardware: str | Path | Hardware, engine: str, tp: int, pp: int, ep: int, dp: int, sp: bool,
-    weights: str | None, activations: str | None, kv: str | None, tier: str | None, overlap: float,
-    trust_code: bool, args: Mapping[str, Any] | None = None,
-) -> Setup:  # fmt: skip
-    """Everything that does not depend on the load."""
-    from cutaway.predict import engine as engines
-    from cutaway.predict.machine import assemble
-    from cutaway.predict.quant import quantisation
-    from cutaway.predict.shard import Parallel
-    from cutaway.predict.shipped import traced, workloads_of
-    from cutaway.predict.step import Step
-
-    if not 0 <= overlap <= 1:
-        raise BadValue("overlap is a share from 0 to 1", asked=str(overlap))
-    device, running = device_of(hardware), engines.find(engine)
-    cut = Parallel(tp=tp, pp=pp, ep=ep, dp=dp, sp=sp)
-    found = traced(model, trust_code=trust_code, args=args) if args else workloads_of(model, trust_code)
-    prefill, decode, config = found
-    stored = quantisation(weights, activations, kv, config, device)
-    step = Step(prefill, decode, device, cut, stored, tier=tier, overlap=overlap, one_kernel=running.one_kernel)
-    machine = assemble(prefill, decode, device, cut, stored, running, tier=tier)
-    machine = replace(machine, step=running.around(step, prefill.layers))  # with the same overlap
-    return Setup(prefill, decode, device, cut, stored, step, machine)
-
-
-_kept_setup = lru_cache(maxsize=256)(_setup)
 
 
 def _check_load(asked: Mapping[str, Any]) -> None:
@@ -343,34 +326,31 @@ def _check_load(asked: Mapping[str, Any]) -> None:
             raise BadValue(f"{name} must be a whole number from 1 to {most}", asked=str(value))
     if asked["rate"] is not None and not 1e-6 <= asked["rate"] < 1e6:
         raise BadValue("rate must be from a millionth to a million requests per second", asked=str(asked["rate"]))
+    target = asked["target_tpot"]
+    if target is not None and not 0 < target < 1e9:
+        raise BadValue("target_tpot must be above 0 and finite, in milliseconds", asked=str(target))
     if asked["utilisation"] is not None and not 0 < asked["utilisation"] <= 1:
         raise BadValue(
             "utilisation is a share of the memory, above 0 and at most 1", asked=str(asked["utilisation"])
         )
 
 
-def _arrivals(
-    setup: Setup, trace: Sequence[Request], prompt: int, output: int
-) -> tuple[float, float, float, dict[str, Any]]:
-    """Requests that come by chance, through the engine event by event; prompt and output are their means."""
-    from cutaway.predict.memory import PAGE
-    from cutaway.predict.scheduler import ServerConfig
-    from cutaway.predict.simulate import simulate
-    from cutaway.predict.table import StepTable
+def _simulated(setup: Setup, asked: dict[str, Any], trace: Sequence[Request], split: Pools | None) -> Prediction:
+    """Requests of a trace, by chance or of users who ask again, through the engine event by event."""
+    from cutaway.predict.arrivals import draw
+    from cutaway.predict.served import serve
 
-    machine, engine = setup.machine, setup.engine
-    longest = max(r.input_tokens + r.output_tokens for r in trace)
-    room = int(machine.most_sequences(prompt + output)) // machine.copies
-    most = max(1, min(room, engine.sequences))
-    config = ServerConfig(
-        max_num_seqs=most, max_num_batched_tokens=engine.tokens, block_size=PAGE,
-        # Where nothing fits that is a warning, and the figures are those of one request at a time.
-        blocks=room * -(-(prompt + output) // PAGE) or -(-longest // PAGE),
-    )  # fmt: skip
-    table = StepTable(machine.step, max_tokens=engine.tokens, max_sequences=most, max_context=longest)
-    found: dict[str, Any] = simulate(trace, table, config, instances=machine.copies).summary()
-    for name in ("ttft_s", "e2e_s"):  # what happens to a request before it is in the queue
-        found[name] = {mark: value + engine.request for mark, value in found[name].items()}
-    found["longest_tokens"] = longest
+    prompt, output, users = asked["prompt"], asked["output"], asked["concurrency"]
+    if not trace and not users and asked["rate"] is None:
+        raise BadValue(
+            "instances for prompts and for answers need a load that goes on", asked=f"batch {asked['batch'] or 1}",
+            try_="--rate, --requests or --concurrency",
+        )  # fmt: skip
+    if users and users > MOST_SIMULATED:
+        raise BadValue("too many users to simulate", asked=f"--concurrency {users}", known=f"at most {MOST_SIMULATED}")
+    count = max(SIMULATED, 4 * (users or 0))
+    trace = trace or draw(count, rate=asked["rate"] or 1.0, input_tokens=prompt, output_tokens=output)
+    found = serve(setup.machine, trace, prompt, output, split=split, guesses=setup.speculation, concurrency=users)
     tpot = found.get("tpot_s", {"mean": 0.0})
-    return found["ttft_s"]["mean"], tpot["mean"], found["throughput_tokens_per_s"], found
+    figures = found["ttft_s"]["mean"], tpot["mean"], found["throughput_tokens_per_s"]
+    return Prediction(setup, "closed loop" if users else "arrivals", asked, *figures, found, split)

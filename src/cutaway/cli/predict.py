@@ -55,6 +55,20 @@ class Load:
     """The best tier of the time model that may be used."""
     overlap: float = 0.0
     """The share of communication that hides behind kernels, 0 to 1."""
+    draft: str | None = None
+    """Who guesses tokens ahead: a model, or ngram (looked up in the text); with --acceptance."""
+    draft_tokens: WholeOrNone = None
+    """Tokens that are guessed in each step; 3 if nothing is said."""
+    acceptance: float | None = None
+    """The share of guesses that are right if those before are, 0 to 1."""
+    prefill_instances: WholeOrNone = None
+    """Machines that compute prompts alone; with --decode-instances, under --rate, --requests or --concurrency."""
+    decode_instances: WholeOrNone = None
+    """Machines that compute answers alone."""
+    transfer: float | None = None
+    """GB/s of each device between the two; without it, the sheet's network across nodes."""
+    target_tpot: float | None = None
+    """Milliseconds per token: which memory bandwidth, and which batch, would reach them?"""
     trust_code: Annotated[bool, Parameter(negative="")] = False
     """Run code that is not in an installed package."""
 

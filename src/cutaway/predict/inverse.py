@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -55,21 +56,26 @@ def largest_batch(machine: Machine, prompt: int, output: int, tpot: float) -> in
     most = int(machine.most_sequences(prompt + output))
     if most < 1:
         raise _no_room(machine, prompt + output)
-    alone = float(serving.decode(machine.step, 1, prompt, output))
+    alone = _tpot(machine, 1, prompt, output)
     if alone > tpot:
         raise BadValue(
             "no batch is that fast", asked=f"TPOT {tpot * 1e3:.4g} ms on {machine.name}",
             known=f"one sequence alone takes {alone * 1e3:.4g} ms a token",
             try_="more tensor parallelism, fewer bits, speculative decoding or a device with more bandwidth",
         )  # fmt: skip
-    low, high = 1, max(1, min(most, machine.engine.sequences))
+    low, high = 1, max(1, min(most, machine.engine.sequences * machine.copies))
     while low < high:
         middle = (low + high + 1) // 2
-        if float(serving.decode(machine.step, middle, prompt, output)) <= tpot:
+        if _tpot(machine, middle, prompt, output) <= tpot:
             low = middle
         else:
             high = middle - 1
     return low
+
+
+def _tpot(machine: Machine, batch: int, prompt: int, output: int) -> float:
+    """Seconds per token of a batch that is spread over the machine's copies."""
+    return float(serving.decode(machine.step, -(-batch // machine.copies), prompt, output)) / machine.yields
 
 
 def bandwidth_for(
@@ -83,7 +89,7 @@ def bandwidth_for(
     Target(tpot=tpot)
 
     def time(factor: float) -> float:
-        return float(serving.decode(build(factor).step, batch, prompt, output))
+        return _tpot(build(factor), batch, prompt, output)
 
     low, high = 1e-3, 1e3
     if time(high) > tpot:
@@ -100,6 +106,25 @@ def bandwidth_for(
     return high * bandwidth
 
 
+def reaching(
+    machine: Machine, build: Callable[[float], Machine], bandwidth: float, batch: int, prompt: int, output: int, tpot: float
+) -> dict[str, Any]:
+    """What a TPOT takes, for JSON: the largest batch of this machine, and the bandwidth (bytes/s of each device) at which
+    `batch` sequences reach it; null where there is none, with the reason."""
+    found: dict[str, Any] = {"tpot_s": tpot, "batch": batch}
+    questions = {
+        "largest_batch": lambda: largest_batch(machine, prompt, output, tpot),
+        "bandwidth_bytes_per_s": lambda: bandwidth_for(build, bandwidth, batch, prompt, output, tpot),
+    }
+    why = {}
+    for name, ask in questions.items():
+        try:
+            found[name] = ask()
+        except BadValue as error:
+            found[name], why[name] = None, f"{error.what}: {error.known}"
+    return found | {"why_not": why}
+
+
 def meet(machine: Machine, prompt: int, output: int, target: Target) -> Found | None:
     """The cheapest load at which the machine meets the target, None where there is none.
 
@@ -109,7 +134,7 @@ def meet(machine: Machine, prompt: int, output: int, target: Target) -> Found | 
     users = _USERS[most >= _USERS]
     if len(users) == 0:
         return None
-    got = serving.closed_loop(machine.step, machine.engine, users, prompt, output)
+    got = serving.closed_loop(machine.step, machine.engine, users, prompt, output, yields=machine.yields)
     good = np.ones(len(users), bool)
     for limit, value in ((target.ttft, got.ttft), (target.tpot, got.tpot)):
         if limit is not None:
@@ -161,7 +186,7 @@ def _impossible(machines: Sequence[Machine], prompt: int, output: int, target: T
         return _no_room(
             min(machines, key=lambda m: float(m.memory(1, prompt + output)) - m.capacity), prompt + output
         )
-    alone = [(m, serving.closed_loop(m.step, m.engine, 1, prompt, output)) for m in roomy]
+    alone = [(m, serving.closed_loop(m.step, m.engine, 1, prompt, output, yields=m.yields)) for m in roomy]
     fastest, first = min(alone, key=lambda pair: float(pair[1].tpot))
     soonest, second = min(alone, key=lambda pair: float(pair[1].ttft))
     return BadValue(

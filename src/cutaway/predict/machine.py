@@ -48,6 +48,7 @@ class Machine:
     price: float | None = None  # USD per hour
     max_positions: int = 0
     kernels: Step | None = None  # the step without the engine
+    yields: float = 1.0  # tokens that a decoding sequence gets of a step
 
     def memory(self, batch: np.ndarray | float, tokens: np.ndarray | float) -> np.ndarray:
         """Bytes on one device with `batch` sequences of `tokens` tokens."""

@@ -13,7 +13,7 @@ from cutaway.errors import BadValue
 from cutaway.formula import Formula
 from cutaway.hardware import Hardware
 from cutaway.predict.quant import Quant
-from cutaway.predict.shard import Parallel, check, cut, kv_share
+from cutaway.predict.shard import Parallel, check, cut, draft_cut, kv_share
 from cutaway.predict.types import StateSpec, Workload
 
 UTILISATION = (
@@ -121,8 +121,7 @@ def activation_bytes(w: Workload, tokens: int, batch: int, p: Parallel) -> int:
             size = _at(part.read, at) + _at(part.write, at)
             shrunk = op.role in ("qkv", "column", "row", "expert_column", "expert_row", "attention", "state")
             widest = max(widest, size / p.tp if shrunk else size)
-    logits = max((_whole(op.dims["n"]) for op in w.ops if op.role == "lm_head"), default=0)
-    return ceil(widest + 2 * tokens * w.hidden_size * 2 + batch * logits * 4)
+    return ceil(widest + 2 * tokens * w.hidden_size * 2 + batch * w.vocabulary * 4)
 
 
 def memory_of(
@@ -135,11 +134,14 @@ def memory_of(
     context: int,
     prompt: int,
     utilisation: float = UTILISATION,
+    draft: tuple[Workload, Quant] | None = None,
 ) -> Memory:
-    """The sum for `batch` sequences of `context` tokens, prompts of `prompt` tokens computed in chunks."""
+    """The sum for `batch` sequences of `context` tokens, prompts of `prompt` tokens computed in chunks. A `draft` model lies
+    beside it, with weights and a cache of its own."""
+    models = _Models(prefill, q, *(draft or ()))
     usable = int(hw.capacity * utilisation)
     tokens = max(min(CHUNK, batch * prompt), batch, 1)
-    weights, per_sequence = weight_bytes(prefill, p, q), state_bytes(prefill, context, p, q, PAGE)
+    weights, per_sequence = models.weights(p), models.state(context, p)
     activations = activation_bytes(prefill, tokens, batch, p)
     messages = MESSAGES if p.devices > 1 else 0
     room = usable - weights - activations - messages - RUNTIME
@@ -147,37 +149,66 @@ def memory_of(
     found = Memory(
         weights, per_sequence, each * per_sequence, activations, messages, RUNTIME, hw.capacity, usable,
         largest_batch=_most(room, per_sequence) * p.dp,
-        longest_context=_longest(prefill, p, q, room // max(each, 1)),
+        longest_context=_longest(models, p, room // max(each, 1)),
         fewest_devices=0, advice=(),
     )  # fmt: skip
-    return _advised(found, prefill, hw, p, q, each, context, tokens, batch)
+    return _advised(found, models, p, each, context, tokens, batch)
+
+
+@dataclass(frozen=True)
+class _Models:
+    """The model, and beside it perhaps one that guesses."""
+
+    main: Workload
+    quant: Quant
+    draft: Workload | None = None
+    draft_quant: Quant | None = None
+
+    def weights(self, p: Parallel) -> int:
+        return weight_bytes(self.main, p, self.quant) + sum(weight_bytes(w, draft_cut(p), q) for w, q in self._beside)
+
+    def state(self, length: int, p: Parallel) -> int:
+        """Bytes of one sequence in pages."""
+        own = state_bytes(self.main, length, p, self.quant, PAGE)
+        return own + sum(state_bytes(w, length, draft_cut(p), q, PAGE) for w, q in self._beside)
+
+    def divide(self, tp: int) -> bool:
+        """Whether both can be cut over so many devices."""
+        try:
+            for w in (self.main, *(w for w, _ in self._beside)):
+                check(w, Parallel(tp=tp))
+        except BadValue:
+            return False
+        return True
+
+    @property
+    def _beside(self) -> list[tuple[Workload, Quant]]:
+        return [(self.draft, self.draft_quant)] if self.draft is not None and self.draft_quant is not None else []
 
 
 def _most(room: int, each: int) -> int:
     return 0 if room < 0 else MANY if each == 0 else room // each
 
 
-def _longest(w: Workload, p: Parallel, q: Quant, room: int) -> int:
+def _longest(models: _Models, p: Parallel, room: int) -> int:
     """The most tokens of a sequence whose state fits in `room`."""
-    if state_bytes(w, PAGE, p, q, PAGE) > room:
+    if models.state(PAGE, p) > room:
         return 0
     low, high = PAGE, PAGE
-    while state_bytes(w, high, p, q, PAGE) <= room:
+    while models.state(high, p) <= room:
         if high > MANY:
             return MANY
         low, high = high, high * 2
     while high - low > PAGE:
         middle = (low + high) // 2 // PAGE * PAGE
-        low, high = (middle, high) if state_bytes(w, middle, p, q, PAGE) <= room else (low, middle)
+        low, high = (middle, high) if models.state(middle, p) <= room else (low, middle)
     return low
 
 
 def _advised(
     m: Memory,
-    w: Workload,
-    hw: Hardware,
+    models: _Models,
     p: Parallel,
-    q: Quant,
     each: int,
     context: int,
     tokens: int,
@@ -186,11 +217,11 @@ def _advised(
     """With the fewest devices that do, and with what else would make it fit."""
 
     def needs(other: Parallel) -> int:
-        rest = activation_bytes(w, tokens, batch, other) + RUNTIME + (MESSAGES if other.devices > 1 else 0)
-        return weight_bytes(w, other, q) + each * state_bytes(w, context, other, q, PAGE) + rest
+        rest = activation_bytes(models.main, tokens, batch, other) + RUNTIME + (MESSAGES if other.devices > 1 else 0)
+        return models.weights(other) + each * models.state(context, other) + rest
 
     fewest = next(
-        (t for t in (1, 2, 4, 8, 16, 32, 64) if _divides(w, t) and needs(Parallel(tp=t)) <= m.usable), 0
+        (t for t in (1, 2, 4, 8, 16, 32, 64) if models.divide(t) and needs(Parallel(tp=t)) <= m.usable), 0
     )
     advice = []
     if not m.fits:
@@ -200,23 +231,11 @@ def _advised(
             advice.append(f"--batch {m.largest_batch}")
         if 0 < m.longest_context < context:
             advice.append(f"{m.longest_context} tokens of context")
-        if q.weights.element > 1:
+        if models.quant.weights.element > 1:
             advice.append("--weights fp8")
     return Memory(**(vars(m) | {"fewest_devices": fewest, "advice": tuple(advice)}))
-
-
-def _divides(w: Workload, tp: int) -> bool:
-    try:
-        check(w, Parallel(tp=tp))
-    except BadValue:
-        return False
-    return True
 
 
 def _at(f: Formula, at: dict[str, int]) -> float:
     more = dict.fromkeys(f.symbols() - at.keys(), 1)
     return float(f.evaluate({**at, **more}))
-
-
-def _whole(value: Formula | int) -> int:
-    return value if isinstance(value, int) else int(value.constant() or 0)

@@ -23,8 +23,8 @@ class ServerConfig:
     max_num_seqs: sequences that run together. max_num_batched_tokens: tokens of one step. chunked_prefill: a prompt may
     be spread over steps. block_size, blocks: the paged cache, in tokens and in number. reserve_prompt: a request is
     admitted only if its whole prompt finds room. prefix_caching: what was computed once is not computed again.
-    draft_tokens, acceptance, draft_cost: speculative decoding; how many tokens are guessed per step, with which
-    probability each is right if those before it are, and what a guess costs as a share of a decode step.
+    draft_tokens, acceptance: speculative decoding; how many tokens are guessed per step, and with which probability each
+    is right if those before it are. What guesses cost is known to the step time (`Speculation.around`).
     """
 
     max_num_seqs: int = 256
@@ -36,7 +36,6 @@ class ServerConfig:
     prefix_caching: bool = True
     draft_tokens: int = 0
     acceptance: float = 0.0
-    draft_cost: float = 0.05
 
 
 @dataclass(slots=True)
@@ -191,11 +190,8 @@ class Instance:
         # several short prompts have fewer than one long one, so it can be below zero.
         pairs = sum(new * s.computed + new * new / 2 for s, new in chunks)
         context = pairs / tokens - tokens / 2 if tokens else 0.0
-        width = 1 + self.config.draft_tokens
-        # Verifying guesses multiplies the tokens of a step, and not the reading of the cache.
-        batch = len(decoding) * width
-        mean = decode_tokens / len(decoding) / width if decoding else 0.0
-        return Batch(chunks, decoding, tokens, context, batch, mean)
+        mean = decode_tokens / len(decoding) if decoding else 0.0
+        return Batch(chunks, decoding, tokens, context, len(decoding), mean)
 
     @staticmethod
     def _emit(sequence: Sequence, tokens: int, now: float, done: list[Sequence]) -> None:

@@ -54,8 +54,10 @@ class Served:
     prefill_share: np.ndarray
 
 
-def static(step: Step, batch: Number, prompt: Number, output: Number, *, request: float = 0.0) -> Served:
-    """A batch that starts together: `prompt` tokens each in one step, then `output` - 1 decode steps.
+def static(
+    step: Step, batch: Number, prompt: Number, output: Number, *, request: float = 0.0, yields: float = 1.0
+) -> Served:
+    """A batch that starts together: `prompt` tokens each in one step, then `output` - 1 tokens, `yields` of a step.
 
     `request` is added to the first token, in seconds.
     """
@@ -66,6 +68,7 @@ def static(step: Step, batch: Number, prompt: Number, output: Number, *, request
     else:
         ttft = _prompts(step, batch, prompt) + request
         tpot = decode(step, batch, prompt, output)
+    tpot = tpot / yields
     total = ttft + np.maximum(output - 1, 0) * tpot
     share = ttft / total
     return Served(ttft, tpot, batch * output / total, batch, batch * prompt / np.maximum(output, 1), share)
@@ -102,6 +105,7 @@ def closed_loop(
     most_tokens: int | None = None,
     rounds: float | None = None,
     alike: Number | bool = False,
+    yields: float = 1.0,
 ) -> Served:
     """The steady state of `concurrency` users, each with one request in flight.
 
@@ -110,15 +114,15 @@ def closed_loop(
     Benchmarks are no steady state: all users begin at once. With `rounds` requests per user, the mean TTFT holds that
     first burst once in `rounds`. Where `alike` (requests of exactly the same lengths) and the engine computes prompts
     before it goes on decoding, users never get out of step: every round is such a burst, and who is first waits for the
-    last before the second token.
+    last before the second token. `yields` are the tokens that a sequence gets of a step, where some are guessed.
     """
     users, prompt, output = (np.asarray(v, float) for v in (concurrency, prompt, output))
     limit = engine.sequences if most_sequences is None else np.minimum(most_sequences, engine.sequences)
     users, prompt, output, limit = np.broadcast_arrays(users, prompt, output, limit)
     running = np.maximum(np.minimum(users, limit), 1.0)
     tokens = most_tokens or engine.tokens
-    steps = np.maximum(output - 1, 1)
-    kv = prompt + steps / 2
+    steps = np.maximum((output - 1) / yields, 1)
+    kv = prompt + np.maximum(output - 1, 1) / 2
     # Steps are asked for once, at a few loads between one sequence and all; the rounds look between them.
     at = 1 + (running - 1)[..., None] * _SHARES
     plain_at = decode(step, at, prompt[..., None], output[..., None])
@@ -154,7 +158,7 @@ def closed_loop(
     queue = np.maximum(users - running, 0.0) / running * life
     prefill = prompt * batch / steps
     share = np.minimum(others * added / (steps * tpot), 1.0)
-    return Served(ttft + queue, tpot, running * output / life, batch, prefill, share)
+    return Served(ttft + queue, tpot * (steps / np.maximum(output - 1, 1)), running * output / life, batch, prefill, share)
 
 
 def _between(values: tuple[np.ndarray, ...], batch: np.ndarray, running: np.ndarray) -> list[np.ndarray]:

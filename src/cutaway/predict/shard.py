@@ -62,6 +62,12 @@ class Parallel:
         return dict(vars(self)) | {"devices": self.devices}
 
 
+def draft_cut(p: Parallel) -> Parallel:
+    """How a model that guesses lies on devices over which the one that it guesses for is cut so: each layer cut alike, all
+    layers on one stage, copies with copies."""
+    return Parallel(tp=p.tp, dp=p.dp)
+
+
 def check(w: Workload, p: Parallel) -> None:
     """Raises BadValue where heads, experts or layers do not divide."""
     for op in w.ops:

@@ -35,12 +35,13 @@ DEFINITIONS = {
 
 @dataclass(frozen=True)
 class Disaggregation:
-    """Prefill and decode on instances of their own: how many, and how the cache travels between them."""
+    """Prefill and decode on instances of their own: how many, and how what is kept of a sequence travels between them:
+    from one prefill instance one after the other."""
 
     prefill_instances: int
     decode_instances: int
-    bytes_per_token: float
-    bandwidth: float  # bytes/s of one transfer
+    state_bytes: Callable[[float], float]  # of a sequence of so many tokens, over one link
+    bandwidth: float  # bytes/s of that link
     latency: float = 1e-3  # s, of setting up a transfer
 
 
@@ -160,7 +161,7 @@ def simulate(
         for _ in range(split.prefill_instances if split else instances)
     ]
     second = [Instance(config, random_) for _ in range(split.decode_instances)] if split else []
-    guess = 1 + config.draft_tokens * config.draft_cost
+    free = dict.fromkeys(map(id, first), 0.0)  # when the link of a prefill instance has sent what it has to send
     samples: list[Sample] = []
     steps = 0
     count = 0  # breaks ties in the order in which events were made
@@ -179,10 +180,7 @@ def simulate(
             return
         steps += 1
         clock = decode_step_time if decode_step_time and not instance.prefill_only and split else step_time
-        seconds = clock(*batch[2:])
-        if config.draft_tokens and batch.decoding:
-            seconds *= guess
-        later(now + seconds, instance, batch)
+        later(now + clock(*batch[2:]), instance, batch)
 
     behind = iter(sequences[concurrency:] if concurrency else ())
     for sequence in sequences[:concurrency]:
@@ -209,8 +207,8 @@ def simulate(
             samples.append(Sample(now, len(instance.running), len(instance.waiting), instance.pool.used))
             for sequence in handed:
                 assert split is not None
-                travel = split.latency + sequence.computed * split.bytes_per_token / split.bandwidth
-                later(now + travel, None, sequence)
+                free[id(instance)] = max(now, free[id(instance)]) + split.state_bytes(sequence.computed) / split.bandwidth
+                later(free[id(instance)] + split.latency, None, sequence)
         start(instance, now)
     return _result(sequences, samples, steps)
 

@@ -71,3 +71,9 @@ class Workload:
     hidden_size: int
     max_positions: int  # 0 where the model knows no limit
     gaps: tuple[str, ...]
+
+    @property
+    def vocabulary(self) -> int:
+        """How many tokens there are to choose from; 0 of a model that chooses none."""
+        sizes = (op.dims["n"] for op in self.ops if op.role == "lm_head")
+        return max((n if isinstance(n, int) else int(n.constant() or 0) for n in sizes), default=0)

@@ -4,9 +4,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from textwrap import wrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cutaway.report.predict_json import bounds
 from cutaway.report.units import bar, percent, si
@@ -125,13 +125,29 @@ def figures(p: Prediction) -> list[tuple[str, str, str]]:
     money = "-" if p.usd_per_million_tokens is None else f"{p.usd_per_million_tokens:.3g} USD"
     energy = "-" if p.joules_per_token is None else f"{p.joules_per_token:.3g} J"
     note = "list price" + (f" of {p.hardware.price_date}" if p.hardware.price_date else "")
-    return [
+    rows = [
         ("TTFT", seconds(p.ttft_s), p.tier),
         ("TPOT", seconds(p.tpot_s), p.tier),
         ("throughput", f"{p.throughput_tokens_per_s:.4g} tok/s", p.tier),
         ("per M tokens", money, note),
         ("per token", energy, "at the boards' power limit"),
     ]
+    if p.target is not None:
+        rows += _target(p.target, p.hardware.bandwidth)
+    return rows
+
+
+def _target(found: Mapping[str, Any], bandwidth: float) -> list[tuple[str, str, str]]:
+    """What the asked TPOT takes."""
+    label, batch, needed = f"for {found['tpot_s'] * 1e3:.4g} ms", found["largest_batch"], found["bandwidth_bytes_per_s"]
+    rows = {
+        "largest_batch": (f"batch {batch}", "the largest on these devices"),
+        "bandwidth_bytes_per_s": (
+            f"{si(round(needed or 0), 'B')}/s",
+            f"of memory for batch {found['batch']}, {(needed or 0) / bandwidth:.2f} times this device's",
+        ),
+    }
+    return [(label, *(("-", found["why_not"][name]) if name in found["why_not"] else row)) for name, row in rows.items()]
 
 
 def summed(parts: Iterable[Part]) -> list[tuple[str, str, float]]:
@@ -209,11 +225,11 @@ def _row(label: str, text: str, width: int) -> list[str]:
 
 
 def _devices(p: Prediction) -> str:
-    return f"{p.parallel.devices} x {p.hardware.title}"
+    return f"{p.devices} x {p.hardware.title}"
 
 
 def _asked(p: Prediction) -> str:
-    load = {k: v for k, v in p.asked.items() if v is not None and k not in ("prompt", "output")} or {
+    load = {k: v for k, v in p.asked.items() if v is not None and k not in ("prompt", "output", "target_tpot")} or {
         "batch": 1
     }
     words = [f"{k} {v}" for k, v in load.items()]
@@ -221,6 +237,15 @@ def _asked(p: Prediction) -> str:
     words += [
         f"{name} {size}" for name in ("tp", "pp", "ep", "dp") if (size := getattr(p.parallel, name)) > 1
     ]
+    if (s := p.setup.speculation) is not None:
+        words.append(
+            f"{s.tokens} tokens a step guessed by {s.name}, {s.acceptance:.4g} of them right ({s.tokens_per_step:.3g} a step)"
+        )
+    if (split := p.pools) is not None:
+        words.append(
+            f"machines for prompts {split.prefill_instances}, for answers {split.decode_instances}, caches between them at "
+            f"{si(round(split.bandwidth), 'B')}/s a device"
+        )
     q = p.quant
     words.append(f"weights {q.weights.name}, products in {q.activations}, cache {q.kv.name}")
     return ", ".join(words)
