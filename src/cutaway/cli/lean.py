@@ -66,11 +66,16 @@ def _marks() -> dict[str, Callable]:
     def mark(function=None, *_, **__):
         return function if function is not None else mark
 
-    return {"disable": mark, "allow_in_graph": mark, "assume_constant_result": mark}
+    return {
+        "disable": mark,
+        "allow_in_graph": mark,
+        "assume_constant_result": mark,
+        "is_dynamo_supported": lambda: True,  # asked by flex_attention, which then calls `torch.compile`
+    }
 
 
-class _Alone(importlib.abc.Loader):
-    """Transformers' answers about what is installed, for a process that is one of one."""
+class _Amending(importlib.abc.Loader):
+    """Runs a module as ever, and then puts something in its place."""
 
     def __init__(self, loader: importlib.abc.Loader):
         self.loader = loader
@@ -80,10 +85,36 @@ class _Alone(importlib.abc.Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         self.loader.exec_module(module)
+        self.amend(module)
+
+    @staticmethod
+    def amend(module: ModuleType) -> None:
+        raise NotImplementedError
+
+
+class _Alone(_Amending):
+    """Transformers' answers about what is installed, for a process that is one of one."""
+
+    @staticmethod
+    def amend(module: ModuleType) -> None:
         module.is_torch_distributed_available = lambda: False
 
 
+class _AsWritten(_Amending):
+    """torch, with `torch.compile` giving back what it was given: a trace wants the code as it is written."""
+
+    @staticmethod
+    def amend(module: ModuleType) -> None:
+        module.compile = _as_written
+
+
+def _as_written(model: Callable | None = None, **_) -> Callable:
+    """`torch.compile(f)`, `@torch.compile` and `@torch.compile(mode=...)`, without compiling."""
+    return model if model is not None else _as_written
+
+
 _LOADERS: dict[str, Callable[[importlib.abc.Loader], importlib.abc.Loader]] = {
+    "torch": _AsWritten,
     "torch._dynamo": _Deferring,
     "transformers.utils.import_utils": _Alone,
 }

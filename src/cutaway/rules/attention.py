@@ -16,7 +16,6 @@ Dims = tuple[Formula, ...]
     "_scaled_dot_product_efficient_attention",
     "_scaled_dot_product_flash_attention",
     "_scaled_dot_product_cudnn_attention",
-    "flex_attention",
     kind="attention",
     known_to_flop_counter=True,
     source=f"{FLOP_COUNTER} sdpa_flop_count; arXiv:2205.14135",
@@ -37,10 +36,28 @@ def sdpa(op: Op) -> Count:
 
 
 @rule(
+    "flex_attention",
+    "cutaway.flex_attention",
+    kind="attention",
+    known_to_flop_counter=True,
+    source=f"{FLOP_COUNTER} sdpa_flop_count; arXiv:2412.05496",
+)
+def flex_attention(op: Op) -> Count:
+    """fma = B * H * Sq * Sk * (D + Dv), softmax = 5 per score
+
+    Counted: both products over the full square, per score the scaling and the softmax; queries, keys, values and
+    the lists of a block mask read once.
+    Not counted: what the score function computes; that blocks which the mask leaves out are skipped.
+    """
+    return _attend(op.args[0], op.args[1], op.args[2], None)
+
+
+@rule(
     "_scaled_dot_product_flash_attention_for_cpu",
     "_scaled_dot_product_fused_attention_overrideable",
     "_scaled_dot_product_attention_math_for_mps",
     "scaled_dot_product_attention",
+    "cutaway.scaled_dot_product_attention",
     "_scaled_dot_product_attention_math",
     kind="attention",
     source="definition; arXiv:2205.14135",

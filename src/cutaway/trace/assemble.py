@@ -15,6 +15,7 @@ from cutaway.model import Call, Convention, Cost, Gap, Kernel, Line, Module, Pla
 from cutaway.model.kernel import Turn
 from cutaway.rules.api import Op
 from cutaway.trace import source
+from cutaway.trace.attention_ops import CAUSAL
 from cutaway.trace.dim import Scope, speaking
 from cutaway.trace.fuse import fused_cost
 from cutaway.trace.record import CallEvent, ModuleRun, OpEvent, TensorRef, Where
@@ -76,8 +77,9 @@ class Assembler:
         if key in self.unique:
             return self.unique[key]
         module = replace(module, fused=fused_cost(flat, outputs, self.modules, self.flat))
-        if getattr(run.module, "is_causal", False) is True:
-            self.scope.masked[(module.class_name, module.path)] = masked_flops(flat)
+        causal = getattr(run.module, "is_causal", False) is True
+        if causal or any(isinstance(s, Kernel) and s.op == CAUSAL for s in steps):
+            self.scope.masked[(module.class_name, module.path)] = masked_flops(flat, causal)
         self.modules.append(module)
         self.flat.append(flat)
         self.unique[key] = len(self.modules) - 1
@@ -222,15 +224,21 @@ def _without_names(s: Kernel | Call) -> Any:
     return replace(s, names=(), repeat=s.repeat) if isinstance(s, Call) else s
 
 
-def masked_flops(steps: list[Kernel | Call]) -> Formula:
+def masked_flops(steps: list[Kernel | Call], causal: bool) -> Formula:
     """FLOPs that a causal attention spends above the diagonal of its square score matrices.
 
-    Of S x S scores, S (S + 1) / 2 are useful; the module says itself that it is causal.
+    Of S x S scores, S (S + 1) / 2 are useful. The module says itself that it is `causal`; else only the kernels count that
+    were called as such.
     """
     kernels = [s for s in steps if isinstance(s, Kernel)]
+    lost = ZERO
+    for k in kernels:
+        if k.op == CAUSAL and (rows := k.inputs[0].dims[-2]) == k.inputs[1].dims[-2]:
+            lost = lost + k.cost.flops * k.repeat * (rows - 1) / (rows * 2)
+    if not causal:
+        return lost
     squares = {s.outputs[0].dims[-2:] for s in kernels if "softmax" in s.rule and len(s.outputs[0].dims) > 2}
     squares = {pair for pair in squares if pair[0] == pair[1] and pair[0].constant() is None}
-    lost = ZERO
     for k in kernels:
         for pair in squares & {t.dims[-2:] for t in (*k.inputs, *k.outputs)}:
             lost = lost + k.cost.flops * k.repeat * (pair[0] - 1) / (pair[0] * 2)

@@ -12,6 +12,8 @@ import torch
 
 from cutaway.formula import const
 from cutaway.trace import source
+from cutaway.trace.attention_ops import in_one_op
+from cutaway.trace.compiled import as_written
 from cutaway.trace.dim import Scope, scope
 from cutaway.trace.memo import Memo, described, leaves_of, replay
 from cutaway.trace.modes import OpMode, Recorder, ShapeMode
@@ -50,6 +52,8 @@ def run(
             recorder.mute -= 1
             with (
                 torch.device("meta"),
+                as_written(),
+                in_one_op(),
                 _hooked(recorder, Memo(prints) if memo else None, paths),
                 _lines_of(recorder, lines),
             ):
