@@ -68,7 +68,7 @@ def cost(
     arg
         NAME=VALUE for the constructor of a class, repeatable.
     input
-        NAME=dim,dim for an input of forward, repeatable.
+        NAME=dim,dim[:dtype] for a tensor that forward takes, NAME=None or NAME=0 for a value; repeatable.
     """
     from cutaway import costing
 

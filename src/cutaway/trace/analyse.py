@@ -143,6 +143,12 @@ def _job(
     images: bool,
 ) -> tuple[Job, Subject]:
     kind = torch_dtype(dtype)
+    if target.kind == "model" and inputs:
+        raise BadValue(
+            "the inputs of a model are found from its config",
+            asked=" ".join(f"--input {n}={t}" for n, t in inputs.items()),
+            try_="--input with one of its classes",
+        )
     if target.kind == "model" and symbols == "all":
         return symbolic_job(target, phase, kind, convention, memo)
     if target.kind == "model":

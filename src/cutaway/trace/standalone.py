@@ -5,18 +5,19 @@ from __future__ import annotations
 import contextlib
 import inspect
 import re
+import traceback
 from collections.abc import Iterator
 from typing import Any
 
 import torch
 
 from cutaway.errors import BadValue, CutawayError, ForwardRaised
-from cutaway.formula.names import BY_NAME
 from cutaway.model import Convention
 from cutaway.trace.arguments import constructor_parameters, wants_config
 from cutaway.trace.build import build_class
 from cutaway.trace.dim import Scope, scope
-from cutaway.trace.inputs import InputPlan, InputSpec, Symbol, plan_inputs
+from cutaway.trace.inputs import InputPlan, plan_inputs
+from cutaway.trace.inputs_given import HOW, TOKENS, given_plan, plan_of, required
 from cutaway.trace.job import Job
 from cutaway.trace.target import Target
 
@@ -38,7 +39,6 @@ SHORT = {
     "cache_len": 307,
     "encoder_len": 167,
 }  # a lone class may loop over its tokens
-_TOKENS = re.compile(r"^(idx|ids|input_ids|tokens|token_ids|indices|x_ids|labels|timesteps?)$")
 
 
 def standalone_job(
@@ -61,6 +61,7 @@ def standalone_job(
 
     with scope(hints, frozenset(hints)) as plain:
         model = make(plain)
+    tried: list[ForwardRaised] = []
     for plan in _plans(model, phase, tuple(symbols), inputs):
         twin = Job(model, plan, dtype, convention, memo, make, check, usual=SHORT) if symbols else None
         job = Job(model, plan, dtype, convention, memo, make if symbols else None, hints, twin, usual=SHORT)
@@ -68,15 +69,24 @@ def standalone_job(
             job.trace(job.hints({}), lines=False)
             return job
         except ForwardRaised as error:
-            last = error
             if inputs:
                 raise
+            tried.append(error)
+    furthest = max(tried, key=lambda error: _line_reached(error, cls))  # of equals the first, which is the likeliest
     raise BadValue(
         f"the inputs of {cls.__name__}.forward could not be found",
         asked=target.text,
-        known=last.known,
-        try_=f"--input {_names(model)[0]}=batch_size,seq_len,{next(iter(symbols), 'hidden_size')}",
+        where=furthest.where,
+        known=furthest.known,
+        try_=" ".join(f"--input {name}=…" for name in _names(model)) + f"; {HOW}",
     )
+
+
+def _line_reached(error: ForwardRaised, cls: type) -> int:
+    """How far into `forward` a try got."""
+    cause, code = error.__cause__, getattr(cls.forward, "__code__", None)
+    frames = traceback.walk_tb(cause.__traceback__ if cause is not None else None)
+    return max((line for frame, line in frames if frame.f_code is code), default=0)
 
 
 def _symbols(cls: type, given: dict[str, Any]) -> dict[str, tuple[int, int]]:
@@ -104,22 +114,18 @@ def _integer(p: inspect.Parameter) -> bool:
 
 
 def _names(model: torch.nn.Module) -> list[str]:
-    parameters = inspect.signature(model.forward).parameters.values()
-    plain = [
-        p.name for p in parameters if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
-    ]
-    return plain or [p.name for p in parameters][:1] or ["input"]
+    every = [*inspect.signature(model.forward).parameters]
+    return [p.name for p in required(model.forward)] or every[:1] or ["input"]
 
 
 def _plans(
     model: torch.nn.Module, phase: str, symbols: tuple[str, ...], given: dict[str, str]
 ) -> Iterator[InputPlan]:
     """Ways to call forward: what the user said; what a model of this kind usually takes; then form by form."""
-    names = _names(model)
     if given:
-        shapes = {n: tuple(_size(w) for w in text.split(",") if w.strip()) for n, text in given.items()}
-        yield _plan(phase, {n: (s, _kind(n, s)) for n, s in shapes.items()})
+        yield given_plan(model.forward, phase, given)
         return
+    names = _names(model)
     if phase == "decode":
         try:
             yield plan_inputs(model, phase)
@@ -134,7 +140,7 @@ def _plans(
         with contextlib.suppress(CutawayError, ValueError, RuntimeError):
             yield plan_inputs(model, phase)
     for shape, dtype in _forms(model, names[0], symbols):
-        yield _plan(phase, dict.fromkeys(names, (shape, dtype)))
+        yield plan_of(phase, dict.fromkeys(names, (shape, dtype)))
 
 
 def _forms(model: torch.nn.Module, name: str, symbols: tuple[str, ...]) -> Iterator[tuple[tuple, str]]:
@@ -158,7 +164,7 @@ def _forms(model: torch.nn.Module, name: str, symbols: tuple[str, ...]) -> Itera
     images = [(("batch_size", d, *_sides(model)), "float") for d in (*sizes, 3) if d]
     lines = [(("batch_size", d, "seq_len"), "float") for d in sizes if d]
     label = type(model).__name__.lower()
-    if _TOKENS.match(name) or "embedding" in label:
+    if TOKENS.match(name) or "embedding" in label:
         order = [tokens, *rows, *images]
     elif "2d" in label or _is_image_model(model):
         order = [*images, *rows, tokens]
@@ -190,28 +196,3 @@ def _sides(model: torch.nn.Module) -> tuple[str | int, str | int]:
 
 def _is_image_model(model: torch.nn.Module) -> bool:
     return any(isinstance(m, torch.nn.Conv2d) and m.in_channels == 3 for m in model.modules())
-
-
-def _size(word: str) -> int | str:
-    word = word.strip()
-    return int(word) if word.isdigit() else word
-
-
-def _kind(name: str, shape: tuple) -> str:
-    return "int64" if _TOKENS.match(name) or name.endswith("_ids") else "float"
-
-
-def _plan(phase: str, arguments: dict[str, tuple[tuple, str]]) -> InputPlan:
-    specs = tuple(
-        InputSpec(n, shape, dtype, "zeros" if dtype == "int64" else "random")
-        for n, (shape, dtype) in arguments.items()
-    )
-    words = dict.fromkeys(
-        w for s in specs for d in s.shape if isinstance(d, str) for w in re.findall(r"[A-Za-z_]\w*", d)
-    )
-    return InputPlan(phase, specs, tuple(_symbol(w) for w in words if w in BY_NAME and BY_NAME[w].default))
-
-
-def _symbol(name: str) -> Symbol:
-    known = BY_NAME[name]
-    return Symbol(name, known.meaning, known.unit, known.default or 1, 2, 24)

@@ -8,10 +8,8 @@ import importlib.util
 import json
 import pkgutil
 import re
-import sys
 import sysconfig
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 from cutaway import catalogue
@@ -19,6 +17,7 @@ from cutaway.errors import BadConfig, BadValue, ForwardRaised, NeedsExtra, Needs
 from cutaway.trace import hub
 from cutaway.trace.classes import find_classes
 from cutaway.trace.config import check_config, read_config
+from cutaway.trace.imported import import_file, lacking
 
 __all__ = ["Target", "load_class", "parse_args", "resolve"]
 
@@ -215,21 +214,10 @@ def _import_longest(parts: list[str], asked: str):
             return importlib.import_module(name), parts[end:]
         except ModuleNotFoundError as error:
             if error.name is None or not (name == error.name or name.startswith(error.name + ".")):
-                raise _lacking(error, f"importing {name}", asked) from error
+                raise lacking(error, f"importing {name}", asked) from error
         except Exception as error:
             raise ForwardRaised.caused_by(error, f"importing {name} failed", asked=asked) from error
     raise UnknownTarget("no such module", asked=asked)
-
-
-def _lacking(error: ModuleNotFoundError, doing: str, asked: str) -> NeedsExtra | ForwardRaised:
-    """What to say of an import that is missing. A package that looks for its distributions at import (`requires(...)` of
-    Transformers and its kin) raises the same class with a sentence in place of the name."""
-    if isinstance(error, PackageNotFoundError) or not error.name:
-        return ForwardRaised.caused_by(error, f"{doing} failed", asked=asked)
-    package = error.name.partition(".")[0]
-    return NeedsExtra(
-        f"{doing} needs {error.name}, which is not installed", asked=asked, try_=f"pip install {package}"
-    )
 
 
 def is_installed(package: str) -> bool:
@@ -260,21 +248,7 @@ def _class_of_file(target: Target) -> type:
             where=str(target.path),
             try_="read it, then add --trust-code",
         )
-    name = path.name  # `plain.py`: what was typed, and no name that an import could ask for
-    spec = importlib.util.spec_from_file_location(name, path)
-    module = importlib.util.module_from_spec(spec)
-    module.__package__ = ""
-    sys.modules[name] = module
-    sys.path.insert(0, str(path.parent))
-    try:
-        spec.loader.exec_module(module)
-    except ModuleNotFoundError as error:
-        raise _lacking(error, f"importing {path.name}", target.text) from error
-    except Exception as error:
-        raise ForwardRaised.caused_by(error, f"importing {path.name} failed", asked=target.text) from error
-    finally:
-        sys.path.remove(str(path.parent))
-    return getattr(module, target.class_name)
+    return getattr(import_file(path, target.text), target.class_name)
 
 
 def _classes_in(path: Path) -> list[str]:
