@@ -83,6 +83,7 @@ def test_windows_of_images_are_counted_at_any_size() -> None:
     found = analyse_module(model, plan_inputs(model, "prefill"), name="it", values={}, dtype="float32")
     assert found.gaps == ()
     assert {"image_height % 16 == 0", "image_width % 16 == 0"} <= set(found.valid_when)
+    assert [c for c in found.valid_when if "batch_size" in c] == ["batch_size > 1"]  # however many grids we keep
     model, sizes = Seeing(), {"batch_size": 3, "image_height": 48, "image_width": 80, "seq_len": 300}
     given = make_inputs(model, plan_inputs(model, "prefill"), sizes, dtype=torch.float32)
     with FlopCounterMode(display=False) as counter:
@@ -90,11 +91,28 @@ def test_windows_of_images_are_counted_at_any_size() -> None:
     assert found.total.matmul_flops.evaluate(sizes) == counter.get_total_flops()
 
 
-def test_how_many_numbers_are_kept_is_no_condition() -> None:
-    """Each image's grid is kept beside its tensor; that there is a limit to it says nothing of the model."""
-    model = on_meta()
-    found = analyse_module(model, plan_inputs(model, "prefill"), name="it", values={}, dtype="float32")
-    assert [c for c in found.valid_when if "batch_size" in c] == ["batch_size > 1"]
+class Checked(Seeing):
+    """Compares the tokens that stand for images with their features before it puts these in their places."""
+
+    def forward(self, input_ids: torch.LongTensor | None = None, pixel_values=None, image_grid_thw=None):
+        x = super().forward(input_ids, pixel_values, image_grid_thw)
+        if pixel_values is None:
+            return x
+        rows = self.embed(input_ids)
+        mask = (input_ids == IMAGE)[..., None].expand_as(rows)
+        return x, rows[mask].view(-1, 8) @ rows.new_zeros(8, 1)
+
+
+def test_the_tokens_of_images_are_as_many_as_were_put_there() -> None:
+    """However few they are, and however often a mask repeats each."""
+    with torch.device("meta"):
+        models = Seeing(), Checked()
+    plans = [plan_inputs(m, "prefill") for m in models]
+    found = [
+        analyse_module(m, p, name="it", values={"batch_size": 1}, dtype="float32") for m, p in zip(models, plans, strict=True)
+    ]
+    assert found[1].gaps == ()
+    assert found[1].total.matmul_flops - found[0].total.matmul_flops == PIXELS
 
 
 class Blind(Seeing):

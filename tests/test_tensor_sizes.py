@@ -100,6 +100,47 @@ def test_what_a_view_is_written_with_is_not_known_of_the_whole_either() -> None:
     assert kept(traced(Overwritten(), 5)) is None
 
 
+class Pieces(nn.Module):
+    """A row for each of few sequences, put together again; and rows picked by tables that spread over each other."""
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        rows = x.flatten(0, 1)
+        places = torch.arange(x.shape[1], device=x.device)
+        again = torch.cat(torch.split(rows, [x.shape[1]] * x.shape[0]))
+        apart = x[places[:, None] % 2, :, torch.arange(3, device=x.device)]
+        return again, x[places[:, None] % 2, places[:3]], apart
+
+
+def test_sizes_of_what_is_picked_and_put_together_again() -> None:
+    again, picked, apart = sized(Pieces(), 5, 149)
+    assert again == (B * S, 16)
+    assert picked == (S, 3, 16)
+    assert apart == (S, 3, S)
+
+
+class Flags(nn.Module):
+    """A mask of all tokens, too large to be gone through, and one of the first half of them."""
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        wide = x.repeat(1, 1, 64)
+        every = torch.ones(x.shape[:2], dtype=torch.bool, device=x.device)[..., None].expand_as(wide)
+        half = (torch.arange(x.shape[1], device=x.device) < x.shape[1] // 2)[None, :, None].expand_as(wide)
+        return wide[every], wide[half]
+
+
+def test_what_a_mask_repeats_is_counted_once() -> None:
+    every, half = sized(Flags(), 131, 400)
+    assert every == (1024 * B * S,)
+    assert half == (1024 * B * floor_div(S, 2),)
+
+
+def sized(module: nn.Module, batch: int, length: int) -> list[tuple]:
+    """The sizes of what a module makes of an input with sizes that have formulas."""
+    hints = {"batch_size": batch, "seq_len": length}
+    make = lambda scope: (module, (torch.empty(*map(scope.dim, hints), 16, device="meta"),), {})  # noqa: E731
+    return [t._cut.dims for t in run(make, hints, lines=False)[2]]
+
+
 def traced(module: nn.Module, length: int):
     hints = {"batch_size": 7, "seq_len": length}
     x = torch.empty(7, length, 16, device="meta")

@@ -51,6 +51,7 @@ class Scope:
         default_factory=dict
     )  # what sizes are that lost their formula, by place
     multiples: Mapping[str, int] = field(default_factory=dict)  # symbols that are whole multiples of a number
+    placed: dict[int, Formula] = field(default_factory=dict)  # tokens that we put into a text to stand for images
 
     @property
     def telling(self) -> int:
@@ -127,6 +128,12 @@ def make(value: int, formula: Formula) -> Any:
     if _scopes:
         _scopes[-1].learn(int(value), formula)
     return dim
+
+
+def note_placed(count: int) -> None:
+    """From here on a mask that is true at so many places is one of the tokens that stand for images."""
+    if _scopes and isinstance(count, Dim):
+        _scopes[-1].placed.setdefault(int(count), count.formula)
 
 
 def formula_of(value: Any) -> Formula:

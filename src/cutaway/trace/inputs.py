@@ -23,7 +23,7 @@ from typing import Any
 import torch
 
 from cutaway.errors import BadValue
-from cutaway.trace.dim import formula_of, make
+from cutaway.trace.dim import formula_of, make, note_placed
 from cutaway.trace.inputs_config import image_unit
 from cutaway.trace.inputs_fill import fill_tensor, places_tensor, row_tensor
 from cutaway.trace.inputs_images import plan_with_images, put_images, takes_images
@@ -82,7 +82,7 @@ def make_inputs(
         kwargs[spec.name] = fill_tensor(model, spec, shape, device, dtype)
         if spec.places is not None:
             taken = _taken(spec, shape[-1], sizes)
-            _ = shape[0] * taken  # made known by making it: code may ask for this size before it has seen an image
+            note_placed(shape[0] * taken)  # code may ask for this size before it has seen an image
             put_images(model, kwargs[spec.name], taken)
     if plan.state is not None:
         kwargs |= plan.state.build(

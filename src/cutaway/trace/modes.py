@@ -14,14 +14,13 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from cutaway.formula import const
-from cutaway.formula.core import product
 from cutaway.trace import source, tensor_sizes, values
 from cutaway.trace.dim import Dim, Scope, make
 from cutaway.trace.dim import current as dim_scope
 from cutaway.trace.explain import explained
 from cutaway.trace.record import ModuleRun, OpEvent, TensorRef, Where
-from cutaway.trace.routing import assumed_counts, assumed_nonzero, note_routing, with_share
-from cutaway.trace.shapes import Resolver, infer
+from cutaway.trace.routing import assumed_counts, assumed_nonzero, note_routing, places_of, with_share
+from cutaway.trace.shapes import SPLITS, Resolver, infer, mark_pieces
 from cutaway.trace.taken import note_taken, number_taken, numbers_taken
 
 _META = torch.device("meta")
@@ -260,6 +259,8 @@ class OpMode(TorchDispatchMode):
             elif tensors:
                 _pass_on_share(info, tensors, t)
                 note_taken(info.name, info.view, args, tensors, t)
+        if info.name in SPLITS:
+            mark_pieces(args, SPLITS[info.name], tensors[0]._cut.dims, outs)
         if shadow is not None or (outs and not outs[0].is_meta):
             tensor_sizes.pass_on(func, info.name, info.view, args, kwargs, tensors, outs, recorder.call_dims)
         note_routing(recorder, info.name, args, tensors, outs)
@@ -511,17 +512,22 @@ def _answer_from_shadow(recorder: Recorder, info: OpInfo, shadow: Any, tensors: 
     """Ops whose result depends on values: answered from the kept values, or not at all."""
     if info.name == "_assert_async":
         return None
+    places = tensor_sizes.places_true(tensors[0]) if info.name == "nonzero" else None
     if shadow is None:
-        found = assumed_nonzero(recorder, tensors[0]) if info.name == "nonzero" else None
-        if found is None and info.name == "_local_scalar_dense":
+        found = None
+        if places is not None:
+            found = places_of(recorder, tensors[0], *places)
+        elif info.name == "nonzero":
+            found = assumed_nonzero(recorder, tensors[0])
+        elif info.name == "_local_scalar_dense":
             found = number_taken(tensors[0])
         if found is None:
             raise DataDependent(info.name, recorder.where(sys._getframe(2)))
         return found
     if isinstance(shadow, torch.Tensor):
         out = _meta_twin(shadow)
-        if info.name == "nonzero" and out.shape[0] == tensors[0].numel():  # every place: as many as there are
-            recorder.tag(out, (product(recorder.tag(tensors[0]).dims), const(out.shape[1])))
+        if places is not None:
+            recorder.tag(out, (places[1], const(out.shape[1])))
         return out
     if isinstance(shadow, (tuple, list)):
         return tuple(_meta_twin(v) if isinstance(v, torch.Tensor) else v for v in shadow)

@@ -107,7 +107,7 @@ def assumed_nonzero(recorder: Recorder, mask: torch.Tensor) -> Any:
     if share is not None:
         recorder.assumptions.setdefault(BALANCED)
         shared = product(ref.dims) * share
-        return _rows(recorder, mask, max(1, int(shared.evaluate(recorder.scope.hints))), shared)
+        return places_of(recorder, mask, max(1, int(shared.evaluate(recorder.scope.hints))), shared)
     if mask.dim() == 1 and ref.dims[0].constant() is not None and mask.numel() <= MOST_EXPERTS:
         recorder.assumptions.setdefault(BALANCED)
         used = sorted(recorder.used_classes.get(mask.numel()) or range(mask.numel()))
@@ -116,11 +116,11 @@ def assumed_nonzero(recorder: Recorder, mask: torch.Tensor) -> Any:
             out._cutaway_value = torch.tensor(used)[:, None]  # type: ignore[attr-defined]
         return out
     places = places_taken(mask)
-    return None if places is None else _rows(recorder, mask, int(places.evaluate(recorder.scope.hints)), places)
+    return None if places is None else places_of(recorder, mask, int(places.evaluate(recorder.scope.hints)), places)
 
 
-def _rows(recorder: Recorder, mask: torch.Tensor, count: int, formula: Formula) -> torch.Tensor:
-    """As many places of the mask as the formula says."""
+def places_of(recorder: Recorder, mask: torch.Tensor, count: int, formula: Formula) -> torch.Tensor:
+    """As many places of the mask, none of them known, as the formula says."""
     with torch.utils._python_dispatch._disable_current_modes(), torch._C.DisableTorchFunction():
         out = torch.empty((count, mask.dim()), dtype=torch.int64, device="meta")
     if formula.constant() is None:

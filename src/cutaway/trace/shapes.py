@@ -225,23 +225,25 @@ def _unbind(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims |
 
 
 def _index(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims | None:
-    """`x[i, j]` with one run of index tensors of the same shape: theirs stands in place of the sizes they pick from."""
+    """`x[i, j]`: what the indices broadcast to stands in place of the sizes they pick from, or first if they lie apart."""
     picks = [k for k, i in enumerate(args[1]) if i is not None]
-    dims, shape = inputs[0][1], getattr(args[1][picks[0]], "_cut_dims", None) if picks else None
-    if (
-        shape is None
-        or picks != list(range(picks[0], picks[-1] + 1))
-        or args[1][picks[0]].dtype.is_floating_point
-    ):
+    tensors = [args[1][k] for k in picks]
+    if not picks or any(t.dtype.is_floating_point or t.dtype.itemsize == 1 or not hasattr(t, "_cut_dims") for t in tensors):
         return None
-    if (
-        any(getattr(args[1][k], "_cut_dims", None) != shape for k in picks)
-        or not args[1][picks[0]].dtype.itemsize > 1
-    ):
-        return None
-    sizes = args[1][picks[0]].shape  # of places made of values, a size may have got its formula later
-    shape = [r.number(v) if d.constant() is not None and v >= r.telling else d for v, d in zip(sizes, shape, strict=True)]
+    dims, shape = inputs[0][1], _broadcast([(t.shape, t._cut_dims) for t in tensors], r)
+    if picks != list(range(picks[0], picks[-1] + 1)):
+        return (*shape, *(d for k, d in enumerate(dims) if k not in picks))
     return (*dims[: picks[0]], *shape, *dims[picks[-1] + 1 :])
+
+
+def _broadcast(shapes: Sequence[tuple[Sizes, Dims]], r: Resolver) -> Dims:
+    """What these spread to; of places made of values, a size may have got its formula later."""
+    found = []
+    for n in range(max(len(sizes) for sizes, _ in shapes), 0, -1):
+        real = [(sizes[-n], dims[-n]) for sizes, dims in shapes if len(sizes) >= n and sizes[-n] != 1]
+        value, f = next((s for s in real if s[1].constant() is None), real[0] if real else (1, const(1)))
+        found.append(r.number(value) if f.constant() is not None and value >= r.telling else f)
+    return tuple(found)
 
 
 def _index_select(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims | None:
@@ -288,12 +290,32 @@ def _cat(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims | No
     if not parts:
         return None
     axis = (args[1] if len(args) > 1 and args[1] is not None else 0) % rank
-    if len(parts) >= r.telling and all(d[axis] == parts[0][1][axis] for _, d in parts):
+    if (whole := _whole(args[0], axis)) is not None:
+        total = whole
+    elif len(parts) >= r.telling and all(d[axis] == parts[0][1][axis] for _, d in parts):
         total = parts[0][1][axis] * r.number(len(parts))  # what was split in as many pieces as there are of something
     else:
         total = add(d[axis] for _, d in parts)
     r.scope.learn(out[axis], total)
     return (*parts[0][1][:axis], total, *parts[0][1][axis + 1 :])
+
+
+SPLITS = {"split": 2, "split_with_sizes": 2}  # the place of the axis among their arguments
+
+
+def mark_pieces(args: Sequence[Any], at: int, whole: Dims, pieces: Sequence[Any]) -> None:
+    """Note of what a split has made, and along which axis: put together again it has the size that it had."""
+    axis = (args[at] if len(args) > at else 0) % len(whole)
+    for n, piece in enumerate(pieces):
+        piece._cut_piece = (pieces[0]._cut.uid, n, len(pieces), axis, whole[axis])
+
+
+def _whole(parts: Sequence[Any], axis: int) -> Formula | None:
+    """The size that all pieces of one split had together; None where these are no such pieces."""
+    marks = [getattr(t, "_cut_piece", None) for t in parts]
+    if not marks or None in marks or marks[0][3] != axis or marks[0][2] != len(marks):
+        return None
+    return marks[0][4] if [m[:2] for m in marks] == [(marks[0][0], n) for n in range(len(marks))] else None
 
 
 def _stack(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims | None:

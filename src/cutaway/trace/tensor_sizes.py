@@ -12,8 +12,9 @@ import numpy as np
 import torch
 from torch.utils._python_dispatch import _disable_current_modes
 
+from cutaway.formula import Formula, const
 from cutaway.formula.core import product
-from cutaway.trace.dim import Dim, Real, make
+from cutaway.trace.dim import Dim, Real, current, make
 from cutaway.trace.values import kept
 
 MOST = 256  # numbers of one tensor
@@ -67,6 +68,25 @@ def pass_on(
                 give(outs[0], _boxed(compute(*given)))
             except (TypeError, ValueError, ZeroDivisionError, OverflowError):
                 return
+
+
+def places_true(mask: torch.Tensor) -> tuple[int, Formula] | None:
+    """At how many places a mask of known values is true: all of them, those of the images' tokens, or a plain number.
+
+    What an expanded mask repeats is looked at once.
+    """
+    value, ref = kept(mask), getattr(mask, "_cut", None)
+    if value is None or ref is None:
+        return None
+    with torch._C.DisableTorchFunction(), _disable_current_modes():
+        spread = [n for n, step in enumerate(value.stride()) if step == 0 and value.shape[n] > 1]
+        for axis in spread:
+            value = value.narrow(axis, 0, 1)
+        count, every = int(value.count_nonzero()), value.numel()
+    scope = current()
+    known = scope.placed.get(count) or (scope.known.get(count) if count >= scope.telling else None)
+    once = product(d for n, d in enumerate(ref.dims) if n not in spread) if count == every else known or const(count)
+    return count * math.prod(ref.sizes[n] for n in spread), once * product(ref.dims[n] for n in spread)
 
 
 def _numbers(a: Any, named: dict[int, Dim]) -> Any:
