@@ -33,8 +33,10 @@ DEFINITIONS = {
         "closed loop": "concurrency x output tokens / (TTFT + (output - 1) x TPOT)",
     },
 }
-_GAUSS = ((0.5 - np.sqrt(0.15), 5 / 18), (0.5, 8 / 18), (0.5 + np.sqrt(0.15), 5 / 18))  # exact to degree 5
+# where a mean over the growing cache is taken, and with which weights: exact to degree 5
+_GAUSS = np.array([0.5 - np.sqrt(0.15), 0.5, 0.5 + np.sqrt(0.15)]), np.array([5 / 18, 8 / 18, 5 / 18])
 _SHARES = np.array([0, 0.03, 0.07, 0.12, 0.2, 0.3, 0.4, 0.55, 0.7, 0.85, 1])  # of the way from one sequence to all
+_WIDTHS = np.diff(_SHARES)
 _ROUNDS = 24  # of a damped fixed point; the error left is below 1e-4
 
 
@@ -77,9 +79,9 @@ def static(
 def _at_once(step: Step, batch: np.ndarray, prompt: np.ndarray, output: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Seconds of the prompts' step and the mean of the others, of one batch: a call of its own for each would cost more
     than the steps themselves."""
-    points, shares = np.array(_GAUSS).T
+    points, shares = _GAUSS
     decoding, total = np.array([0.0, 1.0, 1.0, 1.0]), batch * prompt
-    seen = prompt + np.array([0.0, *points]) * np.maximum(output - 1, 1)
+    seen = prompt + np.concatenate(([0.0], points)) * np.maximum(output - 1, 1)
     first = 1 - decoding
     times = step(total * first, (prompt - total) / 2 * first, batch * decoding, seen * decoding)
     shape = np.broadcast_shapes(batch.shape, prompt.shape, output.shape)
@@ -89,7 +91,7 @@ def _at_once(step: Step, batch: np.ndarray, prompt: np.ndarray, output: np.ndarr
 def decode(step: Step, batch: Number, prompt: Number, output: Number) -> np.ndarray:
     """Mean seconds of the steps that yield the tokens after the first, the cache growing meanwhile."""
     grown = np.maximum(np.asarray(output, float) - 1, 1)[..., None]
-    points, shares = np.array(_GAUSS).T
+    points, shares = _GAUSS
     grid = np.asarray(prompt, float)[..., None] + points * grown  # one call for all points
     return step(0.0, 0.0, np.asarray(batch, float)[..., None], grid) @ shares
 
@@ -125,19 +127,20 @@ def closed_loop(
     kv = prompt + np.maximum(output - 1, 1) / 2
     # Steps are asked for once, at a few loads between one sequence and all; the rounds look between them.
     at = 1 + (running - 1)[..., None] * _SHARES
-    plain_at = decode(step, at, prompt[..., None], output[..., None])
     # What one prompt adds to those that decode: a step of its own, or what it makes a decode step longer by.
     held = at * (1 - 1 / running[..., None]) if engine.mixed else np.zeros_like(at)
-    mixed_at = _chunked(step, prompt[..., None], held, kv[..., None], tokens)
+    sampled = _one_loop if running.size == 1 else _loops
+    plain_at, mixed_at = sampled(step, at, prompt[..., None], output[..., None], held, kv[..., None], tokens)
     chunks = np.ceil(prompt[..., None] / np.maximum(tokens - held, 1))
     added_at = np.maximum(mixed_at - (chunks * plain_at if engine.mixed else 0.0), 0.0)
     ttft = mixed_at[..., 0] + engine.request
     tpot = plain_at[..., -1]
     batch = running
+    between = _Between(running, plain_at, mixed_at, added_at)
     for _ in range(_ROUNDS):
         life = ttft + steps * tpot
-        batch = np.clip(running * steps * tpot / life, 1.0, running)
-        plain, mixed, added = _between((plain_at, mixed_at, added_at), batch, running)
+        batch = np.minimum(np.maximum(running * steps * tpot / life, 1.0), running)
+        plain, mixed, added = between(batch)
         others = np.maximum(running - 1, 0.0) * (steps * tpot / life)
         new_tpot = plain + others * added / steps
         # A prompt waits for the rest of the step that runs, and for prompts before it: as in a queue with `running`
@@ -161,16 +164,47 @@ def closed_loop(
     return Served(ttft + queue, tpot * (steps / np.maximum(output - 1, 1)), running * output / life, batch, prefill, share)
 
 
-def _between(values: tuple[np.ndarray, ...], batch: np.ndarray, running: np.ndarray) -> list[np.ndarray]:
-    """Each of `values` [..., shares] at `batch`, which lies between one and `running`."""
-    part = (batch - 1) / np.maximum(running - 1, 1e-9)
-    place = np.clip(np.searchsorted(_SHARES, part, side="right") - 1, 0, len(_SHARES) - 2)
-    weight = (part - _SHARES[place]) / (_SHARES[place + 1] - _SHARES[place])
-    place = place[..., None]
-    return [
-        np.take_along_axis(v, place, -1)[..., 0] * (1 - weight) + np.take_along_axis(v, place + 1, -1)[..., 0] * weight
-        for v in (np.broadcast_to(v, (*place.shape[:-1], len(_SHARES))) for v in values)
-    ]
+def _loops(
+    step: Step, at: np.ndarray, prompt: np.ndarray, output: np.ndarray, held: np.ndarray, kv: np.ndarray, tokens: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Seconds of a step of `at` sequences that decode, and of a prompt beside `held` of them."""
+    return decode(step, at, prompt, output), _chunked(step, prompt, held, kv, tokens)
+
+
+def _one_loop(
+    step: Step, at: np.ndarray, prompt: np.ndarray, output: np.ndarray, held: np.ndarray, kv: np.ndarray, tokens: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The same of one load, in one call of `step`: two calls would cost more than the steps themselves."""
+    points, shares = _GAUSS
+    seen = np.broadcast_to(prompt + points * np.maximum(output - 1, 1), (at.size, len(points)))
+    chunks, size = _chunks(prompt, held, tokens)
+    none, count = np.zeros(seen.size), at.size
+    mixed = (np.broadcast_to(v, at.shape).ravel() for v in (size, (prompt - size) / 2, held, kv))
+    plain = none, none, np.repeat(at.ravel(), len(points)), seen.ravel()
+    times = step(*(np.concatenate(pair) for pair in zip(plain, mixed, strict=True)))
+    plain_at = times[: seen.size].reshape(count, len(points)) @ shares
+    return plain_at.reshape(at.shape), chunks * times[seen.size :].reshape(at.shape)
+
+
+class _Between:
+    """Values at the shares of the way from one sequence to `running`, and then at any batch between."""
+
+    def __init__(self, running: np.ndarray, *values: np.ndarray):
+        shape = (len(values), *running.shape, len(_SHARES))
+        self.flat = np.empty(shape)
+        for row, value in zip(self.flat, values, strict=True):
+            row[...] = value
+        self.flat = self.flat.reshape(len(values), -1)
+        self.most = np.maximum(running - 1, 1e-9)
+        self.rows = np.arange(running.size).reshape(running.shape) * len(_SHARES)
+
+    def __call__(self, batch: np.ndarray) -> np.ndarray:
+        """[values, …]"""
+        part = (batch - 1) / self.most
+        place = np.minimum(np.maximum(_SHARES.searchsorted(part, side="right") - 1, 0), len(_SHARES) - 2)
+        weight = (part - _SHARES[place]) / _WIDTHS[place]
+        at = self.rows + place
+        return self.flat[:, at] * (1 - weight) + self.flat[:, at + 1] * weight
 
 
 def _prompts(step: Step, batch: np.ndarray, prompt: np.ndarray) -> np.ndarray:
@@ -192,8 +226,12 @@ def _burst(step: Step, users: np.ndarray, prompt: np.ndarray, tokens: int) -> tu
 
 def _chunked(step: Step, prompt: np.ndarray, held: Number, kv: np.ndarray, tokens: int) -> np.ndarray:
     """Seconds until a prompt is computed in steps of at most `tokens`, of which `held` decode."""
-    room = np.maximum(tokens - np.asarray(held, float), 1.0)
-    chunks = np.ceil(prompt / room)
-    size = prompt / chunks
+    chunks, size = _chunks(prompt, held, tokens)
     # The mean chunk: half of the others' tokens lie before it.
     return chunks * step(size, (prompt - size) / 2, held, kv)
+
+
+def _chunks(prompt: np.ndarray, held: Number, tokens: int) -> tuple[np.ndarray, np.ndarray]:
+    """How many chunks a prompt takes beside `held` sequences, and their mean size."""
+    chunks = np.ceil(prompt / np.maximum(tokens - np.asarray(held, float), 1.0))
+    return chunks, prompt / chunks

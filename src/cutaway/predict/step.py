@@ -31,6 +31,7 @@ MOVED = (
     "conv",
     "other",
 )  # kinds whose bytes are known from the trace
+ALIKE = ("norm", "elementwise", "gather", "softmax")  # of these, kinds that the time model knows by nothing but their bytes
 INNER = ("elementwise", "gather")  # between two products over experts these are parts of them
 MOST = {"all_reduce": "sum over devices", "all_gather": "gather over devices", "all_to_all": "exchange of tokens",
         "send_recv": "to the next stage"}  # fmt: skip
@@ -157,7 +158,8 @@ class Step:
         for piece in self.pieces:
             sizes = tuple(sorted(_sizes(piece)))
             whose = piece.tokens if piece.op.kind in ALONE else ""
-            same = piece.op.kind, piece.dtype, piece.weights, piece.cache, whose, sizes
+            kind = "elementwise" if piece.op.kind in ALIKE else piece.op.kind
+            same = kind, piece.dtype, piece.weights, piece.cache, whose, sizes
             found.setdefault(same, []).append(piece)
         return [_Group(members, self.parallel) for members in found.values()]
 
@@ -165,20 +167,30 @@ class Step:
         """Seconds of each piece of the groups, [pieces, …], times how often it runs."""
         out = []
         for group in groups:
-            dims, flops = group.sizes(at)
-            first = group.members[0]
-            seconds, tier, why = op_time(
-                self.hw, first.op.kind, first.dtype, weights=first.weights, cache=first.cache, tier=self.tier,
-                checked=True, **dims,
-            )  # fmt: skip
-            if flops is not None:
-                seconds = np.maximum(seconds, flops / self.hw.peak(first.dtype))
-            if self.one_kernel and first.op.kind == "attention" and first.tokens == "decode":
-                slower = beside_prompts(self.hw, dims["heads"], dims["kv_heads"])
-                seconds = seconds * np.where(at.runs["prompt"] > 0, slower, 1.0)
-            runs = group.counts(at)
-            out.append((group.members, np.broadcast_to(seconds * runs, runs.shape), tier, why))
+            where = at.running(group.whose)
+            if where is None:
+                out.append((group.members, *self._of_group(group, at)))
+                continue
+            # Attention of prompts and of decoding is asked only for the points that have such tokens.
+            found, tier, why = self._of_group(group, at.only(group.whose, where))
+            seconds = np.zeros((len(group.members), *at.shape))
+            seconds[:, where] = found
+            out.append((group.members, seconds, tier, why))
         return out
+
+    def _of_group(self, group: _Group, at: _At) -> tuple[np.ndarray, str, str]:
+        dims, flops = group.sizes(at)
+        first = group.members[0]
+        seconds, tier, why = op_time(
+            self.hw, first.op.kind, first.dtype, weights=first.weights, cache=first.cache, tier=self.tier,
+            checked=True, **dims,
+        )  # fmt: skip
+        if flops is not None:
+            seconds = np.maximum(seconds, flops / self.hw.peak(first.dtype))
+        if self.one_kernel and first.op.kind == "attention" and first.tokens == "decode":
+            slower = beside_prompts(self.hw, dims["heads"], dims["kv_heads"])
+            seconds = seconds * np.where(at.runs["prompt"] > 0, slower, 1.0)
+        return seconds * group.counts(at), tier, why
 
     def _sent(self, m: Message, at: _At) -> np.ndarray:
         size = m.bytes_per_token * at.tokens(m.tokens)
@@ -198,7 +210,10 @@ class Step:
         return "arithmetic" if flops / self.hw.peak(piece.dtype) > moved / self.hw.bandwidth else "memory"
 
     def _at(self, *given: Any) -> _At:
-        return _At(*np.broadcast_arrays(*(np.asarray(v, float) for v in given)), self.quant)
+        arrays = [np.asarray(v, float) for v in given]
+        if any(a.shape != arrays[0].shape for a in arrays):
+            arrays = np.broadcast_arrays(*arrays)
+        return _At(*arrays, self.quant)
 
 
 class _At:
@@ -207,6 +222,8 @@ class _At:
     def __init__(
         self, prompt: np.ndarray, before: np.ndarray, batch: np.ndarray, context: np.ndarray, q: Quant
     ):
+        self.given, self.quant = (prompt, before, batch, context), q
+        self.parts: dict[str, _At] = {}
         self.shape, self.ones = prompt.shape, (1,) * prompt.ndim
         self.bytes = (2.0, q.kv.element)  # of an activation, and of the cache
         self.seen = np.maximum(prompt + before, 1)  # keys that the last token of the prompt looks at
@@ -219,12 +236,21 @@ class _At:
             "last": (np.maximum(last, 1), 1.0, context),
         }
         # 1 where there are such tokens, else 0
-        self.runs = {
-            "all": (all_ > 0) * 1.0,
-            "prompt": (prompt > 0) * 1.0,
-            "decode": (batch > 0) * 1.0,
-            "last": (all_ > 0) * 1.0,
-        }
+        any_ = (all_ > 0) * 1.0
+        self.runs = {"all": any_, "prompt": (prompt > 0) * 1.0, "decode": (batch > 0) * 1.0, "last": any_}
+
+    def running(self, tokens: str) -> np.ndarray | None:
+        """Which points of a list have such tokens; None where all do or none does, and of grids."""
+        if not tokens or len(self.shape) != 1:
+            return None
+        there = self.runs[tokens] > 0
+        return None if there.all() or not there.any() else there
+
+    def only(self, tokens: str, there: np.ndarray) -> _At:
+        """The points that have such tokens."""
+        if tokens not in self.parts:
+            self.parts[tokens] = _At(*(v[there] for v in self.given), self.quant)
+        return self.parts[tokens]
 
     def tokens(self, tokens: str) -> np.ndarray:
         """How many there are of them."""
@@ -379,6 +405,7 @@ class _Group:
             formulas = [_formula(sizes[n][name]) for name in self.moving for n in rows]
             self.plans.append((tokens, rows, compile_formulas(formulas, (*NAMES, "kv_len"))))
         self.tokens = [m.tokens for m in members]
+        self.whose = self.tokens[0] if members[0].op.kind in ALONE else ""  # the one kind of tokens that all look at
         self.times = np.array([m.op.count for m in members], float)
 
     def sizes(self, at: _At) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
@@ -399,7 +426,10 @@ class _Group:
 
     def counts(self, at: _At) -> np.ndarray:
         """How often each runs in the step."""
-        return np.stack([at.runs[t] for t in self.tokens]) * self.times.reshape(-1, *at.ones)
+        times = self.times.reshape(-1, *at.ones)
+        if len(self.plans) == 1:
+            return at.runs[self.tokens[0]] * times
+        return np.array([at.runs[t] for t in self.tokens]) * times
 
 
 def _constant(value: Formula | int) -> float | None:
