@@ -14,9 +14,11 @@ from cutaway.predict.time.work import Array
 
 def correction(table: Array, nodes: tuple[tuple[float, ...], ...], values: tuple[Array, ...]) -> Array:
     """log(measured / calibrated) where all nodes around were measured, else NaN. `values` are sizes that broadcast."""
-    values = np.broadcast_arrays(*values)
-    shape = values[0].shape
-    places, weights, inside = _corners(nodes, [v.ravel() for v in values], table.shape)
+    shape = np.broadcast_shapes(*(np.shape(v) for v in values))
+    at = np.empty((len(nodes), *shape))
+    for axis, value in enumerate(values):
+        at[axis] = value
+    places, weights, inside = _corners(nodes, at.reshape(len(nodes), -1), table.shape)
     # A corner without weight may be empty.
     parts = np.where(weights > 1e-9, weights * table.ravel()[places], 0.0)
     return np.where(inside, parts.sum(axis=0), np.nan).reshape(shape)
@@ -27,7 +29,7 @@ def build(
 ) -> Array:
     """The table, as stored, whose interpolation is nearest to `miss`: each round spreads what is left on the nodes."""
     shape = tuple(len(axis) for axis in nodes)
-    places, weights, _ = _corners(nodes, [np.asarray(v, float).ravel() for v in values], shape)
+    places, weights, _ = _corners(nodes, np.stack([np.asarray(v, float).ravel() for v in values]), shape)
     count = int(np.prod(shape))
 
     def spread(what: Array) -> Array:
@@ -63,17 +65,14 @@ def _filled(table: Array, rounds: int = 2) -> Array:
 
 
 def _corners(
-    nodes: tuple[tuple[float, ...], ...], values: list[Array], shape: tuple[int, ...]
+    nodes: tuple[tuple[float, ...], ...], values: Array, shape: tuple[int, ...]
 ) -> tuple[Array, Array, Array]:
     """(places in the flat table, weights) of the corners of the cells that `values` lie in, [corners, values], and
     whether they lie within the axes."""
-    at = np.log2(np.maximum(np.stack(values), 1e-9))
-    low, part = np.empty(at.shape, dtype=np.intp), np.empty(at.shape)
-    for n, axis in enumerate(nodes):
-        edges, widths = _array(axis)
-        found = edges.searchsorted(at[n], side="right") - 1
-        low[n] = np.minimum(np.maximum(found, 0), shape[n] - 2)
-        part[n] = (at[n] - edges[low[n]]) / widths[low[n]]
+    at = np.log2(np.maximum(values, 1e-9))
+    line, edges, widths, apart, first, last = _line(nodes)
+    place = np.minimum(np.maximum(line.searchsorted(at + apart, side="right") - 1, first), last)
+    low, part = place - first, (at - edges[place]) / widths[place]
     inside = ((part >= -1e-6) & (part <= 1 + 1e-6)).all(axis=0)
     part = np.minimum(np.maximum(part, 0.0), 1.0)
     upper, strides = _corner_bits(shape)
@@ -90,8 +89,16 @@ def _corner_bits(shape: tuple[int, ...]) -> tuple[Array, Array]:
     return (np.arange(2**axes)[:, None] >> np.arange(axes)[::-1] & 1).astype(bool), strides
 
 
+APART = 1000.0  # between axes that are laid end to end: more than any logarithm of a size
+
+
 @cache
-def _array(axis: tuple[float, ...]) -> tuple[Array, Array]:
-    """The nodes of an axis, and the widths between them."""
-    edges = np.asarray(axis)
-    return edges, np.diff(edges)
+def _line(nodes: tuple[tuple[float, ...], ...]) -> tuple[Array, ...]:
+    """All axes end to end, so that one search finds the cells on all of them: nodes moved apart, nodes as they are, widths
+    to the next; and of each axis, as columns, how far it was moved, its first place and that of its last cell."""
+    edges = np.concatenate(nodes)
+    lengths = np.array([len(axis) for axis in nodes])
+    first = np.cumsum(lengths) - lengths
+    moved = np.arange(len(nodes)) * APART
+    widths = np.append(np.diff(edges), 1.0)
+    return edges + np.repeat(moved, lengths), edges, widths, moved[:, None], first[:, None], (first + lengths - 2)[:, None]

@@ -86,6 +86,8 @@ def pairs(d: dict[str, Array]) -> Array:
     """How many (query, key) pairs one head of one sequence looks at; the queries are the last of the kv_len."""
     q, kv, window = d["q_len"], d["kv_len"], d["window"]
     causal = q * kv - q * (q - 1) / 2
+    if not np.any(window > 0):  # as nearly always
+        return np.where(d["causal"] > 0, causal, q * kv)
     reach = np.where(window > 0, np.minimum(window, kv), kv)
     # With a window the first queries see fewer than `reach` keys only where the past is shorter than that.
     short = np.clip(reach - (kv - q) - 1, 0, q)
