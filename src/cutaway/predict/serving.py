@@ -176,7 +176,8 @@ def _one_loop(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The same of one load, in one call of `step`: two calls would cost more than the steps themselves."""
     points, shares = _GAUSS
-    seen = np.broadcast_to(prompt + points * np.maximum(output - 1, 1), (at.size, len(points)))
+    grown = (prompt + points * np.maximum(output - 1, 1)).ravel()
+    seen = np.broadcast_to(grown, (at.size, len(points)))
     chunks, size = _chunks(prompt, held, tokens)
     none, count = np.zeros(seen.size), at.size
     mixed = (np.broadcast_to(v, at.shape).ravel() for v in (size, (prompt - size) / 2, held, kv))
