@@ -7,7 +7,7 @@ from functools import lru_cache
 import torch
 from torch import nn
 
-from cutaway.formula import floor_div, sym
+from cutaway.formula import floor_div, minimum, sym
 from cutaway.trace.analyse import analyse_module
 from cutaway.trace.inputs import InputPlan
 from cutaway.trace.inputs_symbols import symbols_of
@@ -98,6 +98,19 @@ class Overwritten(nn.Module):
 
 def test_what_a_view_is_written_with_is_not_known_of_the_whole_either() -> None:
     assert kept(traced(Overwritten(), 5)) is None
+
+
+class Windowed(nn.Module):
+    """Keeps the last tokens, as many as a window holds: a slice that no code asks about."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.bmm(x[:, -1300:], x.new_zeros(x.shape[0], 16, 1))
+
+
+def test_what_a_window_keeps_is_no_more_than_it_holds() -> None:
+    found = analyse_module(Windowed(), PLAN, name="it", values={})
+    assert not found.gaps
+    assert found.total.matmul_flops == 32 * B * minimum(S, 1300)
 
 
 class Pieces(nn.Module):

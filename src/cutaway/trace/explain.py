@@ -1,13 +1,14 @@
 # Sizes that lost their formula on a way that nobody sees (`int()`, a list, another library): several runs show them as
-# several numbers. The formula is then one of those that the runs have met, or a simple sum of two and a number, that gives
-# all of them. It is told to further runs for that very place, and a run at sizes of its own must agree: no chance passes.
+# several numbers. The formula is then one of those that the runs have met, perhaps cut off at a number, or a simple sum of
+# two and a number, that gives all of them. It is told to further runs for that very place, and a run at sizes of its own
+# must agree: no chance passes.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any
 
-from cutaway.formula import Formula, sym
+from cutaway.formula import Formula, minimum, sym
 from cutaway.trace.dim import Scope
 from cutaway.trace.record import CallEvent, ModuleRun, OpEvent
 
@@ -62,7 +63,7 @@ def _through(known: list[tuple[Formula, list]], numbers: list[int]) -> Formula |
         (f + g * k, [u + k * v for u, v in zip(us, vs, strict=True)])
         for (f, us), (g, vs), k in product(some, some, (*TIMES[:2], *(-k for k in TIMES)))
     )
-    for sums in (singles, pairs):
+    for sums in (singles, _cut_off(known, max(numbers)), pairs):
         fits = [
             (abs(rests[0]), len(f.key), f.key, f + rests[0])
             for f, values in sums
@@ -71,6 +72,13 @@ def _through(known: list[tuple[Formula, list]], numbers: list[int]) -> Formula |
         if fits:
             return min(fits, key=lambda fit: fit[:3])[-1]
     return None
+
+
+def _cut_off(known: list[tuple[Formula, list]], most: int) -> Iterator[tuple[Formula, list]]:
+    """As many as there are, up to a number that some runs have reached and others have not, as in a window."""
+    for f, values in known:
+        if min(values) < most < max(values):
+            yield minimum(f, most), [min(v, most) for v in values]
 
 
 def _sizes(run: ModuleRun, seen: set[int]) -> Iterator[Formula]:
