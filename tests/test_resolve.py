@@ -178,6 +178,56 @@ def test_what_a_name_is_given_from_outside():
     assert ("attribute_type", "Cache.update") in reached(made)[8, "self.cache.update"]
 
 
+ENGINE = (
+    "class Engine:\n    def __init__(self, model):\n        self.model = model\n"
+    "    def run(self, x):\n        self.model.step(x)\n"
+)
+MODELS = "class Model:\n    def step(self, x): pass\nclass Mock:\n    def step(self, x): pass\n"
+
+
+def test_many_callers_of_tests_do_not_hide_what_the_few_others_pass():
+    """Twenty tests pass a stand-in; one script passes the model."""
+    tests = "".join(f"def test_{n}():\n    Engine(Mock())\n" for n in range(20))
+    made = program(
+        files={
+            "pk/engine.py": ENGINE,
+            "pk/models.py": MODELS,
+            "run.py": "from pk.engine import Engine\nfrom pk.models import Model\nEngine(Model()).run(1)\n",
+            "tests/test_engine.py": f"from pk.engine import Engine\nfrom pk.models import Mock\n{tests}",
+        }
+    )
+    assert reached(made, "pk/engine.py")[5, "self.model.step"] == {("argument_type", "Model.step")}
+
+
+def test_a_name_that_all_the_world_calls_is_not_followed_to_its_callers():
+    calls = "".join("Engine(Model())\n" for _ in range(101))
+    made = program(
+        files={
+            "pk/engine.py": ENGINE,
+            "pk/models.py": MODELS,
+            "run.py": f"from pk.engine import Engine\nfrom pk.models import Model\n{calls}",
+        }
+    )
+    assert {o for o, _ in reached(made, "pk/engine.py")[5, "self.model.step"]} == {"unresolved"}
+
+
+@pytest.mark.parametrize(
+    "held", ["ModuleDict({'h': [B()], 'e': C()})", "ModuleDict(dict(h=[B()], e=C()))", "SimpleNamespace(h=[B()], e=C())"]
+)
+def test_things_that_are_held_by_name_are_kept_apart(held):
+    body = "class B:\n    def f(self): pass\nclass C:\n    def f(self): pass\n    def g(self): pass\n"
+    made = program(
+        a__py=f"from torch.nn import ModuleDict\nfrom types import SimpleNamespace\n{body}"
+        f"class A:\n    def __init__(self):\n        self.t = {held}\n"
+        "    def run(self):\n        for b in self.t.h:\n            b.f()\n        self.t.e.f()\n        self.t['e'].g()\n"
+    )
+    found = reached(made)
+    assert {s for _, s in found[13, "b.f"]} == {"B.f"}
+    assert {s for _, s in found[14, "self.t.e.f"]} == {"C.f"}
+    if held.startswith("Module"):
+        assert {s for _, s in found[15, "self.t['e'].g"]} == {"C.g"}
+
+
 def test_a_model_factory_returns_what_its_registry_names():
     made = program(
         files={

@@ -51,6 +51,11 @@ class Attributes:
             "setdefault",
         ):
             return [Found(Value("lambda", text=name, inner=(value,)), "element_type", found.via)]
+        if value.kind == "keyed":
+            if name in ("values", "items", "get", "pop"):
+                held = Value("list", inner=tuple(g.value for g in self.element(found)))
+                return self.attribute_of(found._replace(value=held), name)
+            return self.entry(found, name)
         if value.kind == "func" and name == "remote":
             return [found]  # an actor's method or function, called elsewhere
         return []

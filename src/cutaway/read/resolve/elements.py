@@ -10,6 +10,8 @@ from cutaway.read.resolve.values import Found, Value, weaker
 
 __all__ = ["Elements"]
 
+NAMED = 32  # things in a container whose names are kept apart
+
 
 class Elements:
     """Containers and what one gets out of them: elements, parts of tuples, entries of tables, what `with` gives."""
@@ -20,6 +22,8 @@ class Elements:
             return [Found(v, weaker(found.origin, "element_type"), found.via) for v in found.value.inner]
         if found.value.kind == "tuple":
             return [g for part in found.value.inner for g in part]
+        if found.value.kind == "keyed":
+            return [g for _, part in found.value.inner for g in part]
         if found.value.kind == "inst":
             for name in ("__iter__", "__getitem__"):
                 got = [e for f in self.class_attribute(found, name) if f.value.kind == "func" for r in self.returns(f.value)
@@ -33,6 +37,25 @@ class Elements:
         if found.value.kind == "tuple":
             return list(found.value.inner[position]) if position < len(found.value.inner) else []
         return self.element(found)
+
+    def entry(self, found: Found, key: str) -> list[Found]:
+        """What a container of named things, such as `ModuleDict`, has under a name."""
+        parts = dict(found.value.inner) if found.value.kind == "keyed" else {}
+        return [Found(f.value, weaker(f.origin, "element_type"), f.via or found.via) for f in parts.get(key, ())]
+
+    def keyed(self, node: ast.Call, env: Env) -> list[Found]:
+        """`ModuleDict({"h": ...})`, `ModuleDict(dict(h=...))`, `SimpleNamespace(h=...)`, where every name is said."""
+        inner = node.args[0] if node.args else node
+        if isinstance(inner, ast.Dict):
+            said = zip(inner.keys, inner.values, strict=True)
+            pairs = [(k.value if isinstance(k, ast.Constant) else None, v) for k, v in said]
+        elif isinstance(inner, ast.Call):
+            pairs = [(k.arg, k.value) for k in inner.keywords]
+        else:
+            return []
+        if not pairs or len(pairs) > NAMED or not all(isinstance(name, str) for name, _ in pairs):
+            return []
+        return [Found(Value("keyed", inner=tuple((name, tuple(self.infer(v, env))) for name, v in pairs)), "element_type")]
 
     def entered(self, found: Found) -> list[Found]:
         """What `with` gives: `__enter__`'s result, usually the object itself."""
@@ -51,6 +74,8 @@ class Elements:
         classes = [f for f in base if f.value.kind == "class"]  # Generic[T]
         outside = [f for f in base if f.value.kind in ("ext", "extinst")]
         key = node.slice.value if isinstance(node.slice, ast.Constant) else ""
+        if any(f.value.kind == "keyed" for f in base) and key:
+            return [g for f in base for g in self.entry(f, str(key))]
         entries = self._registry(node.value, env, str(key))
         return kernels + classes + (entries or [g for f in base for g in self.element(f)]) or outside
 

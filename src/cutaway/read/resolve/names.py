@@ -5,15 +5,20 @@ from __future__ import annotations
 
 import ast
 import builtins
+from collections.abc import Sequence
+from itertools import takewhile
 
 from cutaway.model.code import Bind
 from cutaway.read.resolve.env import DEPTH, Env
+from cutaway.read.resolve.native import is_test
 from cutaway.read.resolve.scopes import Scopes
 from cutaway.read.resolve.values import Found, Value, weaker
 
 __all__ = ["Names"]
 
 _BUILTINS = frozenset(dir(builtins))
+CALLERS = 12  # that are asked what they pass
+NAMESAKES = 100  # a name that is called more often says too little of who is meant
 
 
 class Names:
@@ -167,8 +172,8 @@ class Names:
         is_method = owner >= 0 and definition.parent == owner and "static" not in definition.flags
         if called == "__init__" and is_method:
             called = self.scopes(path).defs[owner].name.rpartition(".")[2]
-        sites = self.program.call_sites.get(called, ())
-        if not 0 < len(sites) <= 12 or self.depth > DEPTH // 2:
+        sites = _nearest(self.program.call_sites.get(called, ()), path)
+        if not sites or self.depth > DEPTH // 2:
             return []
         found: list[Found] = []
         owners = (
@@ -224,3 +229,18 @@ class Names:
             for f in values
         ]
         return moved or found
+
+
+def _nearest(sites: Sequence[tuple[str, int]], path: str) -> list[tuple[str, int]]:
+    """The callers that tell most of a definition in `path`: no tests, which pass stand-ins, and those close by first."""
+    if len(sites) > NAMESAKES:
+        return []
+    chosen = [s for s in sites if is_test(path) or not is_test(s[0])]
+    if len(chosen) > CALLERS:
+        chosen.sort(key=lambda site: -_shared(site[0], path))
+    return chosen[:CALLERS]
+
+
+def _shared(one: str, other: str) -> int:
+    """How many parts two paths have in common from the root on."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one.split("/"), other.split("/"), strict=False)))

@@ -13,6 +13,7 @@ __all__ = ["Results"]
 
 _HOLDERS = {"ModuleList", "Sequential", "ModuleDict", "list", "tuple", "sorted", "reversed", "set", "deque", "iter", "cycle",
             "islice", "chain", "filter", "tqdm"}  # fmt: skip
+_KEYED = {"ModuleDict", "SimpleNamespace"}
 _SAME = {
     "copy",
     "deepcopy",
@@ -123,6 +124,8 @@ class Results:
                 Found(f.value, weaker(f.origin, "partial_or_lambda"), f.via)
                 for f in self.infer(node.args[0], env)
             ]
+        if last in _KEYED and (named := self.keyed(node, env)):
+            return named
         if last in _HOLDERS and node.args:
             inner = [f for a in node.args for f in self.infer(a, env)]
             lists = [f for f in inner if f.value.kind == "list"]

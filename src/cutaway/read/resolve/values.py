@@ -20,9 +20,9 @@ _HEAD = re.compile(r"^(?:await\s+)?([\w.]+)\(")
 
 class Value(NamedTuple):
     """One thing. `kind` is module, class, func, inst, ext (something of another package, by its dotted name), extinst,
-    list (`inner` holds its elements' values), tuple (`inner`: a tuple of values each), str (`text`), lambda (its body in
-    `text`, read in `path` and scope `index`), super, or registry (the entries of the table `text`).
-    A func's `inner` is its receiver, when it was got from one."""
+    list (`inner` holds its elements' values), tuple (`inner`: a tuple of values each), keyed (`inner`: pairs of a name and
+    what it stands for), str (`text`), lambda (its body in `text`, read in `path` and scope `index`), super, or registry
+    (the entries of the table `text`). A func's `inner` is its receiver, when it was got from one."""
 
     kind: str
     path: str = ""
