@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from cutaway.formula import floor_div, sym
+from cutaway.formula import ceil_div, floor_div, sym
 from cutaway.trace import job as jobs
+from cutaway.trace import kernels
 from cutaway.trace.analyse import analyse_module
 from cutaway.trace.inputs import InputPlan
 from cutaway.trace.inputs_symbols import symbols_of
@@ -200,7 +201,7 @@ class Nested(nn.Module):
         return out
 
 
-def test_a_loop_in_a_loop_is_a_gap_found_soon(monkeypatch) -> None:
+def test_a_loop_in_a_loop_is_fitted_in_both_sizes(monkeypatch) -> None:
     monkeypatch.setattr(jobs, "LOOP", 200)
     monkeypatch.setattr(jobs, "NESTED", 400)
     specs = (InputSpec("x", ("batch_size", "seq_len"), "int64", "zeros"),)
@@ -208,4 +209,40 @@ def test_a_loop_in_a_loop_is_a_gap_found_soon(monkeypatch) -> None:
     with torch.device("meta"):
         model = Nested().eval()
     found = analyse_module(model, plan, name="it", values={}, dtype="float32")
-    assert "the number of ops depends on the sizes" in found.gaps[0].why
+    assert found.gaps == ()
+    assert found.total.flops == 8 * B * S * (S + 1) / 2  # the sum of 1, 2, … S rows for each sequence
+
+
+class TwoLoops(nn.Module):
+    """One loop over the sequences of a batch beside one over chunks of the tokens."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        every = torch.cat([row.exp() for row in x.split(1)])
+        for chunk in nn.functional.pad(every, (0, 0, 0, -x.shape[1] % 64)).split(64, 1):
+            every = every + chunk.exp().sum(1, keepdim=True)
+        return every
+
+
+def test_two_loops_beside_each_other_are_fitted_together() -> None:
+    found = analyse_module(TwoLoops(), PLAN, name="it", values={})
+    padded = 64 * ceil_div(S, 64)
+    assert found.gaps == ()
+    assert found.total.flops == 16 * B * (S + 2 * padded + S * ceil_div(S, 64))  # a chunk: exp, sum, and to all
+
+
+def test_a_question_to_a_kernel_is_asked_once() -> None:
+    a, b = torch.empty(3, 4, device="meta"), torch.empty(5, 4, device="meta").t()
+    calls = []
+
+    def product(*tensors: torch.Tensor) -> torch.Tensor:
+        calls.append(tensors)
+        return torch.mm(*tensors)
+
+    first, again = (kernels.asked(product, (a, b), {}) for _ in range(2))
+    assert len(calls) == 1 and again is not first and again.is_meta
+    assert (again.shape, again.stride(), again.dtype) == (first.shape, first.stride(), first.dtype)
+    assert kernels.asked(product, (a, b.contiguous()), {}).shape == (3, 5)
+    kernels.asked(product, (a.half(), b.half()), {})
+    kernels.asked(product, (torch.ones(3, 4), torch.ones(4, 5)), {})
+    kernels.asked(product, (torch.ones(3, 4), torch.ones(4, 5)), {})
+    assert len(calls) == 5  # other strides, other dtypes, and tensors with values each time

@@ -14,7 +14,8 @@ from cutaway.model import DEFAULT_CONVENTION, Analysis, Convention, Gap, Module
 from cutaway.trace.build import build, torch_dtype
 from cutaway.trace.family import family_job, symbolic_job
 from cutaway.trace.inputs import InputPlan, plan_inputs
-from cutaway.trace.job import Job, Run, named_limit
+from cutaway.trace.job import Job, Run
+from cutaway.trace.limits import named_limit
 from cutaway.trace.standalone import standalone_job
 from cutaway.trace.summary import BYTE_SYMBOLS, Subject, to_analysis
 from cutaway.trace.target import Target, load_class, resolve

@@ -37,9 +37,12 @@ def fit_formula(symbol: str, points: Points, values: Sequence[Formula]) -> Formu
 
 
 def _polynomial(symbol: str, points: Points, ys: Sequence[Fraction]) -> Formula | None:
-    """The lowest polynomial through all the points, of degree three at the most (Newton's divided differences)."""
+    """The lowest polynomial through all the points, of degree three at the most (Newton's divided differences).
+
+    One point at least is not used for it.
+    """
     x = sym(symbol)
-    for degree in range(DEGREE + 1):
+    for degree in range(min(DEGREE, len(points) - 2) + 1):
         table = list(ys[: degree + 1])
         for level in range(1, degree + 1):
             for i in range(degree, level - 1, -1):

@@ -5,34 +5,31 @@ import contextlib
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
-from math import lcm
 from types import CellType
 from typing import Any
 
 import torch
 
 from cutaway.errors import CutawayError, ForwardRaised, last_line
-from cutaway.model import DEFAULT_CONVENTION, Convention, Cost, Gap, Module
+from cutaway.model import DEFAULT_CONVENTION, Convention, Gap, Module
 from cutaway.trace import source
 from cutaway.trace.assemble import Assembler, places
 from cutaway.trace.dim import Scope
 from cutaway.trace.explain import ROUNDS, Told, explanations, same_ops
-from cutaway.trace.fit import merge, substitute
 from cutaway.trace.inputs import InputPlan, Symbol, make_inputs
+from cutaway.trace.limits import position_limit
+from cutaway.trace.loops import fit_loops
 from cutaway.trace.modes import DataDependent, LongLoop, Recorder
-from cutaway.trace.packed import FEW, few, over_images
+from cutaway.trace.packed import FEW, few
 from cutaway.trace.record import CallEvent, ModuleRun, count_ops
 from cutaway.trace.run import run
-from cutaway.trace.validity import chunk_counts, chunk_of, differences, more_hints, other_hints
-
-PARTS = ("flops", "matmul_flops", "read", "write")
+from cutaway.trace.validity import differences, more_hints, other_hints
 
 MANY = 8000  # ops of a pass that is not traced again on the mere suspicion that its first time was special
 
 # So many ops of one forward are a sign of a loop over the tokens, which is fitted from short runs.
 LOOP = 3000
-MOST_LENGTHS = 99  # that are looked at for those of a loop
-NESTED = 12000  # so many at short sizes are a sign of one loop in another, which is not fitted: its ops stay a gap
+NESTED = 12000  # so many at short sizes are a sign of one loop in another, which is fitted at the smallest sizes
 SHORT = {"batch_size": 131, "seq_len": 149, "cache_len": 173, "encoder_len": 167}
 
 # Unusual values in the usual range, so that a size is not mistaken for another number.
@@ -40,16 +37,6 @@ USUAL = {"batch_size": 131, "seq_len": 1009, "cache_len": 1549, "encoder_len": 4
 MOVES = ((1, 0), (2, 29), (2, 1), (1, 52), (1, 37), (1, -52), (1, 768), (1, 3), (1, 1), (1, -1))
 SIDES = {"image_height": 13, "image_width": 17}  # patches: their product is told from either side in pixels
 SMALL = 32  # smaller sizes are easily taken for loop counters
-_LIMITS = (
-    "max_position_embeddings",
-    "n_positions",
-    "n_ctx",
-    "max_seq_len",
-    "max_sequence_length",
-    "block_size",
-    "context_length",
-)
-
 
 @dataclass(frozen=True)
 class Run:
@@ -86,14 +73,12 @@ class Job:
 
     def derive(self, hints: Mapping[str, int], *, check: bool = True) -> tuple[Run, list[Module], list[Gap]]:
         """The run, its priced modules (callees first, the root last), and what could not be derived."""
-        first, hints, nested = self._first(hints)
+        first, hints, again = self._first(hints)
         modules, gaps = self.modules(first)
         if not check:
             return first, modules, gaps
         twin = self.twin or self
-        limit = self.limit or position_limit(self.model)
-        other = other_hints(first.scope, hints, self.plan, limit) | dict(twin.architecture)
-        again = twin.trace(other, lines=False)
+        again = again or self._again(first, hints)
         found = differences(first.root, again.root)
         if (
             found and count_ops(first.root) < MANY
@@ -103,38 +88,42 @@ class Job:
             first.scope.guards.update(asked)
             modules, gaps = self.modules(first)
             found = differences(first.root, again.root)
-        if found and nested:
-            return first, modules, found
-        if found and (known := self._told(first, again, limit)) is not None:
+        if found and (known := self._told(first, again)) is not None:
             return known, *self.modules(known)
         if found:
-            modules, gaps = fit_loops(
-                self, first, dict(hints), modules, found, lambda: (twin.modules(again)[0][-1].total, other)
-            )
+            elsewhere = lambda: (twin.modules(again)[0][-1].total, again.scope.hints)  # noqa: E731
+            modules, gaps = fit_loops(self, first, modules, found, elsewhere)
         return first, modules, gaps
 
-    def _first(self, hints: Mapping[str, int]) -> tuple[Run, Mapping[str, int], bool]:
+    def _first(self, hints: Mapping[str, int]) -> tuple[Run, Mapping[str, int], Run | None]:
         """A run at these values; at shorter usual ones where the code loops over the tokens, turn by turn.
 
-        At the smallest ones where such a loop is in another one: that is said, and how long it is stays open.
+        At the smallest ones where such a loop is in another one. What tells that a loop is long is a run for the check.
         """
         short = {n: min(v, SHORT.get(n, v)) if v == self.usual.get(n) else v for n, v in hints.items()}
         short = self.plan.with_room(short)
         if short == hints or self.plan.packed:  # loops over images are fitted from few of them, whatever their length
-            return self.trace(hints), hints, False
+            return self.trace(hints), hints, None
         try:
-            return self.trace(hints, most=LOOP), hints, False
+            return self.trace(hints, most=LOOP), hints, None
         except LongLoop:
             pass
         try:
             few = self.trace(short, most=NESTED)
         except LongLoop:
             shortest = self.smallest({n: 1 for n, v in hints.items() if v == 1})
-            return self.trace(shortest), shortest, True
-        try:
-            return self.trace(hints, most=2 * _longest(few.root)), hints, False
-        except LongLoop:
-            return few, short, False
+            return self.trace(shortest), shortest, None
+        again, most = self._again(few, short, shorter=True), 2 * _longest(few.root)
+        if _longest_at(hints, few, again) <= most:
+            with contextlib.suppress(LongLoop):
+                return self.trace(hints, most=most), hints, None
+        return few, short, again
+
+    def _again(self, first: Run, hints: Mapping[str, int], *, shorter: bool = False) -> Run:
+        """A run at other sizes, where they can be others, that takes the same branches."""
+        twin, limit = self.twin or self, self.limit or position_limit(self.model)
+        other = other_hints(first.scope, hints, self.plan, limit, shorter) | dict(twin.architecture)
+        return twin.trace(other, lines=False)
 
     def _accepted(self, several: Iterable[Mapping[str, int]]) -> Iterator[Run]:
         """Runs at the sizes that forward takes: larger ones may ask for more values than are kept."""
@@ -142,11 +131,11 @@ class Job:
             with contextlib.suppress(ForwardRaised):
                 yield self.trace(hints, lines=False)
 
-    def _told(self, first: Run, again: Run, limit: int | None) -> Run | None:
+    def _told(self, first: Run, again: Run) -> Run | None:
         """The run once more, told what the sizes are that lost their formula; None where a last run does not agree."""
         if not same_ops(first.root, again.root):
             return None
-        twin = self.twin or self
+        twin, limit = self.twin or self, self.limit or position_limit(self.model)
         found = more_hints(first.scope, again.scope.hints, self.plan, limit)
         more = twin._accepted(found)
         *runs, check = first, again, *islice((r for r in more if same_ops(first.root, r.root)), 3)
@@ -297,112 +286,10 @@ class _explained:
             ) from error
 
 
-def fit_loops(
-    job: Job,
-    first: Run,
-    hints: dict[str, int],
-    modules: list[Module],
-    found: list[Gap],
-    elsewhere: Callable[[], tuple[Cost, Mapping[str, int]]],
-) -> tuple[list[Module], list[Gap]]:
-    """The modules of a forward with a Python loop over a size, or over a number of chunks of it.
-
-    `found` are the differences that two lengths showed: they stay as gaps where no loop explains them. The result must
-    give the cost of the first run, and what `elsewhere` says that a run with all sizes changed has cost.
-    """
-    for merged, gaps in _fits(job, first, hints):
-        total = merged[-1].total
-        if not gaps and _agree(total, modules[-1].total, hints) and _agree(total, *elsewhere()):
-            return merged, []
-        found = gaps or found
-    return modules, found
-
-
-def _fits(job: Job, first: Run, hints: dict[str, int]) -> Iterator[tuple[list[Module], list[Gap]]]:
-    yield from over_images(job, hints)
-    for symbol in (s for s in job.plan.symbols if hints[s.name] > 1):
-        yield from _over_chunks(job, first, hints, symbol)
-        yield from _over_tokens(job, first, hints, symbol)
-
-
-def _over_tokens(
-    job: Job, first: Run, hints: dict[str, int], symbol: Symbol
-) -> Iterator[tuple[list[Module], list[Gap]]]:
-    """Each turn takes a token: the number of ops is a polynomial in the size itself.
-
-    The lengths are no numbers that other sizes of the first run have: products with them could not be told apart.
-    """
-    start = symbol.low // symbol.multiple_of + 12
-    lengths = (n * symbol.multiple_of for n in range(start, start + MOST_LENGTHS))  # beyond, an image outgrows its text
-    fits = (n for n in lengths if job.plan.with_room(at := {**hints, symbol.name: n}) == at)
-    usable = list(islice((n for n in fits if n not in first.scope.known), 7))
-    if len(usable) < 7:
-        return
-    points = [*usable[:5], usable[6]]
-    counts = [count_ops(job.trace(hints, fixed={symbol.name: p}, lines=False).root) for p in points[:2]]
-    if counts[0] != counts[1]:
-        runs = [job.modules(job.trace(hints, fixed={symbol.name: p}))[0] for p in points]
-        yield merge(symbol.name, points, runs)
-
-
-def _over_chunks(
-    job: Job, first: Run, hints: dict[str, int], symbol: Symbol
-) -> Iterator[tuple[list[Module], list[Gap]]]:
-    """Each turn takes a chunk: the number of ops is a polynomial in `ceil(size / chunk)`, which a first run has met."""
-    limit = job.limit or position_limit(job.model)
-    for chunks in chunk_counts(first.scope, symbol.name):
-        chunk = chunk_of(chunks)
-        step = lcm(
-            chunk, symbol.multiple_of
-        )  # lengths that the model takes, with the rest that the first run had
-        least = max(11, symbol.low // step + 1)
-        lengths = [step * (least + n) + hints[symbol.name] % step for n in (0, 1, 2, 3, 4, 6)]
-        if limit is not None and hints[symbol.name] < limit <= lengths[-1]:
-            continue
-        points = [chunks.evaluate({symbol.name: length}) for length in lengths]
-        runs = [job.trace({**hints, symbol.name: length}) for length in lengths[:2]]
-        if count_ops(runs[0].root) == count_ops(runs[1].root):
-            continue
-        runs += [job.trace({**hints, symbol.name: length}) for length in lengths[2:]]
-        merged, gaps = merge("turns", points, [job.modules(r)[0] for r in runs])
-        yield substitute(merged, "turns", chunks), gaps
-
-
-def _agree(a: Cost, b: Cost, hints: dict[str, int]) -> bool:
-    at = {**hints, "w_bytes": 2, "a_bytes": 2, "kv_bytes": 2}
-    return all(getattr(a, n).evaluate(at) == getattr(b, n).evaluate(at) for n in PARTS)
-
-
 def _side(s: Symbol) -> int:
     """A side of an image near its default, of a prime number of patches (or an odd multiple of one)."""
     unit = SIDES[s.name] * s.multiple_of
     return unit * max(1, round(s.default / unit))
-
-
-def position_limit(model: torch.nn.Module) -> int | None:
-    """Tokens that the model keeps a table of positions for; None where positions are computed and only advice is given."""
-    sizes = {d for t in (*model.parameters(), *model.buffers()) for d in t.shape}
-    return min(
-        (v for v in _limits(model) if not sizes.isdisjoint(range(v - 1, v + 4))), default=None
-    )  # tables may hold a few rows more
-
-
-def named_limit(model: torch.nn.Module) -> int | None:
-    """The least number of positions that the config names."""
-    return min(_limits(model), default=None)
-
-
-def _limits(model: torch.nn.Module) -> set[int]:
-    """What the config names itself; else what its parts do, each of which may count something of its own."""
-    config = getattr(model, "config", None)
-    if not hasattr(config, "__dict__"):
-        return set()
-    parts = [v for v in vars(config).values() if hasattr(v, "to_dict")]
-    return _named_in([config]) or _named_in(parts)
-
-
-def _named_in(configs: list) -> set[int]:
-    return {v for c in configs for n in _LIMITS if type(v := getattr(c, n, None)) is int and v > 1}
 
 
 def tag_state(recorder: Recorder, value: Any, seen: set[int] | None = None) -> None:
@@ -441,3 +328,12 @@ def forget_cached(model: torch.nn.Module) -> None:
 def _longest(root: ModuleRun) -> int:
     """Ops of the one forward that has most by itself."""
     return max(len(root.events), *(_longest(e.module) for e in root.events if isinstance(e, CallEvent)), 0)
+
+
+def _longest_at(hints: Mapping[str, int], few: Run, again: Run) -> float:
+    """Ops of the longest forward at these sizes, if it grows as it does between two runs."""
+    at, other = few.scope.hints, again.scope.hints
+    ops = _longest(few.root)
+    growth = ops - _longest(again.root)
+    moved = [n for n, v in hints.items() if at[n] not in (v, other[n])]
+    return ops + max((growth * (hints[n] - at[n]) / (at[n] - other[n]) for n in moved), default=0)

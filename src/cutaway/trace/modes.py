@@ -18,6 +18,7 @@ from cutaway.trace import source, tensor_sizes, values
 from cutaway.trace.dim import Dim, Scope, make
 from cutaway.trace.dim import current as dim_scope
 from cutaway.trace.explain import explained
+from cutaway.trace.kernels import asked
 from cutaway.trace.record import ModuleRun, OpEvent, TensorRef, Where
 from cutaway.trace.routing import assumed_counts, assumed_nonzero, note_routing, places_of, with_share
 from cutaway.trace.shapes import SPLITS, Resolver, infer, mark_pieces
@@ -212,7 +213,9 @@ class OpMode(TorchDispatchMode):
                 }  # a host tensor in a traced forward is symbolic like the others
             if info.name == "index" and any(t.dtype == torch.bool for t in _tensors_in(args[1])):
                 raise DataDependent("index by a mask", recorder.where(sys._getframe(2)))
-            out = (_grouped if info.name == "_grouped_mm" else func)(*args, **kwargs)
+            kernel = _grouped if info.name == "_grouped_mm" else func
+            new = tensors and not (info.view or info.writes or info.asks)
+            out = asked(kernel, args, kwargs) if new else kernel(*args, **kwargs)
         self._note(func, info, args, kwargs, tensors, out, shadow)
         return out
 

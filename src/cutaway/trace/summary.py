@@ -19,7 +19,8 @@ from cutaway.model import Analysis, Call, Gap, Module, ParameterCount, SymbolInf
 from cutaway.trace import source
 from cutaway.trace.assemble import Assembler, count_repeats
 from cutaway.trace.dim import Scope
-from cutaway.trace.job import Job, Run, position_limit
+from cutaway.trace.job import Job, Run
+from cutaway.trace.limits import position_limit
 from cutaway.trace.record import CallEvent, ModuleRun
 from cutaway.trace.validity import conditions
 

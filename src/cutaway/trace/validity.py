@@ -4,6 +4,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fractions import Fraction
 from math import lcm
+from typing import Any
 
 from cutaway.formula import Formula, const
 from cutaway.model import Gap
@@ -37,10 +38,11 @@ def conditions(scope: Scope, plan: InputPlan, values: Mapping[str, int]) -> tupl
 
 
 def chunk_counts(scope: Scope, symbol: str) -> list[Formula]:
-    """Numbers of chunks of this size that a run met, the smallest chunks first."""
+    """Numbers of chunks of this size that a run met, by themselves or in a size, the smallest chunks first."""
     found = {}
-    for f, v in scope.counts.items():
-        if v > 1 and f.symbols() == {symbol} and chunk_of(f):
+    parts = (Formula({((a, 1),): 1}) for f in scope.known.values() for m in f.terms for a, _ in m)
+    for f in (*scope.counts, *(p for p in parts if is_count(p))):
+        if f.symbols() == {symbol} and f.evaluate(scope.hints) > 1 and chunk_of(f):
             found.setdefault(f - f.terms.get((), 0), f)
     return sorted(found.values(), key=lambda f: (chunk_of(f), f.key))
 
@@ -48,7 +50,8 @@ def chunk_counts(scope: Scope, symbol: str) -> list[Formula]:
 def chunk_of(count: Formula) -> int:
     """The chunk's length in `ceil(size / chunk)` or `floor(size / chunk) + 1`; 0 when it is no number."""
     (monomial,) = (m for m in count.terms if m)
-    length = monomial[0][0].args[1].constant()  # type: ignore[union-attr]
+    func: Any = monomial[0][0]
+    length = func.args[1].constant() if func.name == "floor" else 0
     return length if isinstance(length, int) else 0
 
 
@@ -110,13 +113,16 @@ def _offset(g: Guard) -> Fraction:
     return Fraction(g.difference.terms.get((), 0)) * sign
 
 
-def other_hints(scope: Scope, hints: Mapping[str, int], plan: InputPlan, limit: int | None) -> dict[str, int]:
+def other_hints(
+    scope: Scope, hints: Mapping[str, int], plan: InputPlan, limit: int | None, shorter: bool = False
+) -> dict[str, int]:
     """Values that differ from `hints` where they can, take the same branches, and stay within `limit` tokens.
 
     Long sizes move by multiples of 768, so that what is left over from chunks of the usual lengths stays the same.
+    They are `shorter` where that is asked for and takes the same branches too.
     """
     step = {s.name: s.multiple_of for s in plan.symbols}
-    for factor in _TIMES:
+    for factor in sorted(_TIMES) if shorter else _TIMES:
         other = {n: _moved(v, factor, step.get(n, 1)) for n, v in hints.items()}
         if _allowed(other, hints, limit) and _same_branches(scope, other):
             return other

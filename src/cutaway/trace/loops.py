@@ -1,0 +1,175 @@
+# Which sizes a forward loops over, in tokens or in chunks of them, and the few short runs from which the cost of all turns is
+# fitted. Every loop is first tried by itself; where that does not explain the cost elsewhere, one loop stands in or beside
+# another, and the runs are made on a grid of both sizes.
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations, islice, product
+from math import lcm
+from typing import TYPE_CHECKING
+
+from cutaway.formula import Formula
+from cutaway.model import Cost, Gap, Module
+from cutaway.trace.fit import merge, substitute
+from cutaway.trace.inputs import Symbol
+from cutaway.trace.limits import position_limit
+from cutaway.trace.packed import Fitted, over_images
+from cutaway.trace.record import count_ops
+from cutaway.trace.validity import chunk_counts, chunk_of
+
+if TYPE_CHECKING:
+    from cutaway.trace.job import Job, Run
+
+PARTS = ("flops", "matmul_flops", "read", "write")
+MOST_LENGTHS = 99  # that are looked at for those of a loop
+FEWEST = 11  # chunks: smaller numbers are easily taken for others
+POINTS = (4, 6)  # so many lengths are tried; the more explain higher powers
+BESIDE = (3, 4)  # and of a loop around or beside that one
+
+
+@dataclass(frozen=True)
+class Loop:
+    """A size that forward seems to loop over, and short lengths to trace it at.
+
+    Where each turn takes one of it (`chunks` is None), the length is a plain number there; where each takes a chunk, it stays
+    a symbol and the number of chunks is what is fitted.
+    """
+
+    symbol: str
+    lengths: tuple[int, ...]
+    chunks: Formula | None = None
+
+    @property
+    def variable(self) -> str:
+        """What the fit calls it."""
+        return self.symbol if self.chunks is None else f"chunks of {self.symbol}"
+
+    def turns(self, length: int) -> int:
+        """The value of the variable at this length."""
+        return length if self.chunks is None else int(self.chunks.evaluate({self.symbol: length}))
+
+
+At = tuple[tuple[Loop, int], ...]  # loops and the lengths at which they are traced
+
+
+@dataclass
+class Runs:
+    """The runs made for the fits: each is made once, whichever fit asks for it."""
+
+    job: Job
+    hints: Mapping[str, int]
+    made: dict[At, Run] = field(default_factory=dict)
+    priced: dict[At, list[Module]] = field(default_factory=dict)
+
+    def run(self, at: At) -> Run:
+        """The run with these loops at these lengths; the lines that ran are shown of the longest alone."""
+        if at not in self.made:
+            fixed = {loop.symbol: n for loop, n in at if loop.chunks is None}
+            lines = all(n in loop.lengths[BESIDE[0] - 1 :] for loop, n in at)
+            self.made[at] = self.job.trace(
+                {**self.hints, **{loop.symbol: n for loop, n in at}}, fixed=fixed, lines=lines
+            )
+        return self.made[at]
+
+    def modules(self, at: At) -> list[Module]:
+        """Its modules with their prices."""
+        if at not in self.priced:
+            self.priced[at] = self.job.modules(self.run(at))[0]
+        return self.priced[at]
+
+    def grows(self, loop: Loop) -> bool:
+        """Whether the number of ops depends on the length."""
+        return len({count_ops(self.run(((loop, n),)).root) for n in loop.lengths[:2]}) > 1
+
+    def fitted(self, loops: Sequence[Loop], points: Sequence[int], at: At = ()) -> Fitted:
+        """The modules at these lengths, fitted in so many of each of the `loops` that are left, the first innermost."""
+        if not loops:
+            return self.modules(at), []
+        *inner, loop = loops
+        lengths = loop.lengths[: points[len(inner)]]
+        each = [self.fitted(inner, points, (*at, (loop, n))) for n in lengths]
+        merged, gaps = merge(loop.variable, [loop.turns(n) for n in lengths], [modules for modules, _ in each])
+        if loop.chunks is not None:
+            merged = substitute(merged, loop.variable, loop.chunks)
+        return merged, [*(gap for _, found in each for gap in found), *gaps]
+
+
+def fit_loops(
+    job: Job,
+    first: Run,
+    modules: list[Module],
+    found: list[Gap],
+    elsewhere: Callable[[], tuple[Cost, Mapping[str, int]]],
+) -> tuple[list[Module], list[Gap]]:
+    """The modules of a forward with Python loops over sizes, or over numbers of chunks of them.
+
+    `found` are the differences that two lengths showed: they stay as gaps where no loop explains them. The result must
+    give the cost of the first run, and what `elsewhere` says that a run with all sizes changed has cost.
+    """
+    hints = first.scope.hints
+    for merged, gaps in _fits(job, first, modules):
+        total = merged[-1].total
+        if not gaps and _agree(total, modules[-1].total, hints) and _agree(total, *elsewhere()):
+            return merged, []
+        found = gaps or found
+    return modules, found
+
+
+def _fits(job: Job, first: Run, modules: list[Module]) -> Iterator[Fitted]:
+    hints = first.scope.hints
+    yield from over_images(job, hints)
+    runs = Runs(job, hints)
+    looped: dict[str, list[Loop]] = {}
+    free = [s for s in job.plan.symbols if hints[s.name] > 1]
+    for symbol in sorted(free, key=lambda s: s.name == "batch_size"):  # loops over tokens are the most common
+        for loop in (*_over_chunks(job, first, hints, symbol), *_over_tokens(job, first, hints, symbol)):
+            if loop.chunks is not None and hints[symbol.name] in loop.lengths:
+                runs.priced[((loop, hints[symbol.name]),)] = modules
+            if runs.grows(loop):
+                looped.setdefault(symbol.name, []).append(loop)
+                yield from _with_points(runs, (loop,))
+    for several in combinations(looped.values(), 2):
+        for loops in product(*several):
+            yield from _with_points(runs, loops)
+
+
+def _with_points(runs: Runs, loops: Sequence[Loop]) -> Iterator[Fitted]:
+    """Fits from few lengths, and from more where a line asks for it."""
+    for points in zip(POINTS, BESIDE, strict=True):
+        found = runs.fitted(loops, points)
+        yield found
+        if not found[1]:
+            return
+
+
+def _over_tokens(job: Job, first: Run, hints: Mapping[str, int], symbol: Symbol) -> Iterator[Loop]:
+    """Each turn takes a token (or a sequence): the number of ops is a polynomial in the size itself.
+
+    The lengths are no numbers that other sizes of the first run have: products with them could not be told apart.
+    """
+    start = 2 if symbol.name == "batch_size" else symbol.low // symbol.multiple_of + 12
+    lengths = (n * symbol.multiple_of for n in range(start, start + MOST_LENGTHS))  # beyond, an image outgrows its text
+    fits = (n for n in lengths if job.plan.with_room(at := {**hints, symbol.name: n}) == at)
+    usable = list(islice((n for n in fits if n not in first.scope.known), 7))
+    if len(usable) == 7:
+        yield Loop(symbol.name, tuple(usable[i] for i in (0, 1, 2, 4, 3, 6)))
+
+
+def _over_chunks(job: Job, first: Run, hints: Mapping[str, int], symbol: Symbol) -> Iterator[Loop]:
+    """Each turn takes a chunk: the number of ops is a polynomial in `ceil(size / chunk)`, which a first run has met."""
+    limit = job.limit or position_limit(job.model)
+    for chunks in chunk_counts(first.scope, symbol.name):
+        step = lcm(chunk_of(chunks), symbol.multiple_of)  # lengths that the model takes, with the rest of the first run
+        least = max(FEWEST, symbol.low // step + 1)
+        here = hints[symbol.name]
+        lengths = [step * (least + n) + here % step for n in (0, 1, 2, 4, 3, 6)]
+        if here > lengths[2]:  # the first run is of the same kind
+            lengths[3:] = [here, *(n for n in lengths[3:] if n != here)]
+        if limit is None or here >= limit or limit > max(lengths):
+            yield Loop(symbol.name, tuple(lengths), chunks)
+
+
+def _agree(a: Cost, b: Cost, hints: Mapping[str, int]) -> bool:
+    at = {**hints, "w_bytes": 2, "a_bytes": 2, "kv_bytes": 2}
+    return all(getattr(a, n).evaluate(at) == getattr(b, n).evaluate(at) for n in PARTS)
