@@ -208,7 +208,8 @@ class _Tree:
             onward = [h for h in onward if not _ASKS.match(h.node[1].rpartition(".")[2])]
             if not onward:
                 return
-            best = min(onward, key=lambda h: (ways.cost(h), h.line))
+            # Of several that are as near, what serves requests reads the cache; the others are for training.
+            best = min(onward, key=lambda h: (ways.cost(h), "cache" not in h.node[1].lower(), h.line))
             ways.prefer([best])
             self.add([best])
             node = best.node
