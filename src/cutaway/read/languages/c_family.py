@@ -111,7 +111,7 @@ def _callable(
     if at is None:
         return None
     name = bare(walk.text(at, 200)).replace("::", ".").replace(" ", "").strip(".")
-    before = walk.data[node.start_byte : declarator.start_byte].decode("utf-8", "replace")
+    before = walk.cut(node.start_byte, declarator.start_byte)
     in_type = scope.kind in ("class", "struct")
     kind = "kernel" if _KERNEL.search(before) else "method" if in_type or "." in name else "function"
     words = set(_IDENTIFIER.findall(before))
@@ -290,7 +290,7 @@ def _macro(walk: Walk, node: Node, scope: Scope) -> Scope:
         node, walk.module, "macro", walk.text(at, 160), at, signature=walk.text(node, 240), params=parameters
     )
     whole = (
-        walk.data[value.start_byte : value.end_byte].decode("utf-8", "replace") if value is not None else ""
+        walk.cut(value.start_byte, value.end_byte) if value is not None else ""
     )
     inner.words.update(dict.fromkeys(_IDENTIFIER.findall(whole)))
     if _LITERAL.match(text):

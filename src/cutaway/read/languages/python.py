@@ -7,8 +7,13 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 import warnings
 from bisect import bisect_right
+from collections.abc import Callable
+from inspect import cleandoc
+from itertools import accumulate
+from typing import Any
 
 from cutaway.model.code import Bind, Call, Def, FileRecord, Import, Mark, Param
 from cutaway.read.languages.python_marks import call_marks, decorator_marks, table_marks
@@ -16,8 +21,8 @@ from cutaway.read.languages.python_marks import call_marks, decorator_marks, tab
 __all__ = ["read_python"]
 
 VALUE, ARGUMENT, MANY = 400, 80, 12
-_LINE_END = re.compile(rb"\r\n|\r|\n")
-_NOTE = re.compile(r"#.*?\b(FIXME|HACK|XXX|TODO|WARNING|BUG)\b[:( ]*(.*)")
+_NOTES = ("FIXME", "HACK", "XXX", "TODO", "WARNING", "BUG")
+_NOTE = re.compile(rf"#.*?\b({'|'.join(_NOTES)})\b[:( ]*(.*)")
 _KERNEL = re.compile(
     r"\b(triton\.jit|triton\.autotune|gluon\.jit|cuda\.jit|cute\.kernel|T\.prim_func|tilelang\.jit)\b"
 )
@@ -39,8 +44,9 @@ def read_python(path: str, text: str) -> FileRecord:
 class _Reader:
     def __init__(self, text: str):
         self.text = text
-        self.data = text.encode("utf-8", "surrogatepass")
-        self.starts = [0, *(m.end() for m in _LINE_END.finditer(self.data))]
+        self.data = text if text.isascii() else text.encode("utf-8", "surrogatepass")  # offsets count bytes
+        self.starts = _line_starts(self.data)
+        self.source = _cutter(self.data, self.starts)
         self.defs: list[Def] = []
         self.names: list[str] = []  # of the definitions, those under way too
         self.imports: list[Import] = []
@@ -59,17 +65,18 @@ class _Reader:
     def read(self, tree: ast.Module) -> FileRecord:
         self.body(tree.body)
         lines = self.text.splitlines()
-        for number, line in enumerate(lines, 1):
-            if "#" in line and (found := _NOTE.search(line)):
-                self.marks.append(
-                    Mark("note", number, found[1], self.scope_at(number), {"text": found[2][:160]})
-                )
-        code = sum(1 for line in lines if (s := line.strip()) and not s.startswith("#"))
+        if any(word in self.text for word in _NOTES):
+            for number, line in enumerate(lines, 1):
+                if "#" in line and (found := _NOTE.search(line)):
+                    self.marks.append(
+                        Mark("note", number, found[1], self.scope_at(number), {"text": found[2][:160]})
+                    )
+        code = sum(1 for line in lines if (s := line.lstrip()) and s[0] != "#")
         return FileRecord(
             language="python",
             lines=len(lines),
             code_lines=code,
-            doc=_first_paragraph(ast.get_docstring(tree)),
+            doc=_first_paragraph(tree),
             defs=self.defs,
             imports=self.imports,
             calls=self.calls,
@@ -77,12 +84,6 @@ class _Reader:
             marks=sorted(self.marks, key=lambda m: m.line),
             words=list(self.words),
         )
-
-    def source(self, node: ast.AST, most: int = VALUE) -> str:
-        """The text of a node on one line, cut to `most` characters."""
-        start = self.starts[node.lineno - 1] + node.col_offset
-        end = self.starts[node.end_lineno - 1] + node.end_col_offset
-        return one_line(self.data[start : min(end, start + 4 * most)].decode("utf-8", "replace"), most)
 
     def scope_at(self, line: int) -> int:
         """The innermost definition that holds a line."""
@@ -99,39 +100,20 @@ class _Reader:
 
     def body(self, statements: list[ast.stmt]) -> None:
         for statement in statements:
-            handler = _STATEMENTS.get(type(statement))
-            if handler is None:
-                self.children(statement)
-            else:
-                handler(self, statement)
-
-    def children(self, node: ast.AST) -> None:
-        for field in node._fields:
-            value = getattr(node, field, None)
-            if isinstance(value, list):
-                for item in value:
-                    self.any(item)
-            elif isinstance(value, ast.AST):
-                self.any(value)
-
-    def any(self, node) -> None:
-        if isinstance(node, ast.stmt):
-            self.body([node])
-        elif isinstance(node, ast.AST):
-            self.expression(node)
+            _VISITS[type(statement)](self, statement)
 
     def definition(self, node) -> None:
         is_class = isinstance(node, ast.ClassDef)
         decorators = [self.source(d, 160) for d in node.decorator_list]
         for decorator in node.decorator_list:
-            self.expression(decorator)
+            self.visit(decorator)
         parent = self.scope
         name = f"{self.names[parent]}.{node.name}" if parent >= 0 else node.name
         params: list[Param] = []
         if is_class:
             kind = "class"
             for base in (*node.bases, *(k.value for k in node.keywords)):
-                self.expression(base)
+                self.visit(base)
         else:
             kind = "method" if self.kinds and self.kinds[-1] == "class" else "function"
             if any(_KERNEL.search(d) for d in decorators) or any(
@@ -165,7 +147,7 @@ class _Reader:
             end=node.end_lineno,
             parent=parent,
             signature=self.signature(node),
-            doc=_first_paragraph(ast.get_docstring(node)),
+            doc=_first_paragraph(node),
             decorators=decorators,
             bases=[self.source(b, 120) for b in node.bases] if is_class else [],
             params=params,
@@ -188,14 +170,14 @@ class _Reader:
                 self.binds.append(
                     Bind(self.scope, statement.lineno, statement.target.id, value, annotation, "field")
                 )
-                self.expression(statement.annotation)
+                self.visit(statement.annotation)
                 if statement.value:
-                    self.expression(statement.value)
+                    self.visit(statement.value)
             elif is_enum and isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
                 self.mark(
                     "member", statement, statement.targets[0].id, value=self.source(statement.value, 80)
                 )
-                self.expression(statement.value)
+                self.visit(statement.value)
             else:
                 self.body([statement])
 
@@ -210,9 +192,9 @@ class _Reader:
             rows.append(("**", arguments.kwarg, None))
         for _, argument, default in rows:
             if argument.annotation:
-                self.expression(argument.annotation)
+                self.visit(argument.annotation)
             if default:
-                self.expression(default)
+                self.visit(default)
         return [
             Param(
                 star + a.arg,
@@ -228,14 +210,16 @@ class _Reader:
         end = self.starts[first.lineno - 1] + first.col_offset
         if first.lineno > node.lineno and getattr(first, "decorator_list", None):
             end = self.starts[first.decorator_list[0].lineno - 1]
-        text = re.sub(r"#[^\n]*", "", self.data[start : min(end, start + 2400)].decode("utf-8", "replace"))
+        text = _text(self.data[start : min(end, start + 2400)])
+        if "#" in text:
+            text = re.sub(r"#[^\n]*", "", text)
         return one_line(text.rstrip(), 320).removesuffix(":")
 
     def assign(self, node: ast.Assign) -> None:
         for target in node.targets:
             self.bind(target, node.value, node)
-            self.target(target)
-        self.expression(node.value)
+            self.visit(target)
+        self.visit(node.value)
 
     def annotated(self, node: ast.AnnAssign) -> None:
         target, annotation = self.source(node.target, 120), self.source(node.annotation, 160)
@@ -245,7 +229,7 @@ class _Reader:
             self.constant(node.target.id, node)
         for part in (node.target, node.annotation, node.value):
             if part is not None:
-                self.expression(part)
+                self.visit(part)
         if node.value is not None and isinstance(node.target, ast.Name):
             self.table(node.target.id, node.value)
 
@@ -301,31 +285,24 @@ class _Reader:
             for line, key, text in table_marks(value, self.source):
                 self.marks.append(Mark("entry", line, key, self.scope, {"value": text, "table": name}))
 
-    def target(self, node: ast.expr) -> None:
-        """What an assignment's left side mentions."""
-        if isinstance(node, ast.Name):
-            self.words[node.id] = None
-        else:
-            self.expression(node)
-
     def returned(self, node: ast.Return) -> None:
         if node.value is not None:
             if not isinstance(node.value, _INERT):
                 self.binds.append(
                     Bind(self.scope, node.lineno, "return", self.source(node.value), "", "return")
                 )
-            self.expression(node.value)
+            self.visit(node.value)
 
     def loops(self, node) -> None:
         self.bind(node.target, node.iter, node, "for")
-        self.target(node.target)
-        self.expression(node.iter)
+        self.visit(node.target)
+        self.visit(node.iter)
         self.inside_loop(node)
 
     def whiles(self, node: ast.While) -> None:
         self.mark("loop", node, self.source(node.test, 120), end=str(node.end_lineno))
         self.loop += 1
-        self.expression(node.test)
+        self.visit(node.test)
         self.loop -= 1
         self.inside_loop(node)
 
@@ -339,7 +316,7 @@ class _Reader:
         test = self.source(node.test, 120)
         if self.scope < 0 and "__name__" in test and "__main__" in test:
             self.mark("main", node, "__main__", end=str(node.end_lineno))
-        self.expression(node.test)
+        self.visit(node.test)
         self.guarded += "TYPE_CHECKING" in test
         self.body(node.body)
         self.guarded -= "TYPE_CHECKING" in test
@@ -353,7 +330,7 @@ class _Reader:
             does = "; ".join(self.source(s, 60) for s in handler.body[:3])
             self.mark("except", handler, caught, does=does[:160], bare="" if handler.type else "1")
             if handler.type:
-                self.expression(handler.type)
+                self.visit(handler.type)
             self.body(handler.body)
         self.guarded -= 1
         self.body(node.orelse)
@@ -364,9 +341,9 @@ class _Reader:
             text = self.source(item.context_expr)
             target = self.source(item.optional_vars, 120) if item.optional_vars is not None else ""
             self.binds.append(Bind(self.scope, node.lineno, target, text, "", "with"))
-            self.expression(item.context_expr)
+            self.visit(item.context_expr)
             if item.optional_vars is not None:
-                self.target(item.optional_vars)
+                self.visit(item.optional_vars)
         self.body(node.body)
 
     def raises(self, node: ast.Raise) -> None:
@@ -390,88 +367,144 @@ class _Reader:
 
     # --- expressions ---
 
-    def expression(self, node: ast.AST) -> None:
+    def visit(self, node: ast.AST) -> None:
+        """Whatever stands there; names and what is taken from them are most of it."""
         kind = type(node)
+        while kind is ast.Attribute:
+            self.words[node.attr] = None
+            node = node.value
+            kind = type(node)
         if kind is ast.Name:
             self.words[node.id] = None
-        elif kind is ast.Attribute:
-            self.words[node.attr] = None
-            self.expression(node.value)
-        elif kind is ast.Call:
-            self.call(node)
-        elif kind is ast.Constant:
-            pass
-        elif kind is ast.Await:
-            self.awaited = isinstance(node.value, ast.Call)
-            self.expression(node.value)
-        elif kind in _COMPREHENSIONS:
-            self.loop += 1
-            self.children(node)
-            self.loop -= 1
-        elif kind in (ast.Yield, ast.YieldFrom):
-            self.yields = True
-            self.children(node)
-        elif kind is ast.Subscript:
-            self.subscript(node)
         else:
-            self.children(node)
+            _VISITS[kind](self, node)
+
+    def children(self, node: ast.AST) -> None:
+        for part in _PARTS[type(node)]:
+            value = getattr(node, part, None)
+            if type(value) is list:
+                for item in value:
+                    if item is not None:  # the key of `**more` in a dictionary
+                        self.visit(item)
+            elif value is not None:
+                self.visit(value)
+
+    def leaf(self, node: ast.AST) -> None:
+        """Nothing that names anything."""
+
+    def said(self, node: ast.Expr) -> None:
+        self.visit(node.value)
+
+    def waits(self, node: ast.Await) -> None:
+        self.awaited = type(node.value) is ast.Call
+        self.visit(node.value)
+
+    def comprehension(self, node: ast.expr) -> None:
+        self.loop += 1
+        self.children(node)
+        self.loop -= 1
+
+    def gives(self, node: ast.Yield | ast.YieldFrom) -> None:
+        self.yields = True
+        self.children(node)
 
     def subscript(self, node: ast.Subscript) -> None:
+        value, index = node.value, node.slice
         if (
-            isinstance(node.slice, ast.Constant)
-            and isinstance(node.slice.value, str)
-            and isinstance(node.value, ast.Attribute)
-            and node.value.attr == "environ"
+            type(index) is ast.Constant
+            and type(value) is ast.Attribute
+            and value.attr == "environ"
+            and isinstance(index.value, str)
         ):
             write = "1" if isinstance(node.ctx, ast.Store) else ""
-            self.mark("env", node, node.slice.value, write=write)
-        self.children(node)
+            self.mark("env", node, index.value, write=write)
+        self.visit(value)
+        self.visit(index)
 
     def call(self, node: ast.Call) -> None:
         how = (["await"] if self.awaited else []) + (["loop"] if self.loop else [])
         self.awaited = False
-        function = node.func
-        if isinstance(function, ast.Subscript):
+        function, args, keywords, source = node.func, node.args, node.keywords, self.source
+        if type(function) is ast.Subscript:
             how.append("launch")
-        callee = self.source(function, 200)
-        arguments = [self.source(a, ARGUMENT) for a in node.args[:MANY]]
-        arguments += [
-            f"{k.arg}={self.source(k.value, ARGUMENT)}" if k.arg else f"**{self.source(k.value, ARGUMENT)}"
-            for k in node.keywords[: max(0, MANY - len(arguments))]
-        ]
-        self.calls.append(
-            Call(self.scope, getattr(function, "end_lineno", node.lineno), callee, arguments, how)
-        )
-        for kind, name, detail in call_marks(node, callee, arguments, self.source):
-            told = node.args[0] if kind in ("flag", "env") and node.args else node  # its name may stand further down
+        callee = source(function, 200)
+        arguments = [source(a, ARGUMENT) for a in (args if len(args) <= MANY else args[:MANY])]
+        for k in keywords[: max(0, MANY - len(arguments))]:
+            text = source(k.value, ARGUMENT)
+            arguments.append(f"{k.arg}={text}" if k.arg else f"**{text}")
+        self.calls.append(Call(self.scope, function.end_lineno, callee, arguments, how))
+        for kind, name, detail in call_marks(node, callee, arguments, source):
+            told = args[0] if kind in ("flag", "env") and args else node  # its name may stand further down
             self.marks.append(Mark(kind, told.lineno, name, self.scope, detail))
-        self.expression(function)
-        for argument in node.args:
-            self.expression(argument)
-        for keyword in node.keywords:
-            self.expression(keyword.value)
+        self.visit(function)
+        for argument in args:
+            self.visit(argument)
+        for keyword in keywords:
+            self.visit(keyword.value)
 
 
-_COMPREHENSIONS = frozenset({ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp})
-_STATEMENTS = {
-    ast.FunctionDef: _Reader.definition,
-    ast.AsyncFunctionDef: _Reader.definition,
-    ast.ClassDef: _Reader.definition,
+# Parts of nodes in which nothing is named: how it is used, operators, plain texts and numbers.
+_PLAIN = {
+    "ctx", "op", "ops", "id", "attr", "arg", "name", "names", "asname", "rest", "kwd_attrs", "kind", "conversion",
+    "simple", "level", "is_async", "type_comment", "type_ignores",
+}  # fmt: skip
+_NODES = [kind for kind in vars(ast).values() if isinstance(kind, type) and issubclass(kind, ast.AST)]
+_PARTS = {kind: tuple(part for part in kind._fields if part not in _PLAIN) for kind in _NODES}
+if sys.version_info >= (3, 12):
+    _PARTS[ast.TypeAlias] = ast.TypeAlias._fields  # its name is a node
+_VISITS: dict[type, Callable[[_Reader, Any], None]] = {
+    **{kind: _Reader.children if parts else _Reader.leaf for kind, parts in _PARTS.items()},
+    **dict.fromkeys((ast.Constant, ast.MatchSingleton), _Reader.leaf),
+    **dict.fromkeys((ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef), _Reader.definition),
+    **dict.fromkeys((ast.For, ast.AsyncFor), _Reader.loops),
+    **dict.fromkeys((ast.Try, ast.TryStar), _Reader.tries),
+    **dict.fromkeys((ast.With, ast.AsyncWith), _Reader.withs),
+    **dict.fromkeys((ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp), _Reader.comprehension),
+    **dict.fromkeys((ast.Yield, ast.YieldFrom), _Reader.gives),
+    **dict.fromkeys((ast.Name, ast.Attribute), _Reader.visit),
     ast.Assign: _Reader.assign,
     ast.AnnAssign: _Reader.annotated,
     ast.Return: _Reader.returned,
-    ast.For: _Reader.loops,
-    ast.AsyncFor: _Reader.loops,
     ast.While: _Reader.whiles,
     ast.If: _Reader.condition,
-    ast.Try: _Reader.tries,
-    ast.TryStar: _Reader.tries,
-    ast.With: _Reader.withs,
-    ast.AsyncWith: _Reader.withs,
     ast.Raise: _Reader.raises,
     ast.Import: _Reader.imported,
     ast.ImportFrom: _Reader.imported_from,
+    ast.Expr: _Reader.said,
+    ast.Await: _Reader.waits,
+    ast.Subscript: _Reader.subscript,
+    ast.Call: _Reader.call,
 }
+
+
+def _line_starts(data: str | bytes) -> list[int]:
+    """Where each line begins, as the parser counts them: a lone carriage return ends one."""
+    if isinstance(data, bytes):
+        lines = data.replace(b"\r\n", b" \n").replace(b"\r", b"\n").split(b"\n")
+    else:
+        lines = data.replace("\r\n", " \n").replace("\r", "\n").split("\n")
+    return list(accumulate((len(line) + 1 for line in lines), initial=0))
+
+
+def _text(data: str | bytes) -> str:
+    return data if isinstance(data, str) else data.decode("utf-8", "replace")
+
+
+def _cutter(data: str | bytes, starts: list[int]) -> Callable[..., str]:
+    """What gives the text of a node on one line, cut to so many characters. It is asked for every call, argument
+    and value, so a name is taken as it is."""
+    plain = isinstance(data, str)
+
+    def source(node: Any, most: int = VALUE) -> str:
+        if plain and type(node) is ast.Name and len(node.id) <= most:
+            return node.id
+        line = node.lineno
+        start = starts[line - 1] + node.col_offset
+        end = starts[node.end_lineno - 1] + node.end_col_offset
+        text = data[start : end if end - start < 4 * most else start + 4 * most]
+        return one_line(text if plain else text.decode("utf-8", "replace"), most)
+
+    return source
 
 
 def one_line(text: str, most: int) -> str:
@@ -480,8 +513,17 @@ def one_line(text: str, most: int) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-def _first_paragraph(doc: str | None) -> str:
-    return one_line(doc.strip().split("\n\n")[0], 400) if doc else ""
+def _first_paragraph(node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> str:
+    """Of the docstring, on one line."""
+    first = node.body[0] if node.body else None
+    if not isinstance(first, ast.Expr) or not isinstance(first.value, ast.Constant):
+        return ""
+    doc = first.value.value
+    if not isinstance(doc, str):
+        return ""
+    if "\n" in doc or "\t" in doc:
+        doc = cleandoc(doc)
+    return one_line(doc.strip().split("\n\n")[0], 400)
 
 
 def _flags(node, decorators: list[str], yields: bool) -> list[str]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 __all__ = ["call_marks", "decorator_marks", "table_marks"]
 
@@ -27,6 +27,10 @@ _LOCKS = {"Lock", "RLock", "Semaphore", "BoundedSemaphore", "Condition", "Event"
 _QUEUES = {"Queue", "SimpleQueue", "JoinableQueue", "PriorityQueue", "LifoQueue", "deque", "Pipe", "socketpair",
            "SharedMemory", "socket", "make_zmq_socket"}  # fmt: skip
 _METRICS = {"Counter", "Gauge", "Histogram", "Summary"}
+_OPTIONS = {"option", "Option", "argument"}
+_ROUTERS = {"add_api_route", "add_route", "add_url_rule", "add_get", "add_post"}
+_BINDERS = {"impl", "define"}
+_DECLARING = {"add_argument"}.union(_OPTIONS, _TASKS, _LOCKS, _QUEUES, _METRICS, _ROUTERS, _BINDERS)
 _HOSTS = {
     "signal": ("signal",),
     "register": ("atexit",),
@@ -39,15 +43,23 @@ _THREADING = re.compile(
 )
 
 
-def call_marks(node: ast.Call, callee: str, arguments: list[str], source: Callable) -> Iterator[Found]:
-    """What one call declares."""
-    last = callee.rsplit(".", 1)[-1]
+def call_marks(node: ast.Call, callee: str, arguments: list[str], source: Callable) -> Iterable[Found]:
+    """What one call declares; most declare nothing."""
+    last = callee.rpartition(".")[2]
     first = _string(node.args[0]) if node.args else None
+    if last in _DECLARING or (first is not None and (_ENV_NAME.match(first) or last.startswith("DEFINE_"))):
+        return _declared(node, callee, last, first, arguments, source)
+    if node.keywords and "register" in callee:
+        return _declared(node, callee, last, first, arguments, source)
+    return ()
+
+
+def _declared(
+    node: ast.Call, callee: str, last: str, first: str | None, arguments: list[str], source: Callable
+) -> Iterator[Found]:
     if first is not None and _ENV_NAME.match(first) and _reads_environment(callee, last):
         yield "env", first, _kept(default=arguments[1] if len(arguments) > 1 else "", via=callee)
-    elif last == "add_argument" or (
-        last in ("option", "Option", "argument") and first and first.startswith("-")
-    ):
+    elif last == "add_argument" or (last in _OPTIONS and first and first.startswith("-")):
         yield from _flag(node, source)
     elif last.startswith("DEFINE_") and first:
         yield "flag", "--" + first, _kept(default=_nth(arguments, 1), help=_nth(arguments, 2)[:120])
@@ -63,14 +75,14 @@ def call_marks(node: ast.Call, callee: str, arguments: list[str], source: Callab
         yield "queue", last, _kept(callee=callee, bound=_nth(arguments, 0) if last != "deque" else "")
     elif last in _METRICS and first and len(node.args) + len(node.keywords) > 1:
         yield "metric", first, _kept(type=last.lower(), help=_nth(arguments, 1)[:120])
-    elif last in ("add_api_route", "add_route", "add_url_rule", "add_get", "add_post") and first:
+    elif last in _ROUTERS and first:
         yield "route", _nth(arguments, 1), {"path": first, "method": last.removeprefix("add_")}
     elif "register" in callee and any(k.arg in ("op_func", "op_name") for k in node.keywords):
         words = {k.arg: source(k.value, 120) for k in node.keywords if k.arg}
         name = words.get("op_name", "").strip("\"'")
         if name and words.get("op_func"):
             yield "binding", name, {"target": words["op_func"], "callee": callee}
-    elif last in ("impl", "define") and first and len(node.args) > 1 and not first.startswith("/"):
+    elif last in _BINDERS and first and len(node.args) > 1 and not first.startswith("/"):
         yield "binding", first.split("(")[0], {"target": _nth(arguments, 1), "callee": callee}
 
 

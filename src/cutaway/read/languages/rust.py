@@ -159,7 +159,7 @@ def _macro_rules(walk: Walk, node: Node, scope: Scope) -> Scope:
     inner.words.update(
         dict.fromkeys(
             re.findall(
-                r"\$?[A-Za-z_]\w*", walk.data[node.start_byte : node.end_byte].decode("utf-8", "replace")
+                r"\$?[A-Za-z_]\w*", walk.cut(node.start_byte, node.end_byte)
             )
         )
     )

@@ -9,7 +9,7 @@ text; lines are 1-based.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
@@ -93,7 +93,8 @@ class Walk:
     def __init__(self, grammar: Grammar, path: str, text: str):
         self.grammar, self.path = grammar, path
         self.data = text.encode("utf-8", "replace")
-        parser, self.table = _compiled(grammar)
+        self.cut = _cutter(text, self.data)
+        parser, self.table, self.words = _compiled(grammar)
         self.tree = _parse(parser, self.data)
         self.defs: list[Def] = []
         self.word_lists: list[dict[str, None]] = []
@@ -115,22 +116,29 @@ class Walk:
         self.module = Scope(MODULE, "module", "", {})
 
     def run(self) -> None:
-        get = self.table.get
-        stack: list[tuple[Node, Scope]] = [(self.tree.root_node, self.module)]
-        pop, extend = stack.pop, stack.extend
-        while stack:
-            node, scope = pop()
-            handler = get(node.kind_id)
-            if handler is not None:
-                inner = handler(self, node, scope)
-                if inner is SKIP:
+        get, cut, words = self.table.get, self.cut, self.words
+        at, scope = iter([self.tree.root_node]), self.module
+        outside: list[tuple[Iterator[Node], Scope]] = []  # what is left of the nodes around this one
+        while True:
+            for node in at:
+                kind = node.kind_id
+                if kind in words:  # leaves, and half of all nodes
+                    scope.words[cut(node.start_byte, node.end_byte)] = None
                     continue
-                if inner is not None:
-                    scope = inner
-            children = node.named_children
-            if children:
-                children.reverse()
-                extend([(child, scope) for child in children])
+                inner = scope
+                handler = get(kind)
+                if handler is not None:
+                    inner = handler(self, node, scope) or scope
+                    if inner is SKIP:
+                        continue
+                if children := node.named_children:
+                    outside.append((at, scope))
+                    at, scope = iter(children), inner
+                    break
+            else:
+                if not outside:
+                    break
+                at, scope = outside.pop()
         if self.grammar.finish:
             self.grammar.finish(self)
 
@@ -190,13 +198,10 @@ class Walk:
         """A node's source on one line, cut to `most` characters; empty for no node."""
         if node is None:
             return ""
-        start = node.start_byte
-        return one_line(
-            self.data[start : min(node.end_byte, start + 4 * most)].decode("utf-8", "replace"), most
-        )
+        return self.between(node.start_byte, node.end_byte, most)
 
     def between(self, start: int, end: int, most: int = VALUE) -> str:
-        return one_line(self.data[start : min(end, start + 4 * most)].decode("utf-8", "replace"), most)
+        return one_line(self.cut(start, end if end - start < 4 * most else start + 4 * most), most)
 
     def string(self, node: Node | None) -> str | None:
         """The content of a string literal, without quotes and prefixes; None for any other node."""
@@ -315,16 +320,11 @@ class Walk:
 # --- what the walk does by itself ---
 
 
-def _word(walk: Walk, node: Node, scope: Scope) -> Scope:
-    scope.words[walk.data[node.start_byte : node.end_byte].decode("utf-8", "replace")] = None
-    return SKIP  # a leaf
-
-
 def _comment(walk: Walk, node: Node, scope: Scope) -> Scope:
     start, end = node.start_byte, node.end_byte
     walk.comments.append((start, end))
     row, column = node.start_point
-    text = walk.data[start : min(end, start + 8000)].decode("utf-8", "replace")
+    text = walk.cut(start, min(end, start + 8000))
     if not walk.data[start - column : start].strip():
         last = _last_row(node)
         walk.comment_rows.update(range(row, last + 1))
@@ -360,11 +360,11 @@ def _last_row(node: Node) -> int:
 
 
 @cache
-def _compiled(grammar: Grammar) -> tuple[Parser, dict[int, Handler]]:
-    """A parser, and the handlers by the number of a node kind (looked up some 100,000 times a second)."""
+def _compiled(grammar: Grammar) -> tuple[Parser, dict[int, Handler], frozenset[int]]:
+    """A parser, the handlers by the number of a node kind (looked up some 100,000 times a second), and the kinds
+    that are words."""
     language = Language(grammar.load())
     rows: dict[str, Handler] = {
-        **kinds(_word, grammar.words),
         **kinds(_comment, grammar.comments),
         **kinds(_loop, grammar.loops),
         **kinds(_skip, grammar.skipped),
@@ -372,11 +372,23 @@ def _compiled(grammar: Grammar) -> tuple[Parser, dict[int, Handler]]:
         **grammar.handlers,
     }
     table: dict[int, Handler] = {}
+    words = set()
     for number in range(language.node_kind_count):
         name = language.node_kind_for_id(number)
-        if name in rows and language.node_kind_is_named(number):
+        if not language.node_kind_is_named(number):
+            continue
+        if name in rows:
             table[number] = rows[name]
-    return Parser(language), table
+        elif name in grammar.words.split():
+            words.add(number)
+    return Parser(language), table, frozenset(words)
+
+
+def _cutter(text: str, data: bytes) -> Callable[[int, int], str]:
+    """What gives the text between two bytes; of a text in ASCII they are its characters."""
+    if text.isascii():
+        return lambda start, end: text[start:end]
+    return lambda start, end: data[start:end].decode("utf-8", "replace")
 
 
 def _parse(parser: Parser, data: bytes) -> Tree:

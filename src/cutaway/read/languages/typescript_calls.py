@@ -91,7 +91,7 @@ def process_env(walk: Walk, node: Node, scope: Scope) -> None:
     """`process.env.NAME`, `process.env["NAME"]`"""
     if node.end_byte - node.start_byte > 90:
         return
-    found = _ENV.match(walk.data[node.start_byte : node.end_byte].decode("utf-8", "replace"))
+    found = _ENV.match(walk.cut(node.start_byte, node.end_byte))
     if found:
         walk.mark(
             "env",
