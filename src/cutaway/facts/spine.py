@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from bisect import insort
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -108,13 +109,12 @@ def call_nesting(
     for part in PARTS:  # each part alone: what one search chose where code overrides, the next ones keep to
         candidates = [n for c in components.get(part, [])[:CONSIDERED] for n in _callable(program, c)]
         rank = {n: i for i, n in reversed(list(enumerate(candidates)))}
-        inside = ways.search([loop], _all_of(rank), most=MOST_INSIDE)
+        # Kernels are those of the back end that was taken before.
+        nearness, wanted = (1.0, 1) if part in _KERNELWARDS else (NEARER, 2)
+        inside = ways.search([loop], _decided(rank, nearness, wanted), most=MOST_INSIDE)
         near = [n for n in rank if n in inside and inside[n][0] <= FAR]
-        nearness = (
-            1.0 if part in _KERNELWARDS else NEARER
-        )  # kernels are those of the back end that was taken before
         near.sort(key=lambda n: (inside[n][0] / nearness + rank[n], n))
-        for goal in near[: 1 if part in _KERNELWARDS else 2]:
+        for goal in near[:wanted]:
             hops = trail(inside, goal)
             ways.prefer(hops)
             tree.add(hops)
@@ -289,15 +289,19 @@ def _callable(program: Program, pointer: dict[str, Any]) -> list[Node]:
     return [(path, f"{symbol}.{m}") for m in _MAIN_METHODS if f"{symbol}.{m}" in methods][:3]
 
 
-def _all_of(nodes: dict[Node, int]) -> Callable[[Node], bool]:
-    """True at the last of `nodes`: then a search has met them all."""
-    left = set(nodes)
+def _decided(rank: dict[Node, int], nearness: float, wanted: int) -> Callable[[Node, float], bool]:
+    """True where a search has met the first `wanted` candidates: what lies farther can come before none of them."""
+    left = dict(rank)
+    best: list[float] = []
 
-    def met(node: Node) -> bool:
-        left.discard(node)
-        return not left
+    def done(node: Node, cost: float) -> bool:
+        if node in left:
+            insort(best, cost / nearness + left.pop(node))
+        if not left or cost > FAR:
+            return True
+        return len(best) >= wanted and cost / nearness + min(left.values()) > best[wanted - 1]
 
-    return met
+    return done
 
 
 def _onward(ways: Ways, entry: Node) -> list[Hop]:

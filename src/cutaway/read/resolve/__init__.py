@@ -29,7 +29,7 @@ class Graph:
         self.dispatch = Dispatch(self.inference)
         self.native = Native(program)
         self.python = PythonEdges(self.inference, self.dispatch)
-        self._native: dict[str, list[Edge]] = {}
+        self._native: dict[str, dict[int, list[Edge]]] = {}
 
     def edges(self, path: str) -> list[Edge]:
         """Every call site of a file with what it reaches."""
@@ -39,12 +39,16 @@ class Graph:
         """The edges out of some scopes of a file (indices of definitions, -1 for the module), in order of line."""
         language = self.program.record(path).language
         if language == "python":
-            return sorted((e for scope in scopes for e in self.python.of(path, scope)), key=order)
-        if language not in LANGUAGES:
+            edges = [e for scope in scopes for e in self.python.of(path, scope)]
+        elif language in LANGUAGES:
+            if path not in self._native:
+                table = self._native[path] = defaultdict(list)
+                for edge in self.native.edges(path):
+                    table[edge.scope].append(edge)
+            edges = [e for scope in scopes for e in self._native[path].get(scope, ())]
+        else:
             return []
-        if path not in self._native:
-            self._native[path] = self.native.edges(path)
-        return [e for e in self._native[path] if e.scope in scopes]
+        return edges if len(scopes) < 2 else sorted(edges, key=order)
 
     def callees(self, path: str, symbol: str) -> list[Edge]:
         """The edges out of the definition `symbol`, those of functions inside it too, in order of line."""

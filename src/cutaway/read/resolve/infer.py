@@ -46,12 +46,12 @@ class Inference(Names, Annotations, Attributes, Results, Elements):
         found = self._scopes.get(path)
         if found is None:
             if len(self._scopes) >= FILES:
-                self._scopes.clear()
+                del self._scopes[next(iter(self._scopes))]  # the oldest
             found = self._scopes[path] = Scopes(self.program.record(path))
         return found
 
     def definition(self, value: Value) -> Def:
-        return self.scopes(value.path).defs[value.index]
+        return self.program.record(value.path).defs[value.index]
 
     def text(self, source: str, env: Env) -> list[Found]:
         """What a source text stands for in `env`."""
@@ -65,14 +65,16 @@ class Inference(Names, Annotations, Attributes, Results, Elements):
             return []
         self.depth += 1
         try:
-            return _distinct(handler(self, node, env))
+            found = handler(self, node, env)
         finally:
             self.depth -= 1
+        return _distinct(found)
 
     def remembered(self, key: tuple, compute: Callable[[], list[Found]]) -> list[Found]:
         """`compute()`, once; what asks for itself gets nothing."""
-        if key in self._memo:
-            return self._memo[key]
+        known = self._memo.get(key)
+        if known is not None:
+            return known
         if key in self._busy:
             return []
         self._busy.add(key)
@@ -128,6 +130,8 @@ _EXPRESSIONS = {
 
 def _distinct(found: list[Found]) -> list[Found]:
     """Each value once, the surest way to it, at most MOST."""
+    if len(found) < 2:
+        return found[:]
     best: dict[Value, Found] = {}
     for f in found:
         if f.value not in best or weaker(best[f.value].origin, f.origin) == best[f.value].origin != f.origin:

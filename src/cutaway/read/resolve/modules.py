@@ -17,6 +17,7 @@ class Modules:
     def __init__(self, paths: Iterable[str]):
         self.package: dict[str, str] = {}  # path -> the dotted name below its root
         self.files: dict[str, list[str]] = defaultdict(list)
+        self._meant: dict[str, list[str]] = {}  # dotted name -> the files that it may mean
         python = [p for p in paths if p.endswith((".py", ".pyi"))]
         packages = {p.rpartition("/")[0] for p in python if p.rpartition("/")[2] == "__init__.py"}
         for path in python:
@@ -36,12 +37,16 @@ class Modules:
     def find(self, name: str, near: str = "") -> str | None:
         """The file of a dotted module name, preferring the one whose package is exactly this and that lies nearest to
         the importing file `near`."""
-        found = self.files.get(name)
-        if not found:
+        if name not in self.files:
             return None
-        exact = [p for p in found if self.package[p] == name and ("." in name or self._importable(p))]
-        some = exact or (found if "." in name else [])
-        return max(some, key=lambda p: (_shared(p, near), -len(p), p), default=None)
+        some = self._meant.get(name)
+        if some is None:
+            found = self.files[name]
+            exact = [p for p in found if self.package[p] == name and ("." in name or self._importable(p))]
+            some = self._meant[name] = exact or (found if "." in name else [])
+        if len(some) < 2:
+            return some[0] if some else None
+        return max(some, key=lambda p: (_shared(p, near), -len(p), p))
 
     def _importable(self, path: str) -> bool:
         """Does a one-part name mean this file, wherever it is imported? Not a script in some folder, nor what the standard

@@ -29,9 +29,9 @@ class Names:
 
     def lookup(self, name: str, env: Env) -> list[Found]:
         """What a name stands for where it is used."""
-        given = dict(env.given).get(name)
-        if given is not None:
-            return list(given)
+        for parameter, given in env.given:
+            if parameter == name:
+                return list(given)
         return self.remembered(
             ("name", env.path, env.scope, name, env.given), lambda: self._lookup(name, env)
         )

@@ -71,6 +71,7 @@ class Native:
         self.program = program
         self._types: dict[tuple[str, str], str] = {}
         self._included: dict[str, set[str]] = {}
+        self._locals: dict[str, dict[str, list[Def]]] = {}
 
     @cached_property
     def methods(self) -> dict[str, list[tuple[str, Def]]]:
@@ -153,11 +154,7 @@ class Native:
     def _plain(
         self, path: str, record: FileRecord, call: Call, name: str
     ) -> tuple[list[tuple[str, Def]], str]:
-        local = [
-            d
-            for d in record.defs
-            if d.name.rpartition(".")[2] == name and d.kind in ("function", "kernel", "macro", *TYPES)
-        ]
+        local = self._local(path, record).get(name)
         owner = self._owner(record, call.scope)
         if (
             owner
@@ -179,6 +176,15 @@ class Native:
             if found
             else ([], f"`{name}` has no single definition here")
         )
+
+    def _local(self, path: str, record: FileRecord) -> dict[str, list[Def]]:
+        """What a plain name can call in its own file, by name."""
+        if path not in self._locals:
+            table = self._locals[path] = defaultdict(list)
+            for definition in record.defs:
+                if definition.kind in ("function", "kernel", "macro", *TYPES):
+                    table[definition.name.rpartition(".")[2]].append(definition)
+        return self._locals[path]
 
     def _on(
         self, path: str, record: FileRecord, declared: str, name: str, origin: str

@@ -162,9 +162,10 @@ class Ways:
         )
 
     def search(
-        self, roots: Iterable[Node], until: Callable[[Node], bool] | None = None, most: int = MOST
+        self, roots: Iterable[Node], until: Callable[[Node, float], bool] | None = None, most: int = MOST
     ) -> dict[Node, tuple[float, Hop | None]]:
-        """node -> (cost, the hop that reaches it) from the nearest root; ends at the first node that `until` accepts."""
+        """node -> (cost, the hop that reaches it) from the nearest root, nearest first; ends where `until` accepts a node
+        and its cost."""
         reached: dict[Node, tuple[float, Hop | None]] = {}
         heap: list[tuple[float, int, Node, Hop | None]] = [
             (0.0, i, root, None) for i, root in enumerate(roots)
@@ -175,7 +176,7 @@ class Ways:
             if node in reached:
                 continue
             reached[node] = (cost, hop)
-            if until and until(node):
+            if until and until(node, cost):
                 break
             for following in self.hops(node):
                 if following.node not in reached:
@@ -185,7 +186,7 @@ class Ways:
 
     def path(self, roots: Iterable[Node], goal: Callable[[Node], bool]) -> list[Hop]:
         """The likeliest hops from a root to the first node that `goal` accepts; empty when there is no way."""
-        reached = self.search(roots, goal)
+        reached = self.search(roots, lambda node, _: goal(node))
         node = next(reversed(reached), None)
         if node is None or not goal(node):
             return []

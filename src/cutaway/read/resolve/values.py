@@ -44,7 +44,7 @@ _STRENGTH = {"self": 1.0} | CONFIDENCE
 
 def weaker(one: str, other: str) -> str:
     """The less certain of two origins: a chain is as strong as its weakest part."""
-    return min(one, other, key=lambda o: _STRENGTH.get(o, 0.5))
+    return other if _STRENGTH.get(other, 0.5) < _STRENGTH.get(one, 0.5) else one
 
 
 @lru_cache(maxsize=16384)
