@@ -39,9 +39,12 @@ def test_what_manifests_install_and_containers_run():
 
 
 def test_languages_by_lines_with_what_they_are_for():
-    rows = {r["name"]: r["role"] for r in find_languages(program_of(TREE))}
+    rows = {r["name"]: r for r in find_languages(program_of(TREE))}
     assert set(rows) == {"Python", "CUDA", "Docker"}
-    assert rows["CUDA"] == "in native/: 1 device kernels"
+    cuda = rows["CUDA"]
+    assert (cuda["role"], cuda["holds"]) == ("in native/: device kernels", {"device kernels": 1})
+    assert [e["why"] for e in cuda["evidence"]] == ["most CUDA", "one of the device kernels"]
+    assert "__global__" in cuda["evidence"][1]["text"]
 
 
 def test_modules_in_their_own_words():
