@@ -44,6 +44,17 @@ class Patches(Rows):
         return self.out(torch.zeros(batch, sorted_.shape[1] + 2, WIDTH, device=x.device))
 
 
+class Inside(Rows):
+    """Rows within two bounds, of which those that lie far from both ends of the sequence; none lies outside."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        score = x.sum(-1)
+        inside = (score >= -5) & (score <= 5)
+        rows, places = x[inside], inside.nonzero()
+        far = (places[:, 1] >= 4) & (places[:, 1] < x.shape[1] - 4)
+        return self.out(torch.cat([rows[far], x[~inside]]))
+
+
 class Equal(Rows):
     """No threshold: nothing says how many rows have this very value."""
 
@@ -70,6 +81,12 @@ def test_all_rows_pass_a_threshold() -> None:
     found = analysed(Rows)
     assert found.total.matmul_flops == 2 * WIDTH * 3 * B * S
     assert TAKEN in found.assumptions and found.gaps == ()
+
+
+def test_what_passes_several_thresholds_is_all_there_is() -> None:
+    found = analysed(Inside)
+    assert TAKEN in found.assumptions and found.gaps == ()
+    assert found.total.matmul_flops == 2 * 3 * WIDTH * B * S
 
 
 @pytest.mark.parametrize("values", [{}, {"batch_size": 2, "seq_len": 6}, {"batch_size": 1, "seq_len": 7}])

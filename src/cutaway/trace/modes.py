@@ -538,9 +538,9 @@ def _answer_from_shadow(recorder: Recorder, info: OpInfo, shadow: Any, tensors: 
 
 
 def _pass_on_share(info: OpInfo, tensors: list, out: torch.Tensor) -> None:
-    """What share of a one-hot mask is set stays the same through views, picks and casts."""
+    """What share of a one-hot mask is set, and that places are those of data, stays so through views, picks and casts."""
     if info.view or info.name in _KEEPS_SHARE:
-        for name in ("_cut_share", "_cut_bound"):
+        for name in ("_cut_share", "_cut_bound", "_cut_found"):
             if (found := getattr(tensors[0], name, None)) is not None:
                 setattr(out, name, found)
 

@@ -126,6 +126,7 @@ def places_of(recorder: Recorder, mask: torch.Tensor, count: int, formula: Formu
     if formula.constant() is None:
         recorder.scope.known[count] = formula
     recorder.tag(out, (formula, const(mask.dim())))
+    out._cut_found = True  # type: ignore[attr-defined]
     return out
 
 

@@ -67,8 +67,9 @@ def _uniform(each: Formula, out: Any) -> Known:
 
 
 def _compared(args: Sequence[Any], tensors: Sequence[Any], out: Any) -> Known | None:
-    data = tensors[0].dtype.is_floating_point and kept(out) is None
-    return _uniform(const(1), out) if data else None
+    """Data, or where it has been found, held against a threshold."""
+    data = tensors[0].dtype.is_floating_point or hasattr(tensors[0], "_cut_found")
+    return _uniform(const(1), out) if data and kept(out) is None else None
 
 
 def _equal(args: Sequence[Any], tensors: Sequence[Any], out: Any) -> Known | None:
@@ -92,6 +93,23 @@ def _negated(args: Sequence[Any], tensors: Sequence[Any], out: Any) -> Known | N
     if known is None or out.dtype != torch.bool:
         return None
     return Known(None if known.each is None else 1 - known.each, _numel(out) - known.total)
+
+
+def _both(args: Sequence[Any], tensors: Sequence[Any], out: Any) -> Known | None:
+    """What passes two thresholds; one that all or no places pass decides."""
+    return _decided(tensors, out, const(1), const(0))
+
+
+def _either(args: Sequence[Any], tensors: Sequence[Any], out: Any) -> Known | None:
+    return _decided(tensors, out, const(0), const(1))
+
+
+def _decided(tensors: Sequence[Any], out: Any, neutral: Formula, decisive: Formula) -> Known | None:
+    known = [getattr(t, "_cut_taken", None) for t in tensors]
+    if out.dtype != torch.bool or not known or any(k is None or k.each is None for k in known):
+        return None
+    each = decisive if any(k.each == decisive for k in known) else neutral
+    return replace(_uniform(each, out), chooses=all(k.chooses for k in known))
 
 
 def _joined(args: Sequence[Any], tensors: Sequence[Any], out: Any) -> Known | None:
@@ -133,6 +151,8 @@ _RULES: dict[str, _Rule] = {
     "eq": _equal,
     "ne": _unequal,
     **dict.fromkeys(("logical_not", "bitwise_not"), _negated),
+    **dict.fromkeys(("logical_and", "bitwise_and"), _both),
+    **dict.fromkeys(("logical_or", "bitwise_or"), _either),
     "cat": _joined,
     "sum": _summed,
     **dict.fromkeys(("max", "min", "amax", "amin", "clone", "_to_copy", "contiguous"), _kept),
