@@ -113,6 +113,32 @@ def test_wrong_questions(argv, tmp_path, monkeypatch, capsys):
     assert "Traceback" not in capsys.readouterr().err
 
 
+LINKED = ("README", "requirements-dev.txt", "setup.py", "setup.cfg", "Makefile", "Dockerfile", "CMakeLists.txt", "Cargo.toml",
+          "go.mod", "package.json", "environment.yml", "docker-compose.yml", ".github/workflows/ci.yml", "tiny/__main__.py",
+          "tiny/config.py", "tiny/scheduler.py", "examples/run.py", "main.go", "LICENSE")  # fmt: skip
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a right on Windows")
+@pytest.mark.parametrize("kind", KINDS)
+def test_links_under_names_that_mean_something_are_not_read_and_not_cited(engine, tmp_path, kind, capsys):
+    for name in LINKED:
+        (engine / name).parent.mkdir(parents=True, exist_ok=True)
+        (engine / name).symlink_to("/etc/hostname" if name == "Makefile" else engine / "pyproject.toml")
+    file = tmp_path / "report.json"
+    assert run(["report", str(engine), "--kind", kind, "-o", str(file), "--no-cache"]) == 0
+    cited = _cited(json.loads(file.read_text()))
+    assert not cited & set(LINKED)
+    assert run(["verify", str(file), "--source", str(engine)]) == 0, capsys.readouterr().out
+
+
+def _cited(part) -> set[str]:
+    """Every path that stands beside a line in a report."""
+    if isinstance(part, dict):
+        own = {part["path"]} if part.get("line") and "path" in part else set()
+        return own.union(*map(_cited, part.values()))
+    return set().union(*map(_cited, part)) if isinstance(part, list) else set()
+
+
 def test_the_report_of_unchanged_files_is_made_once(engine, tmp_path, monkeypatch):
     monkeypatch.setenv("CUTAWAY_CACHE_DIR", str(tmp_path / "cache"))
     first = {kind: cutaway.report(str(engine), kind=kind) for kind in KINDS}

@@ -109,6 +109,8 @@ def _implied(program: Program) -> Iterator[tuple[float, dict[str, Any]]]:
         folder, _, name = path.rpartition("/")
         if role_of(path) in ("test", "vendored", "generated", "example") or path.count("/") > 2:
             continue
+        if not program.record(path).lines:  # empty, or not read: a link, say
+            continue
         rank = 2.0 + path.count("/")
         target = f"./{folder}" if folder else "."
         if name == "pyproject.toml":

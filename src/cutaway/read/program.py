@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from functools import cached_property, lru_cache
 from typing import Protocol
 
+from cutaway.errors import Unreadable
 from cutaway.model.code import Bind, Def, Edge, FileRecord
 from cutaway.read.resolve.modules import Modules
 from cutaway.read.sharing import Sharing
@@ -62,9 +63,13 @@ class Program:
         return path in self._by_path
 
     def _text(self, path: str) -> str:
+        """A file's text; none of what is not read, such as a link or a file that is too large."""
         from cutaway.read.languages import decode
 
-        return decode(self.source.read(path))
+        try:
+            return decode(self.source.read(path))
+        except Unreadable:
+            return ""
 
     def _lines(self, path: str) -> list[str]:
         """A file's lines without their ends; line n is `lines[n - 1]`."""
