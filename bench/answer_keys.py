@@ -16,10 +16,13 @@ import sys
 import time
 from collections import defaultdict
 from pathlib import Path
+from types import ModuleType
 
 import yaml
 
 from cutaway.facts.components import find_components
+from cutaway.facts.config_surface import find_config_surface
+from cutaway.facts.entrypoints import find_entrypoints
 from cutaway.facts.llm import llm_verdict
 from cutaway.read.index import Index
 from cutaway.read.program import Program
@@ -28,7 +31,7 @@ from cutaway.read.source import open_source
 OWN = Path(__file__).parent / "keys"
 
 
-def report(git_dir: Path, commit: str, cache: Path | None) -> tuple[dict, float]:
+def report(git_dir: Path, commit: str, cache: Path | None, surface: bool) -> tuple[dict, float]:
     """The part of a report that the keys are about, and the seconds that the detectors took (the index not counted)."""
     with open_source(str(git_dir), commit) as source:
         program = Program(source, Index.open(source, cache))
@@ -39,7 +42,10 @@ def report(git_dir: Path, commit: str, cache: Path | None) -> tuple[dict, float]
             key: [{"path": c.path, "line": c.line, "symbol": c.symbol or None} for c in f.candidates]
             for key, f in found.items()
         }
-        return {"repo": {"llm_related": llm_verdict(program).related}, "components": pointers}, seconds
+        made = {"repo": {"llm_related": llm_verdict(program).related}, "components": pointers}
+        if surface:
+            made |= {"config_surface": find_config_surface(program), "entrypoints": find_entrypoints(program)}
+        return made, seconds
 
 
 def git_dir_of(key: dict, repos: Path) -> Path | None:
@@ -68,6 +74,7 @@ def main() -> int:
     parser.add_argument("--cache", type=Path)
     parser.add_argument("--only", default="", help="a part of the names of the repositories to score")
     parser.add_argument("--misses", action="store_true")
+    parser.add_argument("--surface", action="store_true", help="score entry points and configuration too")
     args = parser.parse_args()
     if not (args.keys / "score.py").is_file():
         print(f"{args.keys} holds no score.py: without the shared keys and their scoring nothing is measured")
@@ -87,11 +94,15 @@ def main() -> int:
         if git_dir is None:
             print(f"{key['repo']:44} not here at {key['commit'][:12]}")
             continue
-        made, seconds = report(git_dir, key["commit"], args.cache)
+        made, seconds = report(git_dir, key["commit"], args.cache, args.surface)
         rows = scoring.components(key, made)
         groups[group or f"own, {key['use']}"] += rows
         verdict = "" if made["repo"]["llm_related"] == key["llm_related"] else "  WRONG VERDICT"
         print(f"{key['repo']:44} {line(rows)}  {seconds:5.1f} s{verdict}")
+        if args.surface:
+            print("    " + surfaces(scoring.score(key, made)))
+            for name in absent_from(scoring, key, made) if args.misses else ():
+                print(f"    not listed: {name}")
         for row in rows if args.misses else ():
             if not row["hit1"]:
                 print(f"    {row['component']}: {row['got'] or 'nothing'}; wanted {row['want'] or 'absent'}")
@@ -103,6 +114,27 @@ def main() -> int:
         for name, some in by_component.items():
             print(f"    {name:36} {line(some)}")
     return 0
+
+
+def surfaces(scored: dict) -> str:
+    """The recalls of what a key says besides components; what it says nothing of is left out."""
+    named = ("entrypoints", "env_vars", "cli_flags", "config_classes")
+    return "  ".join(f"{name} {scored[name]:.2f}" for name in named if scored.get(name) is not None)
+
+
+def absent_from(scoring: ModuleType, key: dict, made: dict) -> list[str]:
+    """The entries of a key's entry points and configuration that the report lacks, one line each."""
+    wanted, got = key.get("config_surface") or {}, made["config_surface"]
+    missing = [
+        f"{kind} {name}"
+        for kind in ("env_vars", "cli_flags")
+        for name in (wanted.get(kind) or {}).get("examples") or ()
+        if not scoring.names([name], got[kind])
+    ]
+    pairs = [("entry", e, made["entrypoints"]) for e in key.get("entrypoints") or ()]
+    pairs += [("config", c, got["config_classes"]) for c in wanted.get("config_files_or_classes") or ()]
+    missing += [f"{kind} {e['path']} {e['symbol']}" for kind, e, have in pairs if not scoring.recall([e], have)]
+    return missing
 
 
 def line(rows: list[dict]) -> str:
