@@ -7,11 +7,12 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
-from cutaway.facts.config_classes import own_fields
+from cutaway.facts.config_classes import own_fields, told_by_argv
 from cutaway.facts.dispatch import made_from
-from cutaway.facts.lookup import Lookup, evidence, lookup
+from cutaway.facts.lookup import Lookup, evidence, lookup, scope_name
 from cutaway.facts.roles import role_of
 from cutaway.model.code import Def, FileRecord, Mark
 from cutaway.read.program import Program
@@ -26,6 +27,7 @@ _FLAG = re.compile(r"^(--[\w]|-\w\b)")
 LANGUAGES = ("python", "rust", "go", "c", "cpp", "typescript", "javascript", "shell")  # not CMake's -D
 _COMMAND = re.compile(r"(^|\.)(command|callback|default)$")
 _TYPER = re.compile(r"^(typer|cyclopts)(\.|$)")
+_WORD = re.compile(r'^"([a-z][\w-]*)"$')
 _OF_FIELDS = re.compile(r"""^(f["']--\{|["']--["']\s*\+)""")  # a flag whose name is a field's
 _KWARGS = re.compile(r"""^\*\*(?P<kwargs>\w+)\[["'](?P<field>\w+)["']\]$""")
 _CLASS_IN = re.compile(r"\(\s*(?P<cls>[A-Z]\w+)\s*[,)]")
@@ -50,7 +52,8 @@ def find_cli_flags(program: Program, classes: list[dict[str, Any]]) -> list[dict
                 row = _flag(program, path, mark)
                 row["sets"] = _sets(look, path, record, mark, reads, fields)
                 found.setdefault((path, row["name"], ""), row)
-        for row in (*_derived(program, look, path, record), *_globals(program, path, record)):
+        made = (_derived(program, look, path, record), _globals(program, path, record), _described(program, path, record))
+        for row in chain.from_iterable(made):
             found.setdefault((row["path"], row["name"], ""), row)
     return sorted(
         found.values(), key=lambda f: (ROLES.index(role_of(f["path"])), f["path"], f["line"], f["name"])
@@ -210,6 +213,24 @@ def _globals(program: Program, path: str, record: FileRecord) -> Iterator[dict[s
                     "name": "--" + bind.target, "path": path, "line": bind.line, "default": bind.value, "help": "",
                     "sets": {"class": "", "field": bind.target, "path": path, "line": bind.line}, "evidence": [proof],
                 }  # fmt: skip
+
+
+def _described(program: Program, path: str, record: FileRecord) -> Iterator[dict[str, Any]]:
+    """A type that is told `argv` and describes its fields, each with its name: `visit(port, "port", 80, "the port")`."""
+    told = told_by_argv(record)
+    for call in record.calls if told else ():
+        owner = scope_name(record, call.scope).rpartition(".")[0] if call.scope >= 0 else ""
+        if owner not in told or len(call.args) < 3 or not (named := _WORD.match(call.args[1])):
+            continue
+        index = next(i for i, d in enumerate(record.defs) if d.name == owner)
+        field = next((f for f in own_fields(record, index) if f["name"] == call.args[0].split(".")[0]), None)
+        if field is not None:
+            yield {
+                "name": f"--{named[1]}", "path": path, "line": call.line, "default": call.args[2],
+                "help": call.args[3].strip('"') if len(call.args) > 3 else "",
+                "sets": {"class": owner, "field": field["name"], "path": path, "line": field["line"]},
+                "evidence": [evidence(program, path, call.line, f"{owner} is told argv and describes {named[1]}")],
+            }  # fmt: skip
 
 
 def _owner(record: FileRecord, scope: int) -> Def | None:

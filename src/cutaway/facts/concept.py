@@ -17,6 +17,7 @@ __all__ = [
     "base",
     "code",
     "has",
+    "keeps",
     "kinds",
     "name",
     "owner",
@@ -34,8 +35,9 @@ VALUE = ("constant", "macro", "script")
 class Clue:
     """`pattern` over the words of one `field` of a definition is worth `weight` points; `tag` groups clues that stand for
     the same thing in `Concept.needs`. Fields: name (its own), owner (of the class it is a method of), path (of its file),
-    has (methods and nested definitions), uses (identifiers of the body), takes (parameters and their types), base (base
-    classes and traits), about (docstring, lower case), code (source text, a raw regular expression)."""
+    has (methods and nested definitions), keeps (fields of a type), uses (identifiers of the body, a type's fields among
+    them), takes (parameters and their types), base (base classes and traits), about (docstring, lower case), code (source
+    text, a raw regular expression)."""
 
     field: str
     pattern: str
@@ -52,8 +54,8 @@ def _maker(where: str):
     return make
 
 
-name, owner, path, has, uses, takes, base, about, code = map(
-    _maker, ("name", "owner", "path", "has", "uses", "takes", "base", "about", "code")
+name, owner, path, has, keeps, uses, takes, base, about, code = map(
+    _maker, ("name", "owner", "path", "has", "keeps", "uses", "takes", "base", "about", "code")
 )
 
 
@@ -63,8 +65,9 @@ class Concept:
     are the kinds of definitions that can be it, each with the factor on its score. All of `needs` must be met: each is a
     tag, or several joined by `|` of which one is enough. `least` is the score below which nothing is claimed. `near`
     raises a candidate by so many points where it is, or stands in, a class that another concept found (`scheduler`), or
-    beside it in its file. `leads` is a tag: who has it is taken before who has not, unless far better. `anywhere`: a
-    thing that programs without a language model have too."""
+    beside it in its file. `leads` is a tag: who has it is taken before who has not, unless far better. `whole`: who calls
+    several of the candidates of its own file is put before them. `anywhere`: a thing that programs without a language model
+    have too."""
 
     key: str
     looked_for: str
@@ -74,6 +77,7 @@ class Concept:
     least: float = 8.0
     near: dict[str, float] = field(default_factory=dict)
     leads: str = ""
+    whole: bool = False
     anywhere: bool = False
 
 

@@ -12,11 +12,13 @@ from cutaway.facts.roles import role_of
 from cutaway.model.code import Def, FileRecord
 from cutaway.read.program import Program
 
-__all__ = ["find_config_classes", "own_fields"]
+__all__ = ["find_config_classes", "own_fields", "told_by_argv"]
 
 _NAMED = re.compile(
-    r"(Config(uration)?|Args|Arguments|Settings|Options|Opts|Params|Parameters|HParams|Hyperparameters)(Base|Model)?$"
+    r"(Config(uration)?|Args|Arguments|Settings|Options|Opts?|Params|Parameters|HParams|Hyperparameters)(Base|Model)?$"
+    r"|(^|_)(config|args|arguments|settings|options|opts|params|parameters|hparams)(_t)?$"
 )
+_HANDED = re.compile(r"(Params|Args|params|args)(_t)?$")
 _TABLE = re.compile(r"(^|_)(configs?|presets?|settings|defaults|options)$", re.IGNORECASE)
 _FIELDS = 60  # of one class
 NATIVE = ("c", "cpp", "cuda")
@@ -52,9 +54,13 @@ def find_config_classes(program: Program) -> list[dict[str, Any]]:
 def _settings(record: FileRecord, index: int, definition: Def) -> list[dict[str, Any]]:
     local = definition.name.rpartition(".")[2]
     if definition.kind in ("class", "struct"):
-        if not _NAMED.search(local) or (record.language in NATIVE and local.endswith(("Params", "Args"))):
+        if not _NAMED.search(local):
+            return []
+        fields = own_fields(record, index)
+        handed = record.language in NATIVE and _HANDED.search(local)
+        if handed and not _mostly_given(fields) and definition.name not in told_by_argv(record):
             return []  # what a kernel is handed is no setting
-        return own_fields(record, index) or _assigned(record, definition)
+        return fields or _assigned(record, definition)
     if definition.kind == "constant" and definition.parent < 0 and _TABLE.search(local):
         return [
             {"name": m.name, "type": "", "default": m.detail.get("value", ""), "line": m.line}
@@ -62,6 +68,16 @@ def _settings(record: FileRecord, index: int, definition: Def) -> list[dict[str,
             if m.kind == "entry" and m.detail.get("table") == definition.name
         ]
     return []
+
+
+def _mostly_given(fields: list[dict[str, Any]]) -> bool:
+    """Do most fields have a value from the start, as settings do?"""
+    return 2 * sum(bool(f["default"]) for f in fields) > len(fields)
+
+
+def told_by_argv(record: FileRecord) -> set[str]:
+    """The types one of whose methods, as a rule the constructor, takes the words of the command line."""
+    return {d.name.rpartition(".")[0] for d in record.defs if any(p.name == "argv" for p in d.params)}
 
 
 def own_fields(record: FileRecord, index: int) -> list[dict[str, Any]]:

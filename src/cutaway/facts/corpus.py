@@ -94,7 +94,7 @@ class Corpus:
             fields[clue.field].append((bit, clue))
         self.lexicons = {
             field: Lexicon(fields[field])
-            for field in ("name", "owner", "path", "has", "uses", "takes", "base")
+            for field in ("name", "owner", "path", "has", "keeps", "uses", "takes", "base")
         }
         self._texts: dict[str, str] = {}
         self._split = lru_cache(maxsize=64)(lines_of)  # lines of their own take three times a text's memory
@@ -128,10 +128,12 @@ class Corpus:
             entity = Entity(path, role, index, definition)
             entity.mask = path_mask | self._mask(definition)
             for name in fields.get(index, ()):
-                entity.mask |= self.lexicons["uses"].mask(name)
+                entity.mask |= self.lexicons["uses"].mask(name) | self.lexicons["keeps"].mask(name)
             entity.fields = fields.get(index, [])
             mine.append(entity)
             words.update(definition.words)
+            for parameter in definition.params:  # a type in a signature is used
+                words.update(_IDENTIFIER.findall(parameter.annotation))
         heirs = {entity.definition.name: entity for entity in reversed(mine)}
         for entity in mine:
             holder = heirs.get(entity.container)

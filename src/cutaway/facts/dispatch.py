@@ -113,6 +113,9 @@ def made_from(look: Lookup, path: str, record: FileRecord) -> Iterator[tuple[tup
     """((path, definition), line, maker): functions and classes that a library makes a command line from, those inside a
     table or tuple that is handed over too."""
     tables = {b.target: b.value for b in record.binds if b.value.startswith(("{", "[", "(", "dict("))}
+    for mark in record.marks:  # a long table's text is cut; its entries are not
+        if mark.kind == "entry" and mark.detail.get("table") in tables:
+            tables[mark.detail["table"]] += " " + mark.detail.get("value", "")
     for call in record.calls:
         if not MAKERS.search(call.callee):
             continue

@@ -20,6 +20,8 @@ _NOT_BASES = {
 }
 LIVE = 0.75  # points for what the loop reaches
 CONTEST, REACH = 12, 1500  # candidates and definitions that are looked at for it
+DRIVES = 0.5  # points for a loop over another candidate
+STEPS, WHOLE = 2, 0.6  # candidates that one must call to be their whole, and the share of their points that it needs
 GENERATIONS = 4  # how far up bases are followed
 _SAYS_LITTLE = 8  # identifiers of a body that only declares or passes on
 
@@ -84,6 +86,41 @@ class Kinship:
                 )  # a thing is its class, however well one of its methods is described
             elif favoured < 0 and 0.95 * holder.score <= scored.score <= holder.score:
                 scored.score = holder.score + 0.01  # what is done is in the method
+
+    def raise_wholes(self, final: list[Scored]) -> None:
+        """Put who calls several candidates of its own file before these: they are its steps."""
+        by_file: dict[str, list[Scored]] = {}
+        for scored in final:
+            by_file.setdefault(scored.entity.path, []).append(scored)
+        for mates in by_file.values():
+            best = {id(s): s.score for s in mates}
+            for scored in mates:
+                words, name = set(scored.entity.definition.words), scored.entity.definition.name
+                steps = [
+                    s
+                    for s in mates
+                    if s.entity.local in words
+                    and s.entity.definition.kind in CALLABLE
+                    and s.entity.local not in (name, scored.entity.local)
+                    and s.entity.container != name
+                ]
+                if len({s.entity.local for s in steps}) >= STEPS:
+                    top = max(best[id(s)] for s in steps)
+                    if WHOLE * top <= scored.score < top:
+                        scored.score = top + 0.1
+                        scored.notes.append(f"it calls {steps[0].entity.local} and {steps[1].entity.local}")
+
+    def prefer_drivers(self, final: list[Scored]) -> None:
+        """Raise a method that calls another candidate of its own type: of many loops, the one with such a step."""
+        for scored in final:
+            entity, words = scored.entity, set(scored.entity.definition.words)
+            if entity.container and any(
+                other.entity.path == entity.path
+                and other.entity.container == entity.container
+                and other.entity.local in words - {entity.local}
+                for other in final
+            ):
+                scored.score += DRIVES
 
     def prefer_live(self, final: list[Scored], loops: Sequence[Scored]) -> None:
         """Raise the best candidates that the main loop calls, directly or not: of twins, the one that runs."""

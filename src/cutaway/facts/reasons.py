@@ -95,6 +95,10 @@ def _say(corpus: Corpus, entity: Entity, bit: int) -> tuple[str, int]:
             wanted = matcher(clue.pattern)
             member = next((m for m in entity.members if wanted.search(snake(m))), "")
             return f"it has {member}", line_of(corpus.program, entity.path, entity.index, member)
+        case "keeps":
+            wanted = matcher(clue.pattern)
+            kept = next((f for f in entity.fields if wanted.search(snake(f))), "")
+            return f"it keeps {kept}", line_of(corpus.program, entity.path, entity.index, kept)
         case "takes":
             wanted = matcher(clue.pattern)
             taken = next(

@@ -24,7 +24,7 @@ ROLE_FACTOR = {"code": 1.0, "tool": 0.8, "example": 0.45, "benchmark": 0.4}
 # stands in for it never is. A factor for each word, in the own name or the class's, and in the path.
 _SPECIAL = matcher(
     r"avx|avx_2|avx_512|neon|sse|simd|sve|amx|wasm|turbo\w*|hybrid|tpu|xpu|watermark\w*|trtllm|tensorrt\w*|llamacpp|openvino|onnx|move|p_2_p|dequant\w*|hpu|npu|neuron|gaudi|"
-    "rocm|hip|ascend|cpu|metal|vulkan|sycl|opencl|cann|musa|webgpu|encoder|enc|cross|pooling|"
+    "xla|rocm|hip|ascend|cpu|metal|vulkan|sycl|opencl|cann|musa|webgpu|encoder|enc|cross|pooling|"
     "pooler|draft|drafter"
     "|spec|speculative|speculator|eagle|medusa|ngram|mtp|dflash|mamba|ssm|rwkv|gdn|fusion|"
     "fused|passes|compilation|pattern|linear_attn|lora|loras|adapter|adapters|vision|image|"
@@ -42,7 +42,7 @@ _VERSION = re.compile(r"/v(\d+)/")
 _MINOR = matcher(
     "mock|fake|dummy|stub|noop|null|test|tests|example|legacy|deprecated|compat|shim|wrapper|"
     "wrapped|proxy|client|metric|metrics|stat|stats|logger|logging|tracing|tracer"
-    "|profiler|monitor|debug|debugging|experimental|error|exception|warning|doc|docs|plugin|"
+    "|extension|extensions|contrib|profiler|monitor|debug|debugging|experimental|error|exception|warning|doc|docs|plugin|"
     "plugins|visual|ui|gui|web|cli|launch|info|event|events|message|protocol|schema|benchmark|"
     "pretty|print|dump"
 )
@@ -60,7 +60,11 @@ def rank(corpus: Corpus, concepts: list[Concept], bits: dict[str, list[int]]) ->
     for concept in concepts:
         final = _judged(corpus, concept, bits[concept.key], rough[concept.key], winners)
         kinship.weigh(concept, final)
-        if concept.key != LOOP:
+        if concept.whole:
+            kinship.raise_wholes(final)
+        if concept.key == LOOP:
+            kinship.prefer_drivers(final)
+        else:
             kinship.prefer_live(final, winners.get(LOOP, ()))
         winners[concept.key] = _in_order(final)
     return winners
@@ -73,7 +77,7 @@ def _rough(corpus: Corpus, concept: Concept, bits: list[int]) -> list[Scored]:
     telling = sum(
         1 << bit
         for bit in bits
-        if clues[bit].weight > 0 and clues[bit].field in ("name", "has", "uses", "base", "takes")
+        if clues[bit].weight > 0 and clues[bit].field in ("name", "has", "keeps", "uses", "base", "takes")
     )
     rough = []
     for entity in corpus.entities:
@@ -155,11 +159,11 @@ def _points(corpus: Corpus, entity: Entity, met: list[int]) -> float:
     names: list[float] = []
     for bit in met:
         clue = corpus.clues[bit]
-        if clue.field == "name" and clue.weight > 0:
+        if clue.weight > 0 and (clue.field == "name" or (clue.field == "keeps" and clue.tag == "named")):
             names.append(clue.weight)
         else:
             total += clue.weight * (thin if clue.field in ("uses", "code") and clue.weight > 0 else 1.0)
-    if names:  # several ways of saying one name are one piece of evidence
+    if names:  # several ways of saying what it is are one piece of evidence
         total += 0.75 * max(names) + 0.25 * sum(names[:3])
     return total
 
@@ -189,11 +193,22 @@ def _refine(
         points *= 0.5  # an alias or a stub
     if definition.end - definition.line < 8 and _STUB.search(body(corpus, entity)):
         points *= 0.6  # says that others must do it
+    if _hands_out(corpus, entity):
+        points *= 0.5  # only returns what its type keeps
     if entity.local == entity.container.rpartition(".")[2]:
         points *= 0.8  # a constructor in C++: the class stands for it
     if points > 0:
         points += _popularity(corpus, entity, scored) + _nearness(concept, entity, scored, winners)
     scored.score = points
+
+
+def _hands_out(corpus: Corpus, entity: Entity) -> bool:
+    """Is this a method that does no more than return a field of its own name?"""
+    definition = entity.definition
+    if definition.kind != "method" or definition.end - definition.line > 3:
+        return False
+    field = rf"(?<![\w.])(?:self|this|\w)(?:\.|->)_?{re.escape(entity.local)}_?(?:\.(?:clone|borrow|as_ref)\(\))?;?\s*\}}?\s*$"
+    return re.search(field, body(corpus, entity)) is not None
 
 
 def _role_factor(entity: Entity) -> float:
@@ -228,7 +243,10 @@ def _popularity(corpus: Corpus, entity: Entity, scored: Scored) -> float:
     if not name or (entity.definition.kind == "method" and name.startswith("__")):
         return 0.0
     imported = corpus.importers(entity)
-    namesakes = sum(1 for e in corpus.by_name[name] if "declaration" not in e.definition.flags)
+    namesakes = sum(  # a type's constructors of its name are not others
+        "declaration" not in e.definition.flags and e.container.rpartition(".")[2] != name
+        for e in corpus.by_name[name]
+    )
     used = imported + max(0, corpus.users[name] - 1) / max(1, namesakes) * 0.5
     if used >= 1:
         scored.notes.append(

@@ -37,6 +37,7 @@ ADMISSION = Concept(
             2.5,
             "step",
         ),
+        name("exec|execute|process|consume", 1, "entry"),
         name(
             r"add_request|add_req|enqueue|submit|put|add_one_req\w*|get_runner|validate\w*|"
             r"get_new_prefill_batch|append|process_single_task|launch_slot\w*|process_one_\w+",
@@ -73,7 +74,7 @@ ADMISSION = Concept(
         uses(
             r"deferred|\w*_deferred|defer|overloaded\w*|too_many_requests|service_unavailable|"
             r"max_queue\w*|err_max_queue|busy|reject\w*|throttle\w*|backpressure|back_pressure|"
-            r"semaphore|\w*_semaphore",
+            r"semaphore|\w*_semaphore|sema",
             2.5,
             "refuses",
         ),
@@ -87,6 +88,7 @@ ADMISSION = Concept(
             1.5,
             "room",
         ),
+        code(r"\w*sema\w*\s*<-|\w*sem\w*\.(?:[aA]cquire|wait|down)\w*\(", 3, "refuses"),  # a permit is taken
         code(r"wait\w*\([^\n]*(?:size|count|len)\w*\(?\)?\s*<", 3, "refuses"),
         code(r"\w*(?:count\w*|running|active|in_?flight)\w*\s*(?:>=|>|<|<=)\s*\S*max_\w+", 2, "limit"),
         code(

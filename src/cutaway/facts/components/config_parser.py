@@ -1,7 +1,7 @@
 # Where settings become an object: command-line arguments, the model's config.json, the engine's own config.
 """The config parser."""
 
-from cutaway.facts.concept import Concept, about, base, code, has, kinds, name, owner, path, uses
+from cutaway.facts.concept import Concept, about, base, code, has, keeps, kinds, name, owner, path, uses
 
 CONFIG = Concept(
     key="config_parser",
@@ -21,7 +21,7 @@ CONFIG = Concept(
         ),
         name(
             "config|args|model_args|settings|"
-            "(?:model|transformer|scheduler|cache|base)_(?:config|args)|options|cli|opt|flags",
+            "(?:model|transformer|scheduler|cache|base)_(?:config|args)|options|cli|^opts?$|flags",
             3.5,
             "named",
         ),
@@ -31,14 +31,14 @@ CONFIG = Concept(
             r"(?:load|read|get|from|create|make|init)_(?:\w+_)?(?:config|args|settings|arg_parser|argparser)|"
             "make_arg_parser|common_params_parse|arg_parser|config_parser|from_cli_args|"
             r"add_cli_args|read_checkpoint|load_\w*header|\w*params_parse\w*|"
-            r"\w*_parse(?:_args|_params|_ex)?|\w*params_find_arg|parse",
+            r"\w*_parse(?:_args|_params|_ex)?|\w*params_find_arg|^parse$",
             4,
             "named",
         ),
         name(r"\w*_params|\w*params|hparams|\w*_hparams", 2.5, "named"),
         name(
             r"test|tokenizer|quant\w*|sampling\w*|lora|output|error|registry|attn|attention|"
-            r"generation|logging|log|template|plugin|vision|connector|kv_\w*|rope\w*|convert\w*|"
+            r"generation|translation|decoding|scoring|fwd|bwd|logging|log|template|plugin|vision|connector|kv_\w*|rope\w*|convert\w*|"
             r"benchmark|eval|moe|proto|client|encoder|audio|multimodal|profil\w*|compilation|"
             "observability|request|update|mixin|device|kernel|override|layer|worker|preprocessor|"
             "processor|launch_config|integration|editor|user|reasoning|speech|tool|detector",
@@ -79,6 +79,17 @@ CONFIG = Concept(
             1.5,
             "settings",
         ),
+        keeps(
+            "n_layers?|num_(?:hidden_)?layers|hidden_size|n_heads?|num_(?:attention_)?heads|vocab_size|voc_?size|"
+            "d_model|embed_dim|hidden_dim|n_embd|dim",
+            1.5,
+            "settings",
+        ),
+        keeps(
+            r"concurrency|workers|port|host|addr(?:ess)?|\w*_timeout|\w*_interval|retries|log_level|logger|queues?|max_\w+",
+            1.5,
+            "settings",
+        ),
         has(r"forward\w*|prefill\w*|decode\w*", -4),
         uses("^arg$|invalid_param|args|flags", 1.5, "parses"),
         path(
@@ -88,7 +99,7 @@ CONFIG = Concept(
         ),
         path(
             r"configs/\w+|convert\w*|quant\w*|tokenizer|template|models/\w+|benchmark\w*|processors|openai|"
-            r"connector|integration\w*",
+            r"connector|integration\w*|kernels?|ops",
             -2,
         ),
         base(

@@ -17,7 +17,7 @@ GEMM = Concept(
         ),
         name(
             r"\w*linear|linear_\w+|linear|\w*parallel_linear|linear_base|lin|\w*mat_?mul\w*|matmul|"
-            r"\w*gemm\w*|quantize\w*|\w*qlinear|weight_only\w*|unquantized_\w+|"
+            r"\w*gemm(?!a)\w*|quantize\w*|\w*qlinear|weight_only\w*|unquantized_\w+|"
             r"(?:fp_8|int_8|int_4|awq|gptq|marlin|gguf|q_4_0|q_8_0|mx_fp_4|nv_fp_4)\w*",
             3.5,
             "named",
@@ -40,7 +40,7 @@ GEMM = Concept(
             "weights",
         ),
         uses(
-            r"linear|matmul|mm|addmm|bmm|einsum|scaled_mm|dot|mul_mat|ggml_mul_mat|gemm\w*|"
+            r"linear|matmul|mm|addmm|bmm|einsum|scaled_mm|dot|mul_mat|ggml_mul_mat|gemm(?!a)\w*|"
             r"\w*_gemm\w*|gemv|\w*matmul\w*|cublas\w*|mulmat|q_matmul|cblas_\w+",
             2,
             "multiplies",

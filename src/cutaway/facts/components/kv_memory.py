@@ -92,8 +92,17 @@ KV_MEMORY = Concept(
             2,
             "bytes",
         ),
+        # the size of a cache's own allocation, written out
+        code(
+            r"(?i)alloc\w*\([^\n]*\b(?:k|key|kv)\w*_?cache[^\n]*\*[^\n]*(?:seq|sq|ctx|len)"
+            r"|\b(?:k|keys?|kv)_?\w{0,12}cache\w*\s*[:=(](?=(?:[^;]|; ?\(){0,200}?(?:alloc|zeros|empty|new|tensor|vec!|make))"
+            r"(?:[^;]|; ?\(){0,200}?"
+            r"(?:(?:seq|ctx|context)\w*[^;]{0,80}?(?:dim|head|layer)|(?:dim|head|layer)\w*[^;]{0,80}?(?:seq|ctx|context))",
+            3,
+            "sized",
+        ),
     ),
-    needs=("named|weak", "free|bytes|shape", "kv|count", "kv|shape|free"),
+    needs=("named|weak|sized", "free|bytes|shape", "kv|count", "kv|shape|free"),
     least=6.5,
     near={"kv_cache_structure": 1},
 )

@@ -1,7 +1,7 @@
 # What the keys and values of past tokens are kept in.
 """The structure of the KV cache."""
 
-from cutaway.facts.concept import Concept, about, base, code, has, kinds, name, owner, path, uses
+from cutaway.facts.concept import Concept, about, base, code, has, keeps, kinds, name, owner, path, uses
 
 KV_STRUCTURE = Concept(
     key="kv_cache_structure",
@@ -17,7 +17,7 @@ KV_STRUCTURE = Concept(
         ),
         name(
             r"cache_engine|block_pool|block_manager|block_allocator|mha_\w*pool|run_state|"
-            r"block_engine|paged_\w+|causal|static_cache|dynamic_cache|cache",
+            r"block_engine|paged_\w+|^causal$|static_cache|dynamic_cache|cache",
             3,
             "named",
         ),
@@ -37,9 +37,12 @@ KV_STRUCTURE = Concept(
             "pattern|fusion|pass|method|slice_config|config|spec|args|metrics?|events?|stats?|"
             r"connector|transfer|scale\w*|quant\w*|dtype|type|params|group|groups|utils|hash|prefix|"
             "tokens|layout|factory|error|mode|test|info|shape|update|store|encoder|mixin|snapshot|"
-            "trie|sharing|file|dir|model_cache|response|config_manager|compute|output",
+            "trie|sharing|inputs?|file|dir|model_cache|response|config_manager|compute|output",
             -3,
         ),
+        # Whoever keeps keys and values is their structure, whatever its name; and so is what sets their memory up.
+        keeps(r"(?:k|keys?)_(?:\w+_)?caches?|cache_k|past_keys?|(?:k|keys?)_buffer", 4, "named"),
+        name(r"(?:initiali[sz]\w*|init|alloc\w*|malloc|setup)_(?:\w+_)?(?:memory|buffers?)", 2, "named"),
         has(r"update|append|store\w*|put|set_kv\w*|put\w*|push|write\w*|forward", 1),
         has(
             r"k_cache|v_cache|get_kv\w*|get_key\w*|get_value\w*|get|get_[kv]|kv_cache|k|v|seq_rm|"
@@ -48,8 +51,8 @@ KV_STRUCTURE = Concept(
             "kv",
         ),
         uses(
-            "k_?caches?|v_?caches?|key_?caches?|value_?caches?|kv_?caches?|kvcaches?|k_buffer|"
-            "v_buffer|kv_buffer|keys?|values?|cache_k|cache_v|memory_k|memory_v|k_l|v_l|all_data",
+            r"k_?caches?|v_?caches?|(?:keys?|values?)_(?:\w+_)?caches?|kv_?caches?|kvcaches?|k_buffer|"
+            r"keycaches?|valuecaches?|v_buffer|kv_buffer|keys?|values?|cache_k|cache_v|memory_k|memory_v|k_l|v_l|all_data",
             2,
             "kv",
         ),
@@ -79,13 +82,14 @@ KV_STRUCTURE = Concept(
         owner("model_runner|transformer|engine|worker", 0.5),
         about("kv[ _-]?cache|key-?value|keys and values", 2, "kv"),
         code(
-            r"(?is)\b(?:cache_?k|k_?cache|key_?cache|memory_?k)\b.{0,200}\b(?:cache_?v|v_?cache|value_?cache|memory_?v)\b",
+            r"(?is)\b(?:cache_?k|k_?cache|key_?(?:\w+_)?cache|memory_?k)\b.{0,400}?"
+            r"\b(?:cache_?v|v_?cache|value_?(?:\w+_)?cache|memory_?v)\b",
             2,
             "kv",
         ),
         code(r"[\"'](?:\w*_)?(?:keys?|k)(?:_\w*)?[\"']", 1.5, "kv"),
         code(
-            r"(?i)(?:zeros|empty|calloc|new_tensor\w*|Zeros|malloc)\s*\(?[^\n]{0,80}(?:block|cache|kv|page|seq_len|n_ctx|layers)",
+            r"(?i)(?:zeros|empty|\w*alloc\w*|new_tensor\w*|Zeros)\s*\(?[^\n]{0,80}(?:block|cache|kv|page|seq_len|n_ctx|layers)",
             1.5,
             "allocates",
         ),

@@ -9,7 +9,7 @@ KV_UPDATE = Concept(
     kinds={**kinds(callables=1.0, types=0.3), "kernel": 0.9},
     clues=(
         name(
-            r"(?:store|write|update|append|set|save|put|copy|reshape_and|scatter|insert|push)_(?:\w+_)?(?:kv\w*|key_value|kvcache|kv_buffer|cache|cache_\w+|k|v|kv_cache)",
+            r"(?:store|write|update|append|set|save|put|copy|reshape_and|scatter|insert|push|fill)_(?:\w+_)?(?:kv\w*|key_value|kvcache|kv_buffer|cache|cache_\w+|k|v|kv_cache)",
             5,
             "named",
         ),
@@ -21,7 +21,7 @@ KV_UPDATE = Concept(
         ),
         name(
             r"update|append|store|store_cache|store_kernel|put|push|forward|decode_\w*kv\w*|"
-            "append_slots|may_append|multihead_att|attention|eval|evaluate|decode",
+            "append_slots|may_append|multihead_att|attention|compute_q?kv|eval|evaluate|decode",
             2,
             "weak",
         ),
@@ -53,7 +53,7 @@ KV_UPDATE = Concept(
         uses(
             r"index_copy_?|index_put_?|^copy$|^cpy$|op_cpy|scatter\w*|index_fill_?|copy_|ggml_cpy|ggml_set_rows|"
             r"slice_set|slice_assign|slice_update|\w*update_slice|set_rows|memcpy|narrow|store|reshape_and_cache\w*|"
-            "cat|set_slice|slice_scatter|fused_copy_kv|store_cache",
+            r"cat|concat\w*|set_slice|slice_scatter|fused_copy_kv|store_cache",
             2,
             "writes",
         ),
@@ -77,8 +77,14 @@ KV_UPDATE = Concept(
             2,
             "writes",
         ),
+        # a part of the cache taken to be written into, or copied onto
+        code(
+            r"(?i)&mut [\w.]*\b(?:k|key|v|value)s?_?cache\w*\s*\[|memcpy\w*\(\s*&?\w*(?:k|key|v|value)\w*cache",
+            3,
+            "puts",
+        ),
     ),
-    needs=("named|cache_owner|weak", "cache|cache_owner", "writes|where", "kv|cache"),
+    needs=("named|cache_owner|weak|puts", "cache|cache_owner", "writes|where", "kv|cache"),
     least=7,
     near={"kv_cache_structure": 2},
 )

@@ -19,15 +19,16 @@ LOGITS = Concept(
             4.5,
             "processor",
         ),
+        name(r"(?:\w+_)?logits?_soft_?cap\w*|(?:\w+_)?soft_?capping", 3.5, "processor"),
         name(
             r"penalt\w*|repetition_penalty|repeat_penalty|\w+_penalty|top_k\w*|top_p\w*|min_p\w*|"
-            r"temperature|typical\w*|softmax|topk|topp|top_a|tfs|sample_topp|sample_top_p|"
+            r"temperature|typical\w*|topk|topp|top_a|tfs|sample_topp|sample_top_p|"
             r"apply_dry\w*|llama_sampler_\w*apply",
             3,
             "named",
         ),
         name(
-            r"sample|sampler|logits\w*|forward|sampling|generate|next_token_chooser|chooser|call|"
+            r"sample|sampler|softmax|logits\w*|forward|sampling|generate|next_token_chooser|chooser|call|"
             "apply|choose",
             1.5,
             "weak",
@@ -69,4 +70,5 @@ LOGITS = Concept(
     least=6.5,
     near={"sampler": 2},
     leads="processor",
+    whole=True,
 )

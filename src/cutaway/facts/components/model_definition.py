@@ -1,7 +1,7 @@
 # The network itself: embedding, a stack of blocks, a head.
 """The definition of the model."""
 
-from cutaway.facts.concept import Concept, about, base, code, has, kinds, name, path, takes, uses
+from cutaway.facts.concept import Concept, about, base, code, has, keeps, kinds, name, path, takes, uses
 
 MODEL = Concept(
     key="model_definition",
@@ -31,6 +31,7 @@ MODEL = Concept(
             r"sampling|multi_modal|context|get|adapter|draft\w*",
             -3.5,
         ),
+        name("config|hparams|hyper_?params|hyper_?parameters", -3),
         has(
             r"forward\w*|call|build|build_graph|generate|compute_logits|load_weights|"
             "embed_input_ids|setup_caches|get_input_embeddings|forward_embeds|from_pretrained",
@@ -60,6 +61,8 @@ MODEL = Concept(
             1,
             "stack",
         ),
+        keeps(r"encoder|decoder|backbone|transformer|^(?:(?:decoder|transformer|hidden)_)?(?:layers|blocks)$", 1.5, "stack"),
+        keeps(r"lm_head|head|linear|output|ln(?:_\w+)?|norm", 1, "heads"),
         uses(
             "norm|rms_norm|ln_f|final_norm|norm_f|layer_norm|rmsnorm|build_norm|final_layernorm",
             1.2,

@@ -21,14 +21,15 @@ RUNTIME_LOOP = Concept(
             "main",
         ),
         name(
-            "step|engine_step|run_engine|run_engine_step|update_slots|generate|run|decode_n_tokens|"
+            r"decode|\w+_generate|exec|execute|consume|process|work|step|engine_step|run_engine|run_engine_step|update_slots|generate|run|decode_n_tokens|"
             r"inference|serve|completion|chat|infer\w*|generate_\w+|main_loop|start|main|engine|"
             "engine_core|llm_engine",
             3,
             "named",
         ),
+        name(r"\w*heart_?beat\w*", -6),
         name(
-            r"readline\w*|repl|listen\w*|heartbeat\w*|monitor\w*|handler|route|middleware|download\w*|upload\w*|refresh|watch|poll\w*|prefix|cache|"
+            r"readline\w*|repl|listen\w*|monitor\w*|handler|route|middleware|download\w*|upload\w*|refresh|watch|poll\w*|prefix|cache|"
             "model_list|prompt",
             -3,
         ),
@@ -46,7 +47,7 @@ RUNTIME_LOOP = Concept(
         ),
         uses(
             r"schedule|scheduler|next_batch|get_next_batch\w*|schedule_next_batch|prefill_queue|"
-            r"get_scheduled\w*",
+            r"get_scheduled\w*|dequeue\w*",
             2.5,
             "picks",
         ),
@@ -83,7 +84,7 @@ RUNTIME_LOOP = Concept(
         ),
         uses(r"eos\w*|max_new_tokens|max_tokens|stop\w*|steps|n_predict|num_predict|max_steps", 0.8),
         uses("optimizer|backward|zero_grad|loss|epochs?|lr", -4),
-        path(r"\w*bindings|codegen", -3),
+        path(r"\w*bindings|codegen|layers?|ops|kernels?|modules|nn", -3),
         path("engine|core|llm_engine|scheduler|generate|runner|server|main|batch|run|inference", 1),
         about("loop|step|busy", 1),
         code(
@@ -91,10 +92,16 @@ RUNTIME_LOOP = Concept(
             1.5,
             "steps",
         ),
-        code(r"\bwhile\b|\bloop\s*\{|\bfor\s*\{|\bfor\s*\(|\bfor \w+ in range|\bfor \w+ in ", 2, "loops"),
+        code(r"\bwhile\b|\bloop\s*\{|\bfor\s*\{|\bfor\s*\(|\bfor \w+ := |\bfor \w+ in range|\bfor \w+ in ", 2, "loops"),
         code(
-            r"(?:while\b|for \w+ in\b|for\s*\{|loop\s*\{)[^\n]*\n\s*(?:await )?"
-            r"(?:self|this|s)(?:\.|->)\w*(?:iterat|tick|step|poll|round|once)\w*\(",
+            r"(?:\bwhile\b|\bfor\b|\bloop\b)[^\n]*[{:]\n(?:[^\n]*\n){0,25}?[^\n]*"
+            r"(?:[fF]orward|generate_?[tT]oken|[pP]redict|[dD]ecode|[sS]ample|[eE]val)\w*\(",
+            1.5,
+            "steps",
+        ),
+        code(
+            r"(?:while\b|for \w+ in\b|for\s*\{|loop\s*\{)[^\n]*\n(?:[^\n]*\n){0,7}?\s*(?:await )?"
+            r"(?:self|this|\w)(?:\.|->)\w*(?:iterat|tick|step|poll|round|once|exec|process|consume|work|dispatch)\w*\(",
             3,
             "steps",
         ),

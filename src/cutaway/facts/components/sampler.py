@@ -24,7 +24,7 @@ SAMPLER = Concept(
         ),
         name(r"generate|next_token|chooser|choose|greedy\w*|argmax", 2, "weak"),
         name(
-            "config|params|args|metadata|output|outputs|data|dataset|batch_sampler|random_sampler|"
+            "config|params?|args|strategy|inputs?|metadata|output|outputs|data|dataset|batch_sampler|random_sampler|"
             r"distributed|image|frame\w*|video|states?|bucket|weighted|seq|chain_params|type|lens|"
             r"points|grid|request|requests|down|up|rate|resample\w*|audio|test|log|message|history|"
             r"penalt\w*|name|trace|ddim|euler",
@@ -41,7 +41,7 @@ SAMPLER = Concept(
         uses(r"softmax\w*|log_softmax|\w*softmax", 1.5, "draws"),
         uses(
             r"multinomial\w*|exponential_?|argmax|gumbel\w*|categorical|weighted_index|"
-            r"discrete_distribution|coin|random_f_32|random_\w+|rng|sample_mult|rand|random_u_32|"
+            r"discrete_distribution|coin|random_(?!seeds?|offsets?|state)\w+|rng|sample_mult|rand|random_u_32|"
             r"\w*sampling_from_probs\w*|cumsum|cdf",
             2,
             "draws",

@@ -1,7 +1,7 @@
 # The knobs a request brings: temperature, top-p, top-k, penalties, seed, how many tokens.
 """Sampling parameters."""
 
-from cutaway.facts.concept import Concept, about, base, kinds, name, owner, path, takes, uses
+from cutaway.facts.concept import Concept, about, base, keeps, kinds, name, owner, path, takes, uses
 
 SAMPLING_PARAMS = Concept(
     key="sampling_params",
@@ -37,6 +37,8 @@ SAMPLING_PARAMS = Concept(
             r"transcription\w*|embedding\w*|beam\w*|bench\w*|loss",
             -2.5,
         ),
+        name("parse|read|load|copy|convert", -2),
+        keeps("temperatures?", 2.5, "named"),
         uses("temperatures?|temp", 2, "temperature"),
         uses("top_?p|top_?ps|topp", 1.5, "knobs"),
         uses("top_?k|top_?ks|topk", 1.5, "knobs"),

@@ -1,7 +1,7 @@
 # What makes two runs equal: seeds, generators per request, kernels whose result does not depend on the batch.
 """Seeds and determinism."""
 
-from cutaway.facts.concept import Concept, about, code, kinds, name, owner, path, takes, uses
+from cutaway.facts.concept import Concept, about, code, keeps, kinds, name, owner, path, takes, uses
 
 SEEDS = Concept(
     key="seeds_determinism",
@@ -38,6 +38,7 @@ SEEDS = Concept(
             1.2,
         ),
         owner(r"\w*dataset\w*|\w*loader\w*|\w*iterator\w*", -4),
+        keeps("seed|rng_seed|random_seed", 4, "rng"),
         uses(
             r"manual_seed\w*|cuda_manual_seed\w*|seed_all|set_random_seed|seed_everything|set_seed|"
             "seed_from_u_64|srand|mt_19937|new_rand|new_pcg|std_rng|isaac_64_rng|isaac_rng|"
@@ -52,6 +53,7 @@ SEEDS = Concept(
         uses(r"temperatures?|top_?p|top_?k|multinomial|sampling_params|sample\w*|sampler", 1, "samples"),
         takes("seeds?|generators?|rng", 1.5, "seed"),
         path(r"sampl\w*|seed\w*|random|rng|generate|sample|train|run", 1.2, "place"),
+        path(r"data\w*|\w*dataloader\w*|calib\w*|bench\w*", -5),
         about(r"seeds?|determinis\w*|reproducib\w*", 1.5, "seed"),
         code(
             r"(?i)manual_seed|seed_from_u64|mt19937|srand\(|\.seed\(|NewPCG|rand\.New|set_seed|"

@@ -53,7 +53,7 @@ WEIGHT_LOADER = Concept(
             1.5,
         ),
         uses(
-            r"safe_open|safetensors\w*|safe_tensors\w*|mmaped_safetensors|load_file|gguf\w*|"
+            r"safe_open|gob|unpickle\w*|pickle|safetensors\w*|safe_tensors\w*|mmaped_safetensors|load_file|gguf\w*|"
             r"gguf_init_from_file|load_state_dict|torch_load|get_tensor\w*|loaded_weight\w*|"
             r"state_dict|named_parameters|weights_iterator|get_all_weights|weight_loader\w*|"
             r"load_weights?\w*|mmap\w*|fread|get_parameter|weight_files|weight_map|"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import tree_sitter_go
 
 from cutaway.model.code import FileRecord, Param
-from cutaway.read.languages.go_calls import call, go_statement
+from cutaway.read.languages.go_calls import call, flag_literal, go_statement
 from cutaway.read.languages.treesitter import SKIP, Grammar, Scope, Walk, kinds, read_tree
 
 if TYPE_CHECKING:
@@ -253,10 +253,14 @@ def _composite(walk: Walk, node: Node, scope: Scope) -> None:
     if kind is None or kind.type not in ("type_identifier", "qualified_type", "generic_type"):
         return
     owner = walk.text(kind, 120)
+    values = {}
     for one in _named(node.child_by_field_name("body"))[:200]:
         key, value = one.child_by_field_name("key"), one.child_by_field_name("value")
         if one.type == "keyed_element" and key is not None:
-            walk.bind(one, scope, f"{owner}.{walk.text(key, 80)}", walk.text(value), "", "init")
+            values[name := walk.text(key, 80)] = walk.text(value)
+            walk.bind(one, scope, f"{owner}.{name}", values[name], "", "init")
+    if owner.endswith("Flag") and "Name" in values:
+        flag_literal(walk, node, scope, owner, values)
 
 
 def _for(walk: Walk, node: Node, scope: Scope) -> Scope:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from cutaway.read.languages.treesitter import Scope, Walk
 
-__all__ = ["call", "go_statement"]
+__all__ = ["call", "flag_literal", "go_statement"]
 
 _ROUTES = (
     {m.upper() for m in METHODS}
@@ -27,6 +27,7 @@ _FLAG = re.compile(
 _KINDS = re.compile(
     r"(String|Bool|Int|Int32|Int64|Uint|Uint64|Float64|Duration|StringSlice|StringArray|IntSlice|Text|Func)(Var)?(P)?$"
 )
+_QUOTED = re.compile(r'"([^"]*)"')
 _METRIC = re.compile(r"New(Counter|Gauge|Histogram|Summary)(Vec|Func)?$")
 _NAME_FIELD = re.compile(r'\bName:\s*"([^"]+)"')
 # What a goroutine calls on its way; its work is another call.
@@ -109,6 +110,19 @@ def _flag(walk: Walk, node: Node, scope: Scope, name: str, arguments: list[Node]
         default=rest[0] if rest else "", help=rest[1].strip('"`') if len(rest) > 1 else "",
         dest=args[0].lstrip("&") if at else "",
     )  # fmt: skip
+
+
+def flag_literal(walk: Walk, node: Node, scope: Scope, owner: str, values: dict[str, str]) -> None:
+    """`cli.StringFlag{Name: "port", Value: 80, Usage: "help", EnvVars: []string{"PORT"}}`, by the texts of its fields."""
+    if not (name := _QUOTED.fullmatch(values["Name"])):
+        return
+    kind = owner.rpartition(".")[2].removesuffix("Flag").lower()
+    default, said = values.get("Value", ""), values.get("Usage", "").strip('"`')
+    walk.mark("flag", node, scope, f"--{name[1].split(',')[0]}", type=kind, default=default, help=said)
+    for field in ("EnvVars", "EnvVar", "Sources"):
+        for variable in _QUOTED.findall(values.get(field, "")):
+            if ENV_NAME.match(variable):
+                walk.mark("env", node, scope, variable, default=default, via=owner)
 
 
 def go_statement(walk: Walk, node: Node, scope: Scope) -> None:
