@@ -384,17 +384,21 @@ def _single_floor(f: Formula) -> tuple[Formula, Formula] | None:
 def _exact_quotient(a: Formula, b: Formula) -> Formula | None:
     """Long division by leading terms; None when something is left over."""
     quotient, rest = ZERO, a
-    lead_b = max(b.terms, key=lambda m: (_degree(m), _monomial_key(m)))
-    for _ in range(2 * len(a.terms) + 2):
-        if not rest.terms:
-            return quotient
-        lead = max(rest.terms, key=lambda m: (_degree(m), _monomial_key(m)))
+    atoms = sorted({atom for f in (a, b) for m in f.terms for atom, _ in m}, key=_atom_key)
+
+    def rank(m: Monomial) -> tuple[int, ...]:  # by degree, then atom by atom: the leader of a product is that of the leaders
+        powers = dict(m)
+        return (_degree(m), *(powers.get(atom, 0) for atom in atoms))
+
+    lead_b = max(b.terms, key=rank)
+    while rest.terms:  # each turn takes the leader away
+        lead = max(rest.terms, key=rank)
         q = _times(lead, tuple((atom, -e) for atom, e in lead_b))
         if any(e < 0 for _, e in q):
             return None
         step = Formula({q: _number(Fraction(rest.terms[lead]) / b.terms[lead_b])})
         quotient, rest = quotient + step, rest - step * b
-    return None
+    return quotient
 
 
 def _degree(m: Monomial) -> int:
