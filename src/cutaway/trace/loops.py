@@ -3,9 +3,9 @@
 # another, and the runs are made on a grid of both sizes.
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import combinations, islice, product
+from itertools import islice
 from math import lcm
 from typing import TYPE_CHECKING
 
@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 PARTS = ("flops", "matmul_flops", "read", "write")
 MOST_LENGTHS = 99  # that are looked at for those of a loop
 FEWEST = 11  # chunks: smaller numbers are easily taken for others
-POINTS = (4, 6)  # so many lengths are tried; the more explain higher powers
-BESIDE = (3, 4)  # and of a loop around or beside that one
+POINTS = ((4,), (6,))  # so many lengths are tried; the more explain higher powers
+GRIDS = ((3, 3), (4, 3), (6, 4))  # and of two loops
+SHOWN = 2  # places of the lengths from here on are those whose lines are shown
 
 
 @dataclass(frozen=True)
@@ -53,30 +54,36 @@ class Loop:
 At = tuple[tuple[Loop, int], ...]  # loops and the lengths at which they are traced
 
 
+def sizes_of(at: At) -> Hashable:
+    """What makes two runs the same: the sizes, and which of them are plain numbers."""
+    return frozenset((loop.symbol, n, loop.chunks is None) for loop, n in at)
+
+
 @dataclass
 class Runs:
     """The runs made for the fits: each is made once, whichever fit asks for it."""
 
     job: Job
     hints: Mapping[str, int]
-    made: dict[At, Run] = field(default_factory=dict)
-    priced: dict[At, list[Module]] = field(default_factory=dict)
+    made: dict[Hashable, Run] = field(default_factory=dict)
+    priced: dict[Hashable, list[Module]] = field(default_factory=dict)
 
     def run(self, at: At) -> Run:
         """The run with these loops at these lengths; the lines that ran are shown of the longest alone."""
-        if at not in self.made:
+        key = sizes_of(at)
+        if key not in self.made:
             fixed = {loop.symbol: n for loop, n in at if loop.chunks is None}
-            lines = all(n in loop.lengths[BESIDE[0] - 1 :] for loop, n in at)
-            self.made[at] = self.job.trace(
-                {**self.hints, **{loop.symbol: n for loop, n in at}}, fixed=fixed, lines=lines
-            )
-        return self.made[at]
+            lines = all(n in loop.lengths[SHOWN:] for loop, n in at)
+            hints = {**self.hints, **{loop.symbol: n for loop, n in at}}
+            self.made[key] = self.job.trace(hints, fixed=fixed, lines=lines)
+        return self.made[key]
 
     def modules(self, at: At) -> list[Module]:
         """Its modules with their prices."""
-        if at not in self.priced:
-            self.priced[at] = self.job.modules(self.run(at))[0]
-        return self.priced[at]
+        key = sizes_of(at)
+        if key not in self.priced:
+            self.priced[key] = self.job.modules(self.run(at))[0]
+        return self.priced[key]
 
     def grows(self, loop: Loop) -> bool:
         """Whether the number of ops depends on the length."""
@@ -117,26 +124,28 @@ def fit_loops(
 
 
 def _fits(job: Job, first: Run, modules: list[Module]) -> Iterator[Fitted]:
+    """The modules as each loop explains them, or two; those that cost the fewest runs first."""
     hints = first.scope.hints
-    yield from over_images(job, hints)
+    images = over_images(job, hints)
+    yield from islice(images, 1)
     runs = Runs(job, hints)
-    looped: dict[str, list[Loop]] = {}
+    looped: list[Loop] = []
     free = [s for s in job.plan.symbols if hints[s.name] > 1]
     for symbol in sorted(free, key=lambda s: s.name == "batch_size"):  # loops over tokens are the most common
         for loop in (*_over_chunks(job, first, hints, symbol), *_over_tokens(job, first, hints, symbol)):
             if loop.chunks is not None and hints[symbol.name] in loop.lengths:
-                runs.priced[((loop, hints[symbol.name]),)] = modules
+                runs.priced[sizes_of(((loop, hints[symbol.name]),))] = modules
             if runs.grows(loop):
-                looped.setdefault(symbol.name, []).append(loop)
+                for other in (o for o in looped if o.symbol != loop.symbol):
+                    yield from _with_points(runs, (other, loop))
                 yield from _with_points(runs, (loop,))
-    for several in combinations(looped.values(), 2):
-        for loops in product(*several):
-            yield from _with_points(runs, loops)
+                looped.append(loop)
+    yield from images
 
 
 def _with_points(runs: Runs, loops: Sequence[Loop]) -> Iterator[Fitted]:
     """Fits from few lengths, and from more where a line asks for it."""
-    for points in zip(POINTS, BESIDE, strict=True):
+    for points in POINTS if len(loops) == 1 else GRIDS:
         found = runs.fitted(loops, points)
         yield found
         if not found[1]:
