@@ -157,7 +157,8 @@ def _may_start(function: Function, looping: set[Node]) -> bool:
     ):
         return True
     loops = {symbol.removesuffix(".__init__").rpartition(".")[2] for _, symbol in looping}
-    return any(name in text for c in function.calls for text in (c.callee, *c.args) for name in loops)
+    named = "\n".join(text for c in function.calls for text in (c.callee, *c.args))
+    return any(name in named for name in loops)
 
 
 def startup_score(function: Function, known: dict[Node, Function], looping: set[Node]) -> Judged:

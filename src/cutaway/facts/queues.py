@@ -30,6 +30,7 @@ _MAKES = re.compile(
     r"(^|[\s.(])(?P<kind>Queue|SimpleQueue|JoinableQueue|PriorityQueue|LifoQueue|deque|Pipe|SharedMemory|\w*Queue|make_zmq_socket|"
     r"create_zmq_socket|socket)(\[.*?\])?\((?P<rest>.*)$"
 )
+_KINDS = ("Queue", "deque", "Pipe", "SharedMemory", "socket")  # one of them is in whatever `_MAKES` finds
 _LIST_QUEUE = re.compile(r"(queue|pipeline|inbox|outbox|backlog|buffer|waiting|running|pending)s?$")
 _LOCK = re.compile(
     r"^([\w.]+\.)?(?P<kind>Lock|RLock|Semaphore|BoundedSemaphore|Condition|Event|Barrier|FileLock|SoftFileLock)\("
@@ -46,13 +47,11 @@ def find_queues(program: Program) -> list[dict[str, Any]]:
     rows = []
     for path, record in _files(program):
         for bind in record.binds:
-            made = _MAKES.search(bind.value)
+            if bind.kind not in ("assign", "assign[0]", "assign[1]", "with"):
+                continue
+            made = any(kind in bind.value for kind in _KINDS) and _MAKES.search(bind.value)
             listed = bind.value in ("[]", "list()") and _LIST_QUEUE.search(bind.target)
-            if (
-                not (made or listed)
-                or bind.kind not in ("assign", "assign[0]", "assign[1]", "with")
-                or not _named(bind)
-            ):
+            if not (made or listed) or not _named(bind):
                 continue
             name, attribute = _name(record, bind), bind.target.rpartition(".")[2]
             put, get = sites(program, path, record, bind, PUTS), sites(program, path, record, bind, GETS)
@@ -73,8 +72,8 @@ def find_sync(program: Program) -> list[dict[str, Any]]:
     rows = []
     for path, record in _files(program):
         for bind in record.binds:
-            made = _LOCK.search(bind.value)
-            if not made or bind.kind != "assign" or not _named(bind):
+            made = bind.kind == "assign" and _LOCK.search(bind.value)
+            if not made or not _named(bind):
                 continue
             rows.append(_sync(program, path, record, bind, made["kind"]))
         for mark in record.marks:
@@ -178,7 +177,7 @@ def sites(
     for where in (path, *others):
         its = program.record(where)
         for call in its.calls:
-            if pattern.search(call.callee) and (
+            if attribute in call.callee and pattern.search(call.callee) and (
                 _mine(record, bind, its, call, handed)
                 if where == path
                 else not call.callee.startswith(f"self.{attribute}.")

@@ -5,10 +5,13 @@
 from __future__ import annotations
 
 import re
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from cutaway.facts.lookup import evidence, lookup, scope_name
 from cutaway.facts.roles import role_of
+from cutaway.facts.words import asked_once
 from cutaway.read.program import Program
 
 __all__ = ["SERVES", "serving_functions"]
@@ -37,14 +40,17 @@ def serving_functions(program: Program) -> dict[tuple[str, str], dict[str, Any]]
     """(path, symbol) -> `{starts, evidence}`: functions that serve, `starts` for those that open the server themselves; the
     others call one of them. Methods of a library's own server class count like any function."""
     found: dict[tuple[str, str], dict[str, Any]] = {}
+    serves = {language: asked_once(pattern) for language, pattern in SERVES.items()}
     for path in program.paths:
         record = program.record(path)
-        pattern = SERVES.get(record.language)
-        if pattern is None or role_of(path) in ("test", "doc", "vendored", "generated"):
+        shows = serves.get(record.language)
+        if shows is None or role_of(path) in ("test", "doc", "vendored", "generated"):
             continue
         for call in record.calls:
+            if not shows(call.callee):
+                continue
             symbol = _function(record, call.scope)
-            if symbol and (path, symbol) not in found and pattern.search(call.callee):
+            if symbol and (path, symbol) not in found:
                 found[path, symbol] = {
                     "starts": True,
                     "evidence": evidence(program, path, call.line, f"starts to serve: {call.callee}"),
@@ -60,12 +66,13 @@ def _callers(program: Program, found: dict[tuple[str, str], dict[str, Any]]) -> 
     for _ in range(DEPTH):
         wanted = {symbol.rpartition(".")[2] for _, symbol in wave}
         following: dict[tuple[str, str], dict[str, Any]] = {}
-        for path in program.paths:
+        sites = sorted(site for name in wanted for site in program.call_sites.get(name, ()))
+        for path, indices in groupby(sites, itemgetter(0)):
             record = program.record(path)
             if record.language != "python" or wanted.isdisjoint(record.words) or role_of(path) != "code":
                 continue
-            for call in record.calls:
-                if call.callee.rpartition(".")[2] not in wanted or call.callee.startswith("self."):
+            for call in (record.calls[index] for _, index in indices):
+                if call.callee.startswith("self."):
                     continue
                 symbol = _function(record, call.scope)
                 place = look.follow(path, call.callee)

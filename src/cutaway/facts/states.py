@@ -49,12 +49,13 @@ def find_states(program: Program) -> list[dict[str, Any]]:
 def _classes(program: Program, path: str, record: FileRecord) -> list[dict[str, Any]]:
     """The classes of a file whose flags change in more than one method, or that dispatch on what they are told."""
     its_chains = chains(program, path) if _may_dispatch(program, path, record) else []
+    told = _Told(record)
     found = []
     for owner in record.defs:
         if owner.kind != "class":
             continue
-        states = _flags(program, path, record, owner)
-        events = _events(record, owner, states, [c for c in its_chains if _inside(owner, c.line)])
+        states = _flags(path, told, owner)
+        events = _events(told, owner, states, [c for c in its_chains if _inside(owner, c.line)])
         moved = [s for s in states if s["set"]]
         if not (
             (len(moved) >= 2 and events) or len([e for e in events if e["how"] in ("compared", "named")]) >= 3
@@ -90,28 +91,38 @@ def _inside(owner: Def, line: int) -> bool:
     return owner.line <= line <= owner.end
 
 
-def _flags(program: Program, path: str, record: FileRecord, owner: Def) -> list[dict[str, Any]]:
+class _Told:
+    """What of a file says how its classes' states move: picked out once, since each of its classes asks."""
+
+    def __init__(self, record: FileRecord):
+        self.record = record
+        self.binds = [b for b in record.binds if b.value in ("True", "False") or _EVENT.match(b.value)]
+        self.moves = [c for c in record.calls if c.callee.endswith((".set", ".clear"))]
+        self.turns = [c for c in record.calls if "loop" in c.how and c.callee.startswith("self.")]
+        self.loops = [m for m in record.marks if m.kind == "loop"]
+        self.tasks = [m for m in record.marks if m.kind == "task"]
+        self.methods = [d for d in record.defs if d.kind == "method"]
+
+
+def _flags(path: str, told: _Told, owner: Def) -> list[dict[str, Any]]:
     """Attributes that begin as True or False (or as an Event) in the class and are given another value later, here or
     through another object of the same file."""
     begins: dict[str, int] = {}
     later: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for bind in record.binds:
+    record = told.record
+    for bind in told.binds:
         flag = bind.value in ("True", "False")
-        if not flag and not _EVENT.match(bind.value):
-            continue
         attribute = bind.target.rpartition(".")[2]
         scope = holder(record, bind.scope)
         its = owner_of(record, bind.scope)
         if its is not None and its.name == owner.name and bind.target == f"self.{attribute}":
-            if scope.endswith("__init__") and (flag or _EVENT.match(bind.value)):
+            if scope.endswith("__init__"):
                 begins.setdefault(attribute, bind.line)
             elif flag:
                 later[attribute].append({"path": path, "line": bind.line, "symbol": scope, "to": bind.value})
         elif flag and bind.target.count(".") >= 2:
             later[attribute].append({"path": path, "line": bind.line, "symbol": scope, "to": bind.value})
-    for call in record.calls:
-        if not call.callee.endswith((".set", ".clear")):
-            continue
+    for call in told.moves:
         name = re.match(r"^self\.(\w+)\.(set|clear)$", call.callee)
         if name and name[1] in begins and _inside(owner, call.line):
             later[name[1]].append(
@@ -120,7 +131,7 @@ def _flags(program: Program, path: str, record: FileRecord, owner: Def) -> list[
     return [{"name": n, "path": path, "line": line, "set": later[n][:12]} for n, line in begins.items()]
 
 
-def _events(record: FileRecord, owner: Def, states: list, its_chains: list[Chain]) -> list[dict[str, Any]]:
+def _events(told: _Told, owner: Def, states: list, its_chains: list[Chain]) -> list[dict[str, Any]]:
     """What the class is told: values that a method compares, methods that are called back, methods that move a flag."""
     rows: dict[tuple[str, str], dict[str, Any]] = {}
     for chain in its_chains:
@@ -128,9 +139,9 @@ def _events(record: FileRecord, owner: Def, states: list, its_chains: list[Chain
             handler = chain.handler.rpartition(".")[2]
             rows.setdefault((chain.name, handler), _event(chain.name, handler, chain.line, chain.kind))
     prefix = next((c.name for c in its_chains if c.kind == "getattr" and c.name), "")
-    for definition in record.defs:
+    for definition in told.methods:
         local = definition.name.rpartition(".")[2]
-        if definition.kind != "method" or definition.name != f"{owner.name}.{local}" or local == "__init__":
+        if definition.name != f"{owner.name}.{local}" or local == "__init__":
             continue
         if prefix and local.startswith(prefix):
             rows.setdefault(
@@ -140,33 +151,29 @@ def _events(record: FileRecord, owner: Def, states: list, its_chains: list[Chain
             rows.setdefault((local, local), _event(local, local, definition.line, "called back"))
         elif any(s["symbol"] == definition.name for state in states for s in state["set"]):
             rows.setdefault((local, local), _event(local, local, definition.line, "moves a flag"))
-    for mark in record.marks:
+    for mark in told.tasks:
         target = re.match(r"^self\.(\w+)", mark.name)
         if (
-            mark.kind == "task"
-            and mark.detail.get("how") in ("signal", "timer")
+            mark.detail.get("how") in ("signal", "timer")
             and target
             and _inside(owner, mark.line)
         ):
-            definition = next((d for d in record.defs if d.name == f"{owner.name}.{target[1]}"), None)
+            definition = next((d for d in told.record.defs if d.name == f"{owner.name}.{target[1]}"), None)
             if definition:
                 how = mark.detail["how"]
                 rows[target[1], target[1]] = _event(target[1], target[1], definition.line, how)
-    for definition in _looped(record, owner):
+    for definition in _looped(told, owner):
         local = definition.name.rpartition(".")[2]
         rows.setdefault((local, local), _event(local, local, definition.line, "each turn"))
     return list(rows.values())
 
 
-def _looped(record: FileRecord, owner: Def) -> list[Def]:
+def _looped(told: _Told, owner: Def) -> list[Def]:
     """Methods that a loop of the class calls on each turn."""
-    names = {
-        c.callee[5:]
-        for c in record.calls
-        if "loop" in c.how and c.callee.startswith("self.") and _inside(owner, c.line)
-    }
-    loops = any(m.kind == "loop" and _inside(owner, m.line) for m in record.marks)
-    return [d for d in record.defs if loops and d.name in {f"{owner.name}.{n}" for n in names}]
+    if not any(_inside(owner, m.line) for m in told.loops):
+        return []
+    names = {f"{owner.name}.{c.callee[5:]}" for c in told.turns if _inside(owner, c.line)}
+    return [d for d in told.record.defs if d.name in names]
 
 
 def _event(name: str, handler: str, line: int, how: str) -> dict[str, Any]:

@@ -5,9 +5,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 
-__all__ = ["alternatives", "beginnings", "matcher", "snake"]
+__all__ = ["alternatives", "asked_once", "beginnings", "matcher", "snake"]
 
 _PIECE = re.compile(r"[A-Z]+s?(?![a-z])|[A-Z]?[a-z]+|[0-9]+[a-z]*")
 
@@ -56,3 +57,8 @@ def alternatives(pattern: str) -> list[str]:
         escaped = letter == "\\" and not escaped
         parts[-1] += letter
     return parts
+
+
+def asked_once(pattern: re.Pattern[str]) -> Callable[[str], bool]:
+    """Whether a pattern is found in a text, searched once for each text: callees and words repeat by the thousand."""
+    return lru_cache(maxsize=None)(lambda text: pattern.search(text) is not None)

@@ -10,6 +10,7 @@ from typing import Any
 from cutaway.facts.lookup import evidence
 from cutaway.facts.reach import holder
 from cutaway.facts.roles import role_of
+from cutaway.facts.words import asked_once
 from cutaway.read.program import Program
 
 __all__ = ["FEATURES", "find_features"]
@@ -62,7 +63,7 @@ def find_features(program: Program) -> dict[str, list[dict[str, Any]]]:
     mechanism that fewer than two lines show is an empty list."""
     patterns = {n: (re.compile(c), re.compile(d)) for n, (c, d) in FEATURES.items()}
     calls, definitions = (
-        re.compile("|".join(f"(?:{pair[which]})" for pair in FEATURES.values())) for which in (0, 1)
+        asked_once(re.compile("|".join(f"(?:{pair[which]})" for pair in FEATURES.values()))) for which in (0, 1)
     )  # most names meet none of them
     rows: dict[str, list[tuple[tuple, dict[str, Any]]]] = {name: [] for name in FEATURES}
     for path in program.paths:
@@ -73,7 +74,7 @@ def find_features(program: Program) -> dict[str, list[dict[str, Any]]]:
         for definition in record.defs:
             if definition.kind in KINDS and "declaration" not in definition.flags:
                 local = definition.name.rpartition(".")[2]
-                if not definitions.search(local):
+                if not definitions(local):
                     continue
                 for name, (_, pattern) in patterns.items():
                     if pattern.search(local):
@@ -83,7 +84,7 @@ def find_features(program: Program) -> dict[str, list[dict[str, Any]]]:
                         )
                         rows[name].append(((0 if top else 1, deep, path, definition.line), row))
         for call in record.calls:
-            if not calls.search(call.callee):
+            if not calls(call.callee):
                 continue
             for name, (pattern, _) in patterns.items():
                 if pattern.search(call.callee):

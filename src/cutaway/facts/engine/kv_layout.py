@@ -6,11 +6,13 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Callable
 from typing import Any
 
 from cutaway.facts.lookup import evidence
 from cutaway.facts.reach import holder
 from cutaway.facts.roles import role_of
+from cutaway.facts.words import asked_once
 from cutaway.read.program import Program
 
 __all__ = ["find_kv_layout"]
@@ -42,6 +44,7 @@ def find_kv_layout(program: Program, places: list[tuple[str, str]]) -> dict[str,
         "bytes_per_block": [],
         "number_of_blocks": [],
     }
+    says_bytes = asked_once(_BYTES)
     for path in program.paths:
         record = program.record(path)
         if role_of(path) != "code" or record.language not in ("python", "rust", "go", "cpp"):
@@ -65,7 +68,7 @@ def find_kv_layout(program: Program, places: list[tuple[str, str]]) -> dict[str,
                         _row(program, path, bind.target, bind.value, bind.line, holder(record, bind.scope)),
                     )
                 )
-        for name, value, line, symbol in _products(program, path):
+        for name, value, line, symbol in _products(program, path, says_bytes):
             if not any(row["path"] == path and row["line"] == line for _, row in found["bytes_per_block"]):
                 found["bytes_per_block"].append((rank, _row(program, path, name, value, line, symbol)))
         for call in record.calls if rank < 99 else ():
@@ -81,12 +84,13 @@ def find_kv_layout(program: Program, places: list[tuple[str, str]]) -> dict[str,
     }
 
 
-def _products(program: Program, path: str) -> list[tuple[str, str, int, str]]:
+def _products(program: Program, path: str, says_bytes: Callable[[str], bool]) -> list[tuple[str, str, int, str]]:
     """(name, expression, line, function) of local numbers of bytes, and of what functions named so return; only files that
     show one are parsed anew."""
     record = program.record(path)
-    names = {w for d in record.defs for w in d.words} | {d.name.rpartition(".")[2] for d in record.defs}
-    if record.language != "python" or not any(_BYTES.search(n) for n in names):
+    if record.language != "python" or not any(
+        says_bytes(d.name.rpartition(".")[2]) or any(map(says_bytes, d.words)) for d in record.defs
+    ):
         return []
     text = program.text(path)
     if not _shows_bytes(text):
