@@ -1,6 +1,6 @@
 """The path of a request: which of several calls an engine's reader wants to see."""
 
-from cutaway.facts.spine import call_nesting
+from cutaway.facts.spine import _decided, call_nesting
 from cutaway.read.memory import program_of
 
 ENGINE = """
@@ -41,3 +41,14 @@ def test_of_two_kernels_the_one_that_reads_the_cache_is_on_the_path():
         (2, "Attention.forward"),
         (3, "flash_attn_with_kvcache"),
     ]
+
+
+def test_a_search_ends_where_what_lies_farther_can_win_no_more():
+    first, second, third = (("a.py", name) for name in "xyz")
+    done = _decided({first: 0, second: 1, third: 2}, nearness=1.0, wanted=1)
+    assert not done(("a.py", "other"), 1.0)
+    assert not done(second, 2.0)  # 3 in all: the first in rank wins up to a cost of 3
+    assert not done(("a.py", "other"), 3.0)
+    assert done(("a.py", "other"), 3.5)
+    assert _decided({first: 0}, nearness=1.0, wanted=2)(first, 1.0)
+    assert _decided({first: 0}, nearness=1.0, wanted=2)(("a.py", "other"), 31.0)

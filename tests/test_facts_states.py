@@ -1,9 +1,11 @@
 # How a program keeps its state, what it is told, what its parts talk over, and where it fails.
+from cutaway.facts.chains import chains, class_chains
 from cutaway.facts.errors import find_errors
 from cutaway.facts.project import find_project
 from cutaway.facts.pseudocode import pseudocode
 from cutaway.facts.queues import find_queues, find_sync
 from cutaway.facts.states import find_states
+from cutaway.facts.trees import tree_of
 from cutaway.facts.wiring import find_extension_points, find_wiring
 from cutaway.read.memory import program_of
 
@@ -140,3 +142,38 @@ def test_critical_modules_of_a_small_program():
     critical = find_project(program_of(tree))["critical"]
     assert critical[0]["symbol"] == "Core"
     assert critical[0]["callers"] and critical[0]["callees"] and critical[0]["pseudocode"]
+
+
+BRANCHED = """\
+def other(kind):
+    return kind == "elsewhere"
+
+
+if True:
+    class Pump:
+        def told(self, message):
+            class Inner:
+                def told(self, event):
+                    return event == "inner"
+            if message == "start":
+                return 1
+
+
+class Broken:
+    def told(self, message):
+        return message != "stop"
+"""
+
+
+def test_the_tree_of_one_class_has_the_lines_of_its_file():
+    program = program_of({"a.py": BRANCHED})
+    whole = [(c.kind, c.name, c.line, c.handler) for c in chains(program, "a.py")]
+    classes = [(c.kind, c.name, c.line, c.handler) for c in class_chains(program, "a.py")]
+    assert classes == whole[1:] and whole[0][1] == "elsewhere"
+    assert ("compared", "inner", 10, "Pump.told.Inner.told") in classes
+
+
+def test_no_tree_of_a_file_that_does_not_parse():
+    program = program_of({"a.py": BRANCHED + "def (:\n"})
+    assert program.record("a.py").parse != "ok"
+    assert tree_of(program, "a.py", next(d for d in program.record("a.py").defs if d.kind == "class")) is None

@@ -1,6 +1,6 @@
 # Comparisons that tell one event from another: `message["type"] == "start"`, `isinstance(event, Data)`, `kind is
 # PAUSED`, `case`, names put together for getattr, messages that are made, and assertions about state.
-"""`chains(program, path)`."""
+"""`chains(program, path)`, `class_chains(program, path)`."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import ast
 import re
 from typing import NamedTuple
 
+from cutaway.facts.trees import tree_of
 from cutaway.read.program import Program
 
-__all__ = ["Chain", "chains"]
+__all__ = ["Chain", "chains", "class_chains"]
 
 _TOLD = re.compile(
     r"(type|event|message|msg|kind|command|cmd|action|method|op|state|status|signal|request|scope)",
@@ -45,6 +46,20 @@ def chains(program: Program, path: str) -> list[Chain]:
         _walk(tree, "", found)
         kept[path] = sorted(found, key=lambda c: c.line)
     return kept[path]
+
+
+def class_chains(program: Program, path: str) -> list[Chain]:
+    """Those of its classes alone, in order of line."""
+    defs = program.record(path).defs
+    found: list[Chain] = []
+    last = 0
+    for definition in defs:
+        if definition.kind == "class" and definition.start > last:  # the others stand in this one
+            last = definition.end
+            tree = tree_of(program, path, definition)
+            if tree is not None:
+                _walk(tree, definition.name.rpartition(".")[0], found)
+    return sorted(found, key=lambda c: c.line)
 
 
 def _walk(node: ast.AST, name: str, found: list[Chain]) -> None:

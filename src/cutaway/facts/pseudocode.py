@@ -8,6 +8,7 @@ import ast
 import re
 from typing import Any
 
+from cutaway.facts.trees import tree_of
 from cutaway.model.code import Def
 from cutaway.read.program import Program
 
@@ -53,11 +54,8 @@ def pseudocode(program: Program, path: str, definition: Def) -> list[dict[str, A
 
 
 def _node(program: Program, path: str, definition: Def):
-    try:
-        tree = ast.parse(program.text(path))
-    except (SyntaxError, ValueError, RecursionError):
-        return None
-    for node in ast.walk(tree):
+    tree = tree_of(program, path, definition)
+    for node in ast.walk(tree) if tree is not None else ():
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.lineno == definition.line:
             return node
     return None

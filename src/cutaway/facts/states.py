@@ -8,7 +8,7 @@ import re
 from collections import defaultdict
 from typing import Any
 
-from cutaway.facts.chains import Chain, chains
+from cutaway.facts.chains import Chain, class_chains
 from cutaway.facts.lookup import evidence, lookup, owner_of
 from cutaway.facts.reach import holder
 from cutaway.facts.roles import role_of
@@ -48,7 +48,7 @@ def find_states(program: Program) -> list[dict[str, Any]]:
 
 def _classes(program: Program, path: str, record: FileRecord) -> list[dict[str, Any]]:
     """The classes of a file whose flags change in more than one method, or that dispatch on what they are told."""
-    its_chains = chains(program, path) if _may_dispatch(program, path, record) else []
+    its_chains = class_chains(program, path) if _may_dispatch(program, path, record) else []
     told = _Told(record)
     found = []
     for owner in record.defs:

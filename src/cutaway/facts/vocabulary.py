@@ -22,8 +22,9 @@ class Vocabulary:
 
     def __init__(self, rows: Iterable[tuple[int, str]]):
         self._spelt: dict[str, int] = defaultdict(int)
-        self._longest = 1
+        self._longest: dict[str, int] = {}  # first word of what is spelt -> the most words behind it
         self._starting: dict[str, list[tuple[int, re.Pattern[str]]]] = defaultdict(list)
+        self._begun: dict[str, list[tuple[int, re.Pattern[str]]]] = {}  # of the words met so far
         self._holding: list[tuple[str, int, re.Pattern[str]]] = []
         for bit, pattern in rows:
             for branch in alternatives(pattern):
@@ -34,7 +35,8 @@ class Vocabulary:
         if spelt is not None:
             for text in filter(None, spelt):
                 self._spelt[text] |= bit
-                self._longest = max(self._longest, text.count("_") + 1)
+                first, *rest = text.split("_")
+                self._longest[first] = max(self._longest.get(first, 0), len(rest))
             return
         starts = beginnings(branch)
         if starts is None:
@@ -45,19 +47,20 @@ class Vocabulary:
     def mask(self, text: str) -> int:
         """The bits of the patterns that match somewhere in snake text (`/` parts the folders of a path)."""
         found = 0
-        spelt, starting = self._spelt, self._starting
         for part in text.split("/"):
             words = part.split("_")
             for first, word in enumerate(words):
-                for end in range(first + 1, min(len(words), first + self._longest) + 1):
-                    phrase = word if end == first + 1 else "_".join(words[first:end])
-                    if phrase in spelt:
-                        found |= spelt[phrase]
-                for start in {word[:1], word[:2], word[:3]}:
-                    if start in starting:
-                        for bit, pattern in starting[start]:
-                            if not found & bit and pattern.search(text):
-                                found |= bit
+                more = self._longest.get(word)
+                if more is not None:
+                    for end in range(first + 1, min(len(words), first + 1 + more) + 1):
+                        found |= self._spelt.get("_".join(words[first:end]), 0)
+                rows = self._begun.get(word)
+                if rows is None:
+                    starts = {word[:1], word[:2], word[:3]} & self._starting.keys()
+                    rows = self._begun[word] = [row for start in starts for row in self._starting[start]]
+                for bit, pattern in rows:
+                    if not found & bit and pattern.search(text):
+                        found |= bit
         for needed, bit, pattern in self._holding:
             if needed in text and not found & bit and pattern.search(text):
                 found |= bit
