@@ -1,4 +1,5 @@
 # What a program is told, and by which line: variables, flags and the fields they set, classes of settings.
+from cutaway.facts.cli_flags import find_cli_flags
 from cutaway.facts.config_surface import find_config_surface
 from cutaway.read.memory import program_of
 
@@ -95,3 +96,8 @@ def test_a_headings_figures_are_not_said_of_the_command_below_it():
 
     rows = find_build_install(program_of({"README.md": "# Set-up (CUDA 13+)\n\n```\npip install one\n```\n"}))
     assert [r["what"] for r in rows if r["cmd"] == "pip install one"] == ["shown under Set-up"]
+
+
+def test_a_function_that_is_told_argv_describes_no_fields():
+    program = program_of({"a.py": "def main(argv):\n    visit(80, 'port', 80)\n"})
+    assert find_cli_flags(program, []) == []

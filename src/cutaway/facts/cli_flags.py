@@ -222,7 +222,9 @@ def _described(program: Program, path: str, record: FileRecord) -> Iterator[dict
         owner = scope_name(record, call.scope).rpartition(".")[0] if call.scope >= 0 else ""
         if owner not in told or len(call.args) < 3 or not (named := _WORD.match(call.args[1])):
             continue
-        index = next(i for i, d in enumerate(record.defs) if d.name == owner)
+        index = next((i for i, d in enumerate(record.defs) if d.name == owner), -1)
+        if index < 0:  # no type, or one that stands in another file
+            continue
         field = next((f for f in own_fields(record, index) if f["name"] == call.args[0].split(".")[0]), None)
         if field is not None:
             yield {

@@ -498,9 +498,12 @@ def _cutter(data: str | bytes, starts: list[int]) -> Callable[..., str]:
     def source(node: Any, most: int = VALUE) -> str:
         if plain and type(node) is ast.Name and len(node.id) <= most:
             return node.id
-        line = node.lineno
-        start = starts[line - 1] + node.col_offset
-        end = starts[node.end_lineno - 1] + node.end_col_offset
+        first, last = node.lineno, node.end_lineno
+        start = starts[first - 1] + node.col_offset
+        end = starts[last - 1] + node.end_col_offset
+        if plain and first == last and end - start <= most:
+            text = data[start:end]
+            return text if "  " not in text else one_line(text, most)
         text = data[start : end if end - start < 4 * most else start + 4 * most]
         return one_line(text if plain else text.decode("utf-8", "replace"), most)
 

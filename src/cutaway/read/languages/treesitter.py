@@ -198,7 +198,8 @@ class Walk:
         """A node's source on one line, cut to `most` characters; empty for no node."""
         if node is None:
             return ""
-        return self.between(node.start_byte, node.end_byte, most)
+        start, end = node.start_byte, node.end_byte
+        return one_line(self.cut(start, end if end - start < 4 * most else start + 4 * most), most)
 
     def between(self, start: int, end: int, most: int = VALUE) -> str:
         return one_line(self.cut(start, end if end - start < 4 * most else start + 4 * most), most)
