@@ -12,6 +12,7 @@ from cutaway.errors import BadValue
 from cutaway.formula import sym
 from cutaway.trace.analyse import analyse_module
 from cutaway.trace.inputs import make_inputs, plan_inputs
+from cutaway.trace.inputs_images import plan_with_images
 
 PATCH, WINDOW, IMAGE = 4, 16, 9
 PIXELS = sym("image_height") * sym("image_width")
@@ -66,6 +67,32 @@ def test_the_placeholders_are_what_forward_scatters() -> None:
     assert plan.specs[0].places == PIXELS / 16 + sym("image_height") / 4
     given = make_inputs(model, plan, {"batch_size": 2, "image_height": 16, "image_width": 32, "seq_len": 60})
     assert [(row == IMAGE).sum() for row in given["input_ids"]] == [36, 36]
+
+
+class Counted(Seeing):
+    """Counts how often it looks at images; `apart` from its text, it never puts them there."""
+
+    looked, apart = 0, False
+
+    def get_image_features(self, pixel_values: torch.FloatTensor, image_grid_thw: torch.LongTensor):
+        self.looked += 1
+        found = super().get_image_features(pixel_values, image_grid_thw)
+        return found[:0] if self.apart else found
+
+    def forward(self, input_ids: torch.LongTensor | None = None, pixel_values=None, image_grid_thw=None):
+        if not self.apart:
+            return super().forward(input_ids, pixel_values, image_grid_thw)
+        return self.embed(input_ids).sum() + self.get_image_features(pixel_values, image_grid_thw).sum()
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_after_a_prefill_only_an_image_apart_from_the_text_is_meant(apart: bool) -> None:
+    with torch.device("meta"):
+        model = Counted()
+    model.apart = apart
+    plan = plan_with_images(model, (), lambda *given: make_inputs(*given, "meta"), apart=True)
+    assert (plan is not None) == apart
+    assert model.looked == 1
 
 
 def test_a_text_must_have_room_for_its_image() -> None:

@@ -7,6 +7,8 @@ from torch import nn
 from transformers import PreTrainedConfig
 
 from cutaway.trace.inputs import make_inputs, plan_inputs
+from cutaway.trace.inputs_probe import refusal
+from cutaway.trace.inputs_state import describe_state, fit_state
 
 
 class Drafter(nn.Module):
@@ -86,3 +88,24 @@ def test_shapes_are_read_from_the_docstring() -> None:
         ("merge_sizes", ("batch_size",), "int64"),
         ("encoder_hidden_states", ("batch_size", "seq_len", 8), "float"),
     ]
+
+
+def test_a_state_that_holds_what_was_read_and_what_was_written() -> None:
+    """A conditioning put before the tokens: the cache is longer by it and by its own ends."""
+    at = [{"batch_size": 2, "cache_len": 5, "encoder_len": 6}, {"batch_size": 3, "cache_len": 11, "encoder_len": 7}]
+    rule = fit_state([(s, {"past": torch.zeros(s["batch_size"], 235 + s["cache_len"] + s["encoder_len"])}) for s in at])
+    made = rule.build({"batch_size": 4, "cache_len": 50, "encoder_len": 9}, lambda shape, dtype: torch.empty(shape))
+    assert describe_state(made)["past",][0] == (4, 294)
+
+
+class Masked(nn.Module):
+    """Writes to the rows that a mask of data picks."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        picked = x[..., 0] > 0
+        x[picked] = 0.0
+        return x[picked].sum()
+
+
+def test_a_probe_without_data_takes_every_place_of_a_mask() -> None:
+    assert refusal(Masked(), lambda: {"x": torch.zeros(2, 3, 4, device="meta")}) is None

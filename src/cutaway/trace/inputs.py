@@ -45,13 +45,11 @@ def plan_inputs(model: torch.nn.Module, phase: str, *, images: bool = True) -> I
     A model that reads images in its text gets one, unless `images` is False.
     """
     extra = _extras(model)[0]
-    with_images = None
+    prefill = None
     if images:
-        with_images = plan_with_images(model, extra, lambda *given: make_inputs(*given, "meta", _kind(model)[1]))
-    if with_images is not None and (phase == "prefill" or with_images.specs[0].places is None):
-        prefill = with_images
-    else:  # what an image has left in the cache is like what its tokens would have
-        prefill = _prefill_plan(model)
+        make = lambda *given: make_inputs(*given, "meta", _kind(model)[1])  # noqa: E731
+        prefill = plan_with_images(model, extra, make, apart=phase == "decode")
+    prefill = prefill or _prefill_plan(model)
     left_out = takes_images(model) - {s.name for s in prefill.specs}
     if phase == "prefill" and left_out:
         why = f": forward refused all known forms of {min(left_out)}" if images else ""

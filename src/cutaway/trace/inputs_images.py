@@ -37,21 +37,26 @@ UNCHECKED = "TRANSFORMERS_DISABLE_TORCH_CHECK"
 Make = Callable[[torch.nn.Module, InputPlan, dict[str, int]], dict[str, Any]]
 
 
-def plan_with_images(model: torch.nn.Module, extra: tuple, make: Make) -> InputPlan | None:
-    """A prefill of a text with one image in it; None for a model without a token for images, or that takes none."""
+def plan_with_images(model: torch.nn.Module, extra: tuple, make: Make, *, apart: bool = False) -> InputPlan | None:
+    """A prefill of a text with one image in it; None for a model without a token for images, or that takes none.
+
+    With `apart` only where the image stays apart from the text: else what it leaves in the cache is like what tokens would.
+    """
     twin = None
     for names in _image_names(model):
         for specs in forms_of(model, ["input_ids", *names]):
             plan = InputPlan("prefill", specs, symbols_of(specs, side=image_unit(model)), None, extra)
             twin = twin or _on_meta(model)
             try:
-                places = _places(twin, plan, make)
+                places = _places(twin, plan, make, count=not apart)
             except TimeoutError:
                 raise
             except Exception:  # no form for this forward: the next may be
                 continue
             if places is None:
                 return plan
+            if apart:
+                return None
             specs = (replace(specs[0], places=places), *specs[1:])
             plan = replace(plan, specs=specs, symbols=with_room(plan.symbols, specs[0].shape[-1], places))
             return _with_positions(twin, plan, make)
@@ -104,11 +109,14 @@ def _own_parameters(module: torch.nn.Module) -> Mapping[str, inspect.Parameter]:
     return {n: p for n, p in parameters.items() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
 
 
-def _places(twin: torch.nn.Module, plan: InputPlan, make: Make) -> Formula | None:
-    """Tokens for each image, None where forward ends without scattering features into the text."""
+def _places(twin: torch.nn.Module, plan: InputPlan, make: Make, *, count: bool = True) -> Formula | None:
+    """Tokens for each image, None where forward ends without scattering features into the text.
+
+    Without `count` only whether there are any, by one run.
+    """
     units = {s.name: s.multiple_of for s in plan.symbols if s.name in SIDES}
     places = _places_at(twin, plan, make, {n: SIDES[n] * unit for n, unit in units.items()})
-    if not units or places is None or places.symbols():
+    if not count or not units or places is None or places.symbols():
         return places
     return _grown(units, lambda sides: _places_at(twin, plan, make, sides))
 

@@ -152,9 +152,11 @@ def _probe(
 
 
 class ReadsAnswered(TorchDispatchMode):
-    """Lets a forward on meta tensors read values: true, one, and every place for `nonzero`."""
+    """Lets a forward on meta tensors read values: true, one, and every place for `nonzero` and for a mask."""
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if func in INDEXES and args[0].device.type == "meta":  # the kernel would look for the places unseen
+            args = (args[0], [place for index in args[1] for place in _places(index)], *args[2:])
         answer = ANSWERS.get(func)
         if answer is not None and args[0].device.type == "meta":
             return answer(args[0])
@@ -170,6 +172,11 @@ def _every_place(tensor: torch.Tensor) -> torch.Tensor:
     return torch.empty((tensor.numel(), tensor.dim()), dtype=torch.int64, device="meta")
 
 
+def _places(index: torch.Tensor | None) -> tuple[torch.Tensor | None, ...]:
+    return _every_place(index).unbind(1) if index is not None and index.dtype == torch.bool else (index,)
+
+
+INDEXES = {torch.ops.aten.index.Tensor, torch.ops.aten.index_put.default, torch.ops.aten.index_put_.default}
 ANSWERS = {
     torch.ops.aten._local_scalar_dense.default: _one,
     torch.ops.aten.nonzero.default: _every_place,

@@ -120,7 +120,13 @@ def _candidates(last: tuple[dict[str, int], int], constants: dict) -> list[str]:
     rates = [f"{n} {op} {r}" for n in names for r in constants["rates"] for op in ("//", "%")]
     products = [f"{a} * {b}" for a in names for b in names if a < b]
     fixed = [f"min({n}, {value})" for n in names]
-    return [*windows, *names, *linear, *rates, *products, *shifted, *fixed]
+    sums = [
+        f"{a} + {b} + {value - sizes[a] - sizes[b]}"
+        for a in lengths
+        for b in lengths
+        if a < b and value >= sizes[a] + sizes[b]
+    ]  # what is read is put before what is written
+    return [*windows, *names, *linear, *rates, *products, *shifted, *fixed, *sums]
 
 
 def _strided(samples: list[tuple[dict[str, int], int]]) -> list[str]:
