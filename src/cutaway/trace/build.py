@@ -194,7 +194,9 @@ def _check_names(unknown: list[str], config: dict, where: str) -> None:
 def _building(name: str) -> Iterator[None]:
     """The meta device, no initialisers, no talk on stdout; what the constructor raises becomes our error."""
     try:
-        with _torch().device("meta"), _constants_kept(), _no_initialisers(), _quiet():
+        from cutaway.trace.devices import Redirecting
+
+        with _torch().device("meta"), _constants_kept(), Redirecting(), _no_initialisers(), _quiet():
             yield
     except CutawayError:
         raise

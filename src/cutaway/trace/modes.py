@@ -15,6 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from cutaway.formula import const
 from cutaway.trace import source, tensor_sizes, values
+from cutaway.trace.devices import MOVES, moved, redirected
 from cutaway.trace.dim import Dim, Scope, make
 from cutaway.trace.dim import current as dim_scope
 from cutaway.trace.explain import explained
@@ -143,6 +144,10 @@ class ShapeMode(TorchFunctionMode):
         self.recorder = recorder
 
     def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+        if func in MOVES:
+            return moved(func, args, kwargs or {})
+        if kwargs and "device" in kwargs:
+            kwargs = redirected(kwargs)
         if func is torch.Tensor.tolist and (counts := assumed_counts(self.recorder, args[0])) is not None:
             return counts
         answer = _SHAPE_QUESTIONS.get(getattr(func, "__self__", None) if func.__class__ in _GETTERS else func)
@@ -335,10 +340,6 @@ def _format(t: torch.Tensor, spec: str) -> Any:
     return NotImplemented if value is None else format(value.item(), spec)
 
 
-def _host(t: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
-    return t
-
-
 def _recognised(value: Any) -> Any:
     """Numbers that are known sizes become Dims again."""
     if isinstance(value, list):
@@ -376,7 +377,6 @@ _SHAPE_QUESTIONS = {
     torch.Tensor.tolist: _list,
     torch.Tensor.item: _item,
     torch.Tensor.__format__: _format,
-    torch.Tensor.cpu: _host,
 }
 _MAKES_FROM_DATA = {torch.tensor, torch.as_tensor, torch.from_numpy, torch.scalar_tensor, torch.asarray}
 

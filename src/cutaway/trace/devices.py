@@ -1,0 +1,50 @@
+# Code names devices that this machine need not have: `.cuda()`, `device="cuda"`. A trace runs on the meta device whatever
+# the code names, so what asks for an accelerator gets the meta device, and a move of a tensor without data is none.
+"""`redirected(func, args, kwargs)`: a torch call with the devices that are at hand; `Redirecting()` does it for all calls."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch.overrides import TorchFunctionMode
+
+__all__ = ["MOVES", "Redirecting", "moved", "redirected"]
+
+HERE = ("cpu", "meta")
+MOVES = {torch.Tensor.to, torch.Tensor.cuda, torch.Tensor.cpu}
+
+
+class Redirecting(TorchFunctionMode):
+    """For constructors. What is made on the processor on purpose stays there: code reads such numbers back."""
+
+    def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+        kwargs = kwargs or {}
+        if func in MOVES:
+            return moved(func, args, kwargs)
+        return func(*args, **(redirected(kwargs) if "device" in kwargs else kwargs))
+
+
+def redirected(kwargs: dict) -> dict:
+    """The keywords of a call that makes a tensor, with an accelerator replaced by the meta device."""
+    device = kwargs["device"]
+    return kwargs if device is None or _type(device) in HERE else {**kwargs, "device": "meta"}
+
+
+def moved(func: Any, args: tuple, kwargs: dict) -> Any:
+    """`x.to(...)`, `x.cuda()` or `x.cpu()`: a change of dtype at most, where `x` has no data or the device is not here."""
+    tensor, *rest = args
+    if func is not torch.Tensor.to:
+        return tensor if tensor.is_meta or func is torch.Tensor.cuda else func(*args, **kwargs)
+    place = kwargs.get("device", rest[0] if rest else None)
+    if not isinstance(place, (str, int, torch.device)) or isinstance(place, bool):
+        return func(*args, **kwargs)  # a dtype, or another tensor
+    if not tensor.is_meta and _type(place) in HERE:
+        return func(*args, **kwargs)
+    rest = rest if "device" in kwargs else rest[1:]
+    kinds = [kwargs["dtype"]] if "dtype" in kwargs else [v for v in rest if isinstance(v, torch.dtype)]
+    return tensor.to(kinds[0]) if kinds and kinds[0] is not None else tensor
+
+
+def _type(device: Any) -> str:
+    return "cuda" if isinstance(device, int) else torch.device(device).type
