@@ -213,3 +213,58 @@ def test_a_long_table_of_commands_is_read_to_its_end():
     text = f"from jsonargparse import CLI\n{bodies}TABLE = {{\n{rows}}}\nCLI(TABLE)\n"
     flags = find_config_surface(program_of({"main.py": text}))["cli_flags"]
     assert {f["name"] for f in flags} == {f"--option_{n}" for n in range(60)}
+
+
+SERVICE = '''
+class Store:
+    """Holds tensors of sessions."""
+
+    def __init__(self, config):
+        self.key_cache = torch.zeros(config.max_batch, config.block_size, config.n_kv_head, config.head_dim)
+        self.value_cache = torch.zeros(config.max_batch, config.block_size, config.n_kv_head, config.head_dim)
+
+    async def wait_for_free_memory(self, size, timeout):
+        """Waits until there is enough room."""
+        while self.enqueued + size > self.max_size_bytes and self.remaining < size:
+            await self.freed.wait(timeout)
+
+
+class Backend:
+    def inference_step(self, hidden_states, batch_size):
+        seq_len = hidden_states.shape[1]
+        chunk_length = self.estimate_chunk_length(hidden_states)
+        for offset in range(0, seq_len, chunk_length):
+            chunk = hidden_states[:, offset : offset + chunk_length]
+            self.module.forward(chunk, use_cache=True)
+
+
+def free_disk_space_for(size):
+    """Evicts cached files, least recently used first."""
+    cached_files = scan_cache_dir()
+    cached_files.sort(key=lambda f: f.last_accessed)
+    cached_files.delete_revisions()
+
+
+def get_throttle_reason(gpu, limit):
+    """Why the clock is throttled, and by which limit."""
+    return REASONS[nvml(gpu, limit)]
+'''
+
+
+def test_a_service_without_the_usual_names():
+    found = find_components(program_of({"README.md": README, "src/net.rs": ENGINE, "ferro/service.py": SERVICE}))
+    named = {key: [c.symbol for c in one.candidates] for key, one in found.items()}
+    assert "Store" in named["kv_cache_structure"]
+    assert named["batching_or_chunked_prefill"] == ["Backend.inference_step"]
+    assert named["admission_or_backpressure"] == ["Store.wait_for_free_memory"]
+    assert named["kv_cache_eviction_or_prefix_reuse"] == []
+
+
+def test_a_command_line_by_what_it_derives_and_a_configuration_by_what_it_extends():
+    tree = {
+        "main.rs": "#[derive(Parser)]\nstruct Cli {\n    #[arg(long)]\n    model: String,\n}\nstruct Other {\n    x: u8,\n}\n",
+        "conf.py": "class LongConfig(BaseConfig, Mixin):\n    prefix = 3\n    kind = 'long'\n    def f(self): ...\n"
+        "class Thing(Base):\n    prefix = 3\n",
+    }
+    found = {c["symbol"]: [f["name"] for f in c["fields"]] for c in find_config_surface(program_of(tree))["config_classes"]}
+    assert found == {"Cli": ["model"], "LongConfig": ["prefix", "kind"]}

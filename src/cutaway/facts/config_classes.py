@@ -18,6 +18,7 @@ _NAMED = re.compile(
     r"(Config(uration)?|Args|Arguments|Settings|Options|Opts?|Params|Parameters|HParams|Hyperparameters)(Base|Model)?$"
     r"|(^|_)(config|args|arguments|settings|options|opts|params|parameters|hparams)(_t)?$"
 )
+_PARSES = re.compile(r"^((clap|argh|bpaf)::)?(Parser|StructOpt|FromArgs|Bpaf)$")  # derived: a command line
 _HANDED = re.compile(r"(Params|Args|params|args)(_t)?$")
 _TABLE = re.compile(r"(^|_)(configs?|presets?|settings|defaults|options)$", re.IGNORECASE)
 _FIELDS = 60  # of one class
@@ -54,13 +55,13 @@ def find_config_classes(program: Program) -> list[dict[str, Any]]:
 def _settings(record: FileRecord, index: int, definition: Def) -> list[dict[str, Any]]:
     local = definition.name.rpartition(".")[2]
     if definition.kind in ("class", "struct"):
-        if not _NAMED.search(local):
+        if not _NAMED.search(local) and not any(_PARSES.search(base) for base in definition.bases):
             return []
         fields = own_fields(record, index)
         handed = record.language in NATIVE and _HANDED.search(local)
         if handed and not _mostly_given(fields) and definition.name not in told_by_argv(record):
             return []  # what a kernel is handed is no setting
-        return fields or _assigned(record, definition)
+        return fields or _assigned(record, definition) or _given(record, index, local)
     if definition.kind == "constant" and definition.parent < 0 and _TABLE.search(local):
         return [
             {"name": m.name, "type": "", "default": m.detail.get("value", ""), "line": m.line}
@@ -68,6 +69,13 @@ def _settings(record: FileRecord, index: int, definition: Def) -> list[dict[str,
             if m.kind == "entry" and m.detail.get("table") == definition.name
         ]
     return []
+
+
+def _given(record: FileRecord, index: int, local: str) -> list[dict[str, Any]]:
+    """What a configuration that extends another one sets in its body, without a type."""
+    rows = [b for b in record.binds if b.scope == index and b.kind == "assign" and b.target.isidentifier()]
+    extends = any(_NAMED.search(base.rpartition(".")[2]) for base in record.defs[index].bases)
+    return [_row(b.target, "", b.value[:120], b.line) for b in rows if extends and b.target.islower()]
 
 
 def _mostly_given(fields: list[dict[str, Any]]) -> bool:

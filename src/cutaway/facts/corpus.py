@@ -15,7 +15,7 @@ from cutaway.facts.concept import CALLABLE, TYPE, Clue
 from cutaway.facts.roles import role_of
 from cutaway.facts.vocabulary import Vocabulary
 from cutaway.facts.words import matcher, snake
-from cutaway.model.code import Def
+from cutaway.model.code import Def, FileRecord
 from cutaway.read.languages import decode
 from cutaway.read.program import lines_of
 
@@ -37,13 +37,14 @@ _SCRIPT_WORDS = 12  # fewer identifiers outside of definitions are imports and c
 class Entity:
     """A definition, or a file's statements outside of any (`definition.kind` is `script`, its name empty)."""
 
-    __slots__ = ("definition", "fields", "index", "mask", "members", "parts", "path", "role", "size")
+    __slots__ = ("attributes", "definition", "fields", "index", "mask", "members", "parts", "path", "role", "size")
 
     def __init__(self, path: str, role: str, index: int, definition: Def):
         self.path, self.role, self.index, self.definition = path, role, index, definition
         self.mask = 0
         self.fields: list[str] = []
         self.members: list[str] = []
+        self.attributes: list[str] = []  # that its methods assign to
         self.parts: list[Entity] = []  # methods whose bodies stand outside of the type's
         self.size = max(1, len(definition.words))
 
@@ -134,6 +135,7 @@ class Corpus:
             words.update(definition.words)
             for parameter in definition.params:  # a type in a signature is used
                 words.update(_IDENTIFIER.findall(parameter.annotation))
+        self._attributes(record, mine)
         heirs = {entity.definition.name: entity for entity in reversed(mine)}
         for entity in mine:
             holder = heirs.get(entity.container)
@@ -147,6 +149,15 @@ class Corpus:
         for entity in mine:
             self.by_name[entity.local].append(entity)
         self.users.update(words)
+
+    def _attributes(self, record: FileRecord, mine: list[Entity]) -> None:
+        """What a method of a class assigns to `self` the class keeps."""
+        holders = {entity.index: entity for entity in mine if entity.definition.kind in TYPE}
+        for bind in record.binds:
+            holder = holders.get(record.defs[bind.scope].parent) if bind.scope >= 0 else None
+            if holder is not None and bind.target.startswith("self.") and bind.target[5:].isidentifier():
+                holder.mask |= self.lexicons["keeps"].mask(bind.target[5:])
+                holder.attributes.append(bind.target[5:])
 
     def _join(self, holder: Entity, member: Entity) -> None:
         """A method belongs to its type: what its body uses the type uses, where the type's own words lack it."""

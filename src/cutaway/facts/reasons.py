@@ -97,7 +97,7 @@ def _say(corpus: Corpus, entity: Entity, bit: int) -> tuple[str, int]:
             return f"it has {member}", line_of(corpus.program, entity.path, entity.index, member)
         case "keeps":
             wanted = matcher(clue.pattern)
-            kept = next((f for f in entity.fields if wanted.search(snake(f))), "")
+            kept = next((f for f in (*entity.fields, *entity.attributes) if wanted.search(snake(f))), "")
             return f"it keeps {kept}", line_of(corpus.program, entity.path, entity.index, kept)
         case "takes":
             wanted = matcher(clue.pattern)

@@ -25,7 +25,7 @@ ADMISSION = Concept(
         name(
             r"throttle\w*|\w*_throttle\w*|back_?pressure|rate_limit\w*|concurrency_limit\w*|"
             r"flow_control|limit_concurrency|over_?load\w*|limiter|semaphore|acquire\w*|queue_full|"
-            r"max_pending\w*",
+            r"max_pending\w*|wait_(?:for|until)_\w*(?:memory|space|room|slots?|capacity|available)",
             4,
             "named",
         ),
@@ -37,14 +37,14 @@ ADMISSION = Concept(
             2.5,
             "step",
         ),
-        name("exec|execute|process|consume", 1, "entry"),
+        name(r"exec|execute|process|consume|handle_\w*request", 1, "entry"),
         name(
             r"add_request|add_req|enqueue|submit|put|add_one_req\w*|get_runner|validate\w*|"
             r"get_new_prefill_batch|append|process_single_task|launch_slot\w*|process_one_\w+",
             1.5,
             "entry",
         ),
-        name(r"config|stats|metric\w*|output|test|kernel|blocks|init|free|weight\w*|layer", -3),
+        name(r"config|stats|metric\w*|output|test|kernel|blocks|init|^free|weight\w*|layer|reason|gpu", -3),
         owner(
             r"scheduler|sched\w*|\w*manager|adder|queue|server\w*|validation|infer|router|state|"
             r"block_\w+",

@@ -31,6 +31,7 @@ BATCHING = Concept(
             r"embed\w*|micro|train|gradient",
             -5,
         ),
+        name(r"inference_step|\w*_chunk_(?:length|size)\w*|feed_prompt|prefill", 1.5),
         owner(r"scheduler|batcher|prefill\w*|model_runner|queue|router|engine|server\w*", 1.5),
         owner(r"batch_\w*generator|\w*batcher|batch_(?:scheduler|manager|engine)", 0.5, "named"),
         uses(
@@ -60,8 +61,14 @@ BATCHING = Concept(
         path(r"scheduler|sched|batch\w*|prefill|queue|model_runner|infer_batch", 1.5),
         about(r"chunk\w*|batch\w*|prefill", 1),
         code(r"min\([^()\n]*(?:budget|remaining|chunk|max_|n_batch|batch)", 1.5, "chunk"),
+        # a prompt cut into chunks that are run one after another
+        code(
+            r"range\(0,[^)\n]*(?:seq|tok|len|prompt|inp)\w*[^)\n]*chunk\w*\)|\.chunks\([^)\n]*batch",
+            4.5,
+            "chunked",
+        ),
     ),
-    needs=("named", "budget|chunk|tokens", "requests|queue"),
+    needs=("named|chunked", "budget|chunk|tokens", "requests|queue"),
     least=8,
     near={"scheduler": 4},
 )

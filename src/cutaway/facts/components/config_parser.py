@@ -82,12 +82,12 @@ CONFIG = Concept(
         keeps(
             "n_layers?|num_(?:hidden_)?layers|hidden_size|n_heads?|num_(?:attention_)?heads|vocab_size|voc_?size|"
             "d_model|embed_dim|hidden_dim|n_embd|dim",
-            1.5,
+            0.8,
             "settings",
         ),
         keeps(
             r"concurrency|workers|port|host|addr(?:ess)?|\w*_timeout|\w*_interval|retries|log_level|logger|queues?|max_\w+",
-            1.5,
+            0.8,
             "settings",
         ),
         has(r"forward\w*|prefill\w*|decode\w*", -4),

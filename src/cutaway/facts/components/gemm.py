@@ -22,7 +22,7 @@ GEMM = Concept(
             3.5,
             "named",
         ),
-        name(r"\w*mul_mat|mul_mat\w*|matmul\w*|\w*_mat_?mul", 4, "matmul"),
+        name(r"\w*mul_mat|mul_mat\w*|matmul\w*|\w*_mat_?mul|\w*matrix_mul\w*", 4, "matmul"),
         name(
             r"router|gate|type|types|to_string|op|dequantizer|quantizer|test|kv_?cache|cache|moe|expert\w*|"
             r"attention|attn|weight_loader|norm|rope|embed\w*|head|schedule|scheduler|interpolat\w*|"
@@ -41,7 +41,7 @@ GEMM = Concept(
         ),
         uses(
             r"linear|matmul|mm|addmm|bmm|einsum|scaled_mm|dot|mul_mat|ggml_mul_mat|gemm(?!a)\w*|"
-            r"\w*_gemm\w*|gemv|\w*matmul\w*|cublas\w*|mulmat|q_matmul|cblas_\w+",
+            r"\w*_gemm\w*|gemv|\w*matmul\w*|matrix_mul\w*|cublas\w*|mulmat|q_matmul|cblas_\w+",
             2,
             "multiplies",
         ),

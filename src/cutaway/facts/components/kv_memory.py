@@ -8,7 +8,11 @@ KV_MEMORY = Concept(
     looked_for="computes how much memory the cache takes or how many blocks fit",
     kinds=kinds(callables=1.0, types=0.55),
     clues=(
-        name(r"n_?bytes|\w+_nbytes|size_bytes|memory_bytes|total_bytes", 4, "named"),
+        name(
+            r"n_?bytes|\w+_nbytes|size_bytes|alloc(?:ation)?_size|bytes_left|size_in_bytes|memory_bytes|total_bytes",
+            4,
+            "named",
+        ),
         name(
             r"(?:determine|get|calculate|compute|estimate|profile|measure)_(?:\w+_)?(?:num_\w*(?:blocks|pages|tokens)|available_memory|kv_cache_\w*|kv_\w*size\w*|max_\w*token\w*|num_blocks|cache_(?:block_)?size\w*|free_memory|memory\w*|max_num_tokens)",
             5,
@@ -95,7 +99,8 @@ KV_MEMORY = Concept(
         # the size of a cache's own allocation, written out
         code(
             r"(?i)alloc\w*\([^\n]*\b(?:k|key|kv)\w*_?cache[^\n]*\*[^\n]*(?:seq|sq|ctx|len)"
-            r"|\b(?:k|keys?|kv)_?\w{0,12}cache\w*\s*[:=(](?=(?:[^;]|; ?\(){0,200}?(?:alloc|zeros|empty|new|tensor|vec!|make))"
+            r"|\b(?:(?:k|keys?|kv)_?\w{0,12}cache\w*|(?:cache|memory)_k)(?:\s*[:=(]|\.push\()"
+            r"(?=(?:[^;]|; ?\(){0,200}?(?:alloc|zeros|empty|new|tensor|vec!|make))"
             r"(?:[^;]|; ?\(){0,200}?"
             r"(?:(?:seq|ctx|context)\w*[^;]{0,80}?(?:dim|head|layer)|(?:dim|head|layer)\w*[^;]{0,80}?(?:seq|ctx|context))",
             3,

@@ -41,7 +41,7 @@ KV_REUSE = Concept(
             1.5,
             "cache_owner",
         ),
-        name("filter|filters", -4),
+        name("filter|filters|disk", -4),
         owner(r"\w*filter|\w*constraint\w*|\w*grammar\w*", -4),
         has(
             r"match_prefix|match\w*|resolve_\w*prompt\w*|evict\w*|insert\w*|find_longest\w*|"

@@ -58,6 +58,7 @@ KV_UPDATE = Concept(
             "writes",
         ),
         uses("keys?|values?|k|v|k_val|v_val|new_k|new_v|key_states|k_cur|v_cur", 0.7, "kv"),
+        owner(r"\w*_model", -1),
         owner(r"\w*for_causal_lm|\w*for_conditional_generation", -2.5),
         takes(r"cache|kv_cache\w*|past_\w+|layer_cache", 1.5, "cache"),
         takes(

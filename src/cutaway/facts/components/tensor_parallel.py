@@ -10,7 +10,7 @@ TENSOR_PARALLEL = Concept(
     clues=(
         uses(r"shard_linear|shard_inplace|sharded_to_all\w*|all_to_sharded\w*|all_sum", 3, "collective"),
         name(
-            r"(?:tensor_(?:model_)?parallel|tp)_\w*|apply_tp\w*|\w*_tp|(?:custom_)?all_?reduce\w*|"
+            r"(?:tensor_(?:model_)?parallel|tp)_\w*|(?:make|apply|setup|init|enable)_tensor_parallel\w*|apply_tp\w*|\w*_tp|(?:custom_)?all_?reduce\w*|"
             r"all_?gather\w*|reduce_all|gather_all|\w*all_?reduce\w*|sum_all_\w+|reduce_scatter\w*|sync_\w*slices?\w*",
             4,
             "collective",
@@ -44,6 +44,7 @@ TENSOR_PARALLEL = Concept(
             2.5,
             "collective",
         ),
+        code(r"\b[tT]ensor_?[pP]arallel\w*\(", 4, "collective"),
         has("forward|apply|call", 0.5),
         uses(
             r"all_reduce\w*|sum_all_reduce|allreduce|all_gather\w*|reduce_scatter\w*|"
