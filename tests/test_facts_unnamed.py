@@ -268,3 +268,46 @@ def test_a_command_line_by_what_it_derives_and_a_configuration_by_what_it_extend
     }
     found = {c["symbol"]: [f["name"] for f in c["fields"]] for c in find_config_surface(program_of(tree))["config_classes"]}
     assert found == {"Cli": ["model"], "LongConfig": ["prefix", "kind"]}
+
+
+def test_options_of_letters_and_options_renamed():
+    tree = {
+        "main.cpp": "int main(int argc, char** argv) {\n  for (int i = 1; i < argc; i += 2) {\n"
+        "    if (argv[i][1] == 'h') { help(); }\n    else if (argv[i][1] == 'n' && argv[i][2] == '\\0') { n = 1; }\n"
+        "    else if (argv[i][1] == 'l' && argv[i][2] == 'g') { l = 2; }\n    else if (text[i][1] == 'x') { x(); }\n  }\n}\n",
+        "main.rs": '#[derive(Parser)]\nstruct Cli {\n    #[arg(id = "hostname", long)]\n    host: String,\n}\n',
+    }
+    names = [f["name"] for f in find_config_surface(program_of(tree))["cli_flags"]]
+    assert sorted(names) == ["--hostname", "-h", "-lg", "-n"]
+
+
+SERVER = """
+struct Listener {
+    listener: TcpListener,
+    limit_connections: Arc<Semaphore>,
+}
+
+impl Listener {
+    async fn run(&mut self) -> Result<()> {
+        loop {
+            let permit = self.limit_connections.clone().acquire_owned().await.unwrap();
+            let socket = self.accept().await?;
+            tokio::spawn(async move { handle(socket).await; drop(permit); });
+        }
+    }
+}
+"""
+
+
+def test_a_server_that_accepts_under_permits():
+    found = find_components(program_of({"src/server.rs": SERVER}))
+    assert found["runtime_loop"].candidates[0].symbol == "Listener.run"
+    assert found["admission_or_backpressure"].candidates[0].symbol.startswith("Listener")
+
+
+def test_a_block_of_the_network_is_no_page():
+    block = (
+        "struct Block {\n  int layer;\n  float* _rms_att_weight;\n  void* _wq;\n  void* _wo;\n  int block_size;\n"
+        "  f16_t* _key_cache;\n  f16_t* _value_cache;\n  void block(State& s, int seq, int blocks);\n};\n"
+    )
+    assert best({"src/model.h": block, "src/net.rs": ENGINE}, "kv_cache_block_table_or_paging") is None

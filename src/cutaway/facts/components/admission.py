@@ -1,7 +1,7 @@
 # Who says "not now": the test that there is room before a request is taken in, and what pushes back on the client.
 """Admission control and backpressure."""
 
-from cutaway.facts.concept import Concept, about, code, kinds, name, owner, path, takes, uses
+from cutaway.facts.concept import Concept, about, code, keeps, kinds, name, owner, path, takes, uses
 
 ADMISSION = Concept(
     key="admission_or_backpressure",
@@ -44,6 +44,7 @@ ADMISSION = Concept(
             1.5,
             "entry",
         ),
+        keeps(r"\w*semaphore|sema|permits?|limit_conn\w*|conn\w*_limit", 3.5, "entry"),
         name(r"config|stats|metric\w*|output|test|kernel|blocks|init|^free|weight\w*|layer|reason|gpu", -3),
         owner(
             r"scheduler|sched\w*|\w*manager|adder|queue|server\w*|validation|infer|router|state|"
@@ -88,6 +89,7 @@ ADMISSION = Concept(
             1.5,
             "room",
         ),
+        code(r"(?:limit|permit)\w*[\w.()\s]*\.(?:try_)?acquire\w*\(", 2, "refuses"),
         code(r"\w*sema\w*\s*<-|\w*sem\w*\.(?:[aA]cquire|wait|down)\w*\(", 3, "refuses"),  # a permit is taken
         code(r"wait\w*\([^\n]*(?:size|count|len)\w*\(?\)?\s*<", 3, "refuses"),
         code(r"\w*(?:count\w*|running|active|in_?flight)\w*\s*(?:>=|>|<|<=)\s*\S*max_\w+", 2, "limit"),

@@ -35,6 +35,7 @@ KV_PAGING = Concept(
             "layer|attention|norm|attn|resnet|prefetch|input|error|utils",
             -4,
         ),
+        uses(r"rms_\w+|ffn\w*|feed_forward\w*|mlp|w_?[qo](?:_\w+)?", -5),  # a block of the network
         has(r"allocate\w*|alloc\w*|append_\w*|get_new_blocks|append_row|add_row|find_slot\w*", 1.5),
         has(r"free\w*|deallocate|release\w*|free_blocks|free_block", 1.5, "frees"),
         owner(

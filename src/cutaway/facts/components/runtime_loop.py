@@ -92,6 +92,11 @@ RUNTIME_LOOP = Concept(
             1.5,
             "steps",
         ),
+        code(
+            r"(?:\bloop\s*\{|\bwhile\b[^\n]*|\bfor\s*\{)[^\n]*\n(?:[^\n]*\n){0,40}?[^\n]*[.\w][aA]ccept\w*\(",
+            1.5,
+            "picks",
+        ),
         code(r"\bwhile\b|\bloop\s*\{|\bfor\s*\{|\bfor\s*\(|\bfor \w+ := |\bfor \w+ in range|\bfor \w+ in ", 2, "loops"),
         code(
             r"(?:\bwhile\b|\bfor\b|\bloop\b)[^\n]*[{:]\n(?:[^\n]*\n){0,25}?[^\n]*"

@@ -41,6 +41,7 @@ WEIGHT_LOADER = Concept(
             "gguf_file|name|mapper|utils",
             -3,
         ),
+        name(r"from_(?:file|path|disk|mmap)", 4, "weak"),  # of the type that the file becomes
         name("load_from_state_dict", -4),  # a module's hook
         owner(
             r"\w*loader\w*|\w*model|\w*_for_causal_lm|transformer|\w*runner|engine|\w*weights\w*|"
@@ -80,6 +81,7 @@ WEIGHT_LOADER = Concept(
             "model",
             1.5,
         ),
+        path(r"convert(?:_\w+)?|export(?:_\w+)?", -1.5),
         path(r"(?<=models/)\w+|models/\w+/\w+|export\w*|convert\w*|diffusion\w*|speech\w*|imagegen", -2),
         base(r"\w*loader\w*", 1),
         about(r"load\w*|weights?|checkpoint", 1),

@@ -15,13 +15,14 @@ if TYPE_CHECKING:
 
     from cutaway.read.languages.treesitter import Scope, Walk
 
-__all__ = ["call", "declared_thread", "library", "option_string", "table"]
+__all__ = ["call", "declared_thread", "library", "option_letter", "option_string", "table"]
 
 _LIBRARY = re.compile(r"(\w*TORCH_LIBRARY\w*|PYBIND11_MODULE|NB_MODULE|BOOST_PYTHON_MODULE)")
 _THREADS = {"std::thread", "std::jthread", "thread", "jthread"}
 _LAUNCHERS = re.compile(r"(cuda|hip|cu)Launch(Cooperative)?Kernel(Ex|ExC|GGL)?|hipLaunchKernelGGL")
 _POINTED = re.compile(r"&\s*([A-Za-z_][\w:]*)")
 _NAME = re.compile(r"[A-Za-z_][\w:]*")
+_LETTER = re.compile(r"^arg\w*\[\w+\]\[([12])\]\s*==\s*'(\\?\w)'")
 _COMPARERS = {"strcmp", "strncmp", "strcasecmp", "starts_with"}
 
 
@@ -243,6 +244,20 @@ def option_string(walk: Walk, node: Node, scope: Scope) -> None:
         for c in _COMPARERS
     ):
         walk.mark("flag", node, scope, name, via="comparison")
+
+
+def option_letter(walk: Walk, node: Node, scope: Scope) -> None:
+    """`argv[i][1] == 'm'`, perhaps `&& argv[i][2] == 'x'`: an option of a letter or two, where letters are compared."""
+    parent = node.parent
+    if parent is None or parent.type != "binary_expression" or parent.named_children[-1].id != node.id:
+        return
+    if not (first := _LETTER.match(walk.text(parent, 60))) or first[1] != "1":
+        return
+    around = parent.parent
+    whole = walk.text(around, 120) if around is not None and around.type == "binary_expression" else ""
+    second = _LETTER.match(whole.partition("&&")[2].strip())
+    more = second[2] if second and second[1] == "2" and second[2] != r"\0" else ""
+    walk.mark("flag", node, scope, f"-{first[2]}{more}", via="comparison")
 
 
 def _option_row(walk: Walk, node: Node, scope: Scope, row: Node, names: list[str]) -> None:

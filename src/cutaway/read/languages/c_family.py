@@ -13,7 +13,7 @@ import tree_sitter_cpp
 import tree_sitter_cuda
 
 from cutaway.model.code import FileRecord, Param
-from cutaway.read.languages.c_calls import call, declared_thread, library, option_string, table
+from cutaway.read.languages.c_calls import call, declared_thread, library, option_letter, option_string, table
 from cutaway.read.languages.c_names import bare, declared_name, unwrap
 from cutaway.read.languages.patterns import add_patterns
 from cutaway.read.languages.treesitter import SKIP, Grammar, Scope, Walk, kinds, read_tree
@@ -326,6 +326,7 @@ _HANDLERS = {
     "call_expression": call,
     "new_expression": _new,
     "string_literal": option_string,
+    "char_literal": option_letter,
 }  # fmt: skip
 
 _TYPED = (

@@ -205,7 +205,7 @@ def clap_field(
         words = {key: value.strip().strip("\"'") for key, value in _PAIR.findall(found[1])}
         if "subcommand" in words or "flatten" in words or "skip" in words:
             continue
-        long = words.get("long") or name.replace("_", "-")
+        long = words.get("long") or words.get("id") or name.replace("_", "-")
         positional = "long" not in words and "short" not in words
         default = (
             words.get("default_value") or words.get("default_value_t") or words.get("default_values") or ""
