@@ -1,5 +1,5 @@
 # Fits what an engine adds to its kernels, on the runs that bench/silicon.py gives to fits, and prints the lines of
-# src/cutaway/predict/engine.py. Five numbers per engine, by coordinate search on the mean absolute logarithm of predicted
+# src/cutaway/predict/engine.py. Six numbers per engine, by coordinate search on the mean absolute logarithm of predicted
 # over measured TPOT, and the error of TTFT at low concurrency with half the weight. Then, with the engines as they are, two
 # numbers for mixtures on a generation of devices whose kernels nobody has published alone: their floor, and all else.
 """`python scripts/fit_engine.py MEASURED_DIR [engines | mixtures]`: constants of `Engine`, and of mixtures on Blackwell."""
@@ -20,13 +20,14 @@ from cutaway.predict import engine as engines
 from cutaway.predict.machine import Machine
 
 ROOT = Path(__file__).parents[1]
-# name -> (start, least, most, first step)
+# name -> (least, most, first step)
 NUMBERS = {
-    "step": (1e-3, 0.0, 6e-3, 1e-3),
-    "sequence": (1e-5, 0.0, 1e-4, 1e-5),
-    "request": (5e-2, 0.0, 0.4, 5e-2),
-    "slowdown": (1.0, 0.7, 1.5, 0.2),
-    "prefill_slowdown": (1.0, 0.8, 2.0, 0.2),
+    "step": (0.0, 6e-3, 1e-3),
+    "sequence": (0.0, 1e-4, 1e-5),
+    "request": (0.0, 0.4, 5e-2),
+    "slowdown": (0.7, 1.5, 0.2),
+    "prefill_slowdown": (0.8, 2.0, 0.2),
+    "mixture": (0.0, 4e-3, 1e-3),
 }
 TIMED = "vllm"  # the engine whose kernels were timed alone: in it they run no faster, while those of others may
 SCALES = (1.0, 0.5, 0.25, 0.1, 0.05)  # of the first step, one after another
@@ -55,10 +56,10 @@ def main(folder: Path, what: str) -> None:
     carried = [r.system in BLACKWELL and r.model in silicon.WITH_EXPERTS for r in rows]
     if what in ("engines", "all"):
         for name in sorted({r.engine for r in rows}):
-            parts = list(_parts([r for r, c in zip(rows, carried, strict=True) if r.engine == name and not c]))
-            start = replace(engines.find(name), **{k: v[0] for k, v in NUMBERS.items()})
+            parts = list(_parts([r for r in rows if r.engine == name]))
+            start = engines.find(name)  # from what is known: requests and mixtures can stand for each other far from it
             least = {"slowdown": 1.0, "prefill_slowdown": 1.0} if name == TIMED else {}
-            numbers = {k: (v[0], least.get(k, v[1]), *v[2:]) for k, v in NUMBERS.items()}
+            numbers = {k: (getattr(start, k), least.get(k, v[0]), *v[1:]) for k, v in NUMBERS.items()}
             best, loss = _search(
                 numbers, lambda got, parts=parts, start=start: _loss(parts, lambda _: replace(start, **got), (1.0, 1.0))
             )
@@ -114,7 +115,8 @@ def _loss(parts: list[Part], engine_of: Callable, factors: tuple[float, float], 
             starts = np.minimum(floor * part.machine.layers, own)
             return part.step(*at) - own + starts * launch + (own - starts) * rest
 
-        got = e2e.closed(part.rows, replace(part.machine, engine=engine), engine.around(kernels, part.machine.layers))
+        step = engine.around(kernels, part.machine.layers, part.machine.mixtures)
+        got = e2e.closed(part.rows, replace(part.machine, engine=engine), step)
         tpot = np.abs(np.log(got.tpot / np.array([r.tpot for r in part.rows])))
         low = np.array([r.concurrency / r.dp <= e2e.LOW_CONCURRENCY for r in part.rows])
         ttft = np.abs(got.ttft / np.array([r.ttft for r in part.rows]) - 1)

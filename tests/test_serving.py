@@ -93,6 +93,21 @@ def test_users_beyond_what_fits_wait():
     assert tight.throughput < free.throughput
 
 
+def test_a_host_that_launches_experts_holds_up_short_prompts_alone():
+    host = engine.Engine("host", mixture=2e-3)
+    slow, dense = host.around(step, 60, 50), host.around(step, 60)
+    assert float(slow(100, 0, 0, 0)) == pytest.approx(0.1) and float(dense(100, 0, 0, 0)) == float(step(100, 0, 0, 0))
+    assert float(slow(8000, 0, 0, 0)) == float(step(8000, 0, 0, 0)) > 0.1
+    assert float(slow(0, 0, 8, 1000)) == float(step(0, 0, 8, 1000))  # a graph holds the steps without prompts
+
+
+def test_prompts_of_equal_requests_come_together_where_steps_mix_too():
+    alike, apart = (serving.closed_loop(step, engine.find("ideal"), 8, 4000, 101, alike=a) for a in (True, False))
+    first = serving.closed_loop(step, engine.find("ideal"), 1, 4000, 101, alike=True)
+    assert alike.ttft > apart.ttft and alike.tpot == apart.tpot
+    assert first.ttft == pytest.approx(step(4000, 0, 0, 0))
+
+
 def test_an_unknown_engine_gets_the_nearest():
     with pytest.raises(BadValue) as caught:
         engine.find("vlm")

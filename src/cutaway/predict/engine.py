@@ -1,5 +1,5 @@
 # Kernels are not all of a step: an engine schedules, launches, samples and answers, and it decides what runs together.
-# Five numbers and one habit per engine say so. They are fitted by scripts/fit_engine.py on the measured runs that
+# Six numbers and one habit per engine say so. They are fitted by scripts/fit_engine.py on the measured runs that
 # bench/silicon.py gives to fits, and judged on the others.
 """`Engine`: what a serving engine adds to the time of its kernels."""
 
@@ -27,6 +27,8 @@ class Engine:
     slowdown: kernels in the engine over kernels alone (clocks under load, cold caches, padding of graphs; below 1 where
       an engine has faster kernels than the one in which they were timed, or runs some side by side).
     prefill_slowdown: the same of steps with a prompt in them, which no graph covers.
+    mixture: what the host takes to launch a layer with experts in such a step, whose kernels it sorts out anew each time; a
+      step is over when both the host and the devices are done. Layers without experts were never seen to wait for the host.
     one_kernel: where they share a step, their attention shares a kernel.
     mixed: prompts and decoding share a step; otherwise decoding waits while a prompt is computed.
     tokens: most tokens of a step, unless set. sequences: most sequences of a step, unless set.
@@ -39,14 +41,16 @@ class Engine:
     request: float = 0.0
     slowdown: float = 1.0
     prefill_slowdown: float = 1.0
+    mixture: float = 0.0
     mixed: bool = True
     one_kernel: bool = False
     tokens: int = 8192
     sequences: int = 1024
 
-    def around(self, step_time: Callable[..., np.ndarray], layers: int) -> Callable[..., np.ndarray]:
+    def around(self, step_time: Callable[..., np.ndarray], layers: int, mixtures: int = 0) -> Callable[..., np.ndarray]:
         """The step time of the engine: `step_time(prefill_tokens, prefill_context, decode_batch, decode_context)`,
-        in seconds on arrays, with what the engine adds."""
+        in seconds on arrays, with what the engine adds. `mixtures` of the `layers` have experts."""
+        host = mixtures * self.mixture
 
         def with_engine(
             tokens: np.ndarray | float, context: np.ndarray | float,
@@ -55,8 +59,11 @@ class Engine:
             import numpy as np
 
             kernels = step_time(tokens, context, batch, kv)
-            slow = np.where(np.asarray(tokens) > 0, self.prefill_slowdown, self.slowdown)
-            return kernels * slow + self.step + layers * self.layer + np.asarray(batch) * self.sequence
+            prompts = np.asarray(tokens) > 0
+            slow = kernels * np.where(prompts, self.prefill_slowdown, self.slowdown)
+            if host:
+                slow = np.where(prompts, np.maximum(slow, host), slow)
+            return slow + self.step + layers * self.layer + np.asarray(batch) * self.sequence
 
         return with_engine
 
@@ -66,8 +73,8 @@ ENGINES = {
     for engine in (
         Engine("ideal"),
         Engine("vllm", step=6.5e-4, request=0.0325, one_kernel=True),
-        Engine("sglang", step=2.1e-3, sequence=2.05e-5, request=0.143, slowdown=0.79, prefill_slowdown=0.99, mixed=False),
-        Engine("trtllm", step=4e-4, request=0.133, prefill_slowdown=0.88),
+        Engine("sglang", step=1.85e-3, sequence=2.05e-5, request=0.143, slowdown=0.79, prefill_slowdown=0.99, mixed=False),
+        Engine("trtllm", step=7.5e-4, request=0.0505, slowdown=0.92, prefill_slowdown=0.86, mixture=2e-3),
     )
 }
 

@@ -48,6 +48,7 @@ class Machine:
     price: float | None = None  # USD per hour
     max_positions: int = 0
     kernels: Step | None = None  # the step without the engine
+    mixtures: int = 0  # layers with experts
     yields: float = 1.0  # tokens that a decoding sequence gets of a step
 
     def memory(self, batch: np.ndarray | float, tokens: np.ndarray | float) -> np.ndarray:
@@ -114,7 +115,7 @@ def assemble(
     return Machine(
         name=f"{devices} x {hw.name} ({' '.join(words)}, {quant.weights.name}, {engine.name})",
         engine=engine,
-        step=engine.around(step, prefill.layers),
+        step=engine.around(step, prefill.layers, prefill.mixtures),
         cache=lambda length: np.maximum(np.interp(length, lengths, kept), 1.0),
         layers=prefill.layers,
         devices=devices,
@@ -129,4 +130,5 @@ def assemble(
         price=None if hw.price is None else hw.price * devices,
         max_positions=prefill.max_positions,
         kernels=step,
+        mixtures=prefill.mixtures,
     )

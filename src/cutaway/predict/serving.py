@@ -150,7 +150,10 @@ def closed_loop(
         new_ttft = engine.request + mixed + wait
         tpot = (tpot + new_tpot) / 2
         ttft = (ttft + new_ttft) / 2
-    if not engine.mixed and np.any(alike):
+    if np.any(alike) and engine.mixed:
+        # Prompts come together again each round, and the one behind the others waits for all of them.
+        ttft = np.where(alike, mixed_at[..., -1] * (running + 1) / 2 + engine.request, ttft)
+    elif np.any(alike):
         burst, wait = _burst(step, running, prompt, tokens)
         ttft = np.where(alike, burst + engine.request, ttft)
         tpot = np.where(alike, decode(step, running, prompt, output) + wait / steps, tpot)

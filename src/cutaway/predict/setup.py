@@ -88,7 +88,7 @@ def _made(
         stored = quantisation(weights, activations, kv, config, device)
         step = Step(prefill, decode, device, cut, stored, tier=tier, overlap=overlap, one_kernel=running.one_kernel)
         machine = assemble(prefill, decode, device, cut, stored, running, tier=tier)
-        machine = replace(machine, step=running.around(step, prefill.layers))  # with the same overlap
+        machine = replace(machine, step=running.around(step, prefill.layers, prefill.mixtures))  # with the same overlap
         guesses = None
         if any(said is not None for said in guessing):
             from cutaway.predict.speculative import speculation

@@ -71,7 +71,7 @@ class Speculation:
         if self.draft is None or self.draft.kernels is None:
             return None
         alone = replace(self.draft.engine, step=0.0, layer=0.0, sequence=0.0)
-        step = alone.around(self.draft.kernels, self.draft.layers)
+        step = alone.around(self.draft.kernels, self.draft.layers, self.draft.mixtures)
         return lambda tokens, context, batch, kv: step(tokens, context, 0, 0) + self.tokens * step(0, 0, batch, kv)
 
     def beside(self, machine: Machine) -> Machine:

@@ -73,6 +73,11 @@ class Workload:
     gaps: tuple[str, ...]
 
     @property
+    def mixtures(self) -> int:
+        """How many layers have experts."""
+        return sum(op.count for op in self.ops if op.role == "expert_row")
+
+    @property
     def vocabulary(self) -> int:
         """How many tokens there are to choose from; 0 of a model that chooses none."""
         sizes = (op.dims["n"] for op in self.ops if op.role == "lm_head")
