@@ -12,7 +12,7 @@ from torch.nn.attention.flex_attention import create_block_mask, flex_attention
 from cutaway.cli import lean
 from cutaway.errors import ForwardRaised
 from cutaway.formula import Formula, sym
-from cutaway.trace.analyse import analyse_module
+from cutaway.trace.analyse import analyse, analyse_module
 from cutaway.trace.compiled import as_written
 from cutaway.trace.inputs import InputPlan
 from cutaway.trace.inputs_symbols import symbols_of
@@ -136,3 +136,12 @@ def test_a_process_of_its_own_compiles_nothing():
     assert lean._as_written(len) is len
     assert lean._as_written(mode="max-autotune")(len) is len
     assert lean._LOADERS["torch"] is lean._AsWritten
+
+
+def test_a_layer_of_torch_without_arguments_attends_along_its_sequence():
+    """[S, B, d] unless its parts say otherwise. Products: four projections of d x d, two of d x 2048 (its default), and
+    scores and values of S x S for each width."""
+    found = analyse("torch.nn.TransformerEncoderLayer")
+    d = sym("d_model")
+    assert found.total.matmul_flops == 2 * B * S * (4 * d * d + 2 * d * 2048) + 4 * B * S * S * d
+    assert {s.name for s in found.symbols} >= {"d_model", "nhead"}

@@ -23,8 +23,9 @@ from cutaway.trace.target import Target
 
 # What a required integer of a constructor is, by its name: (pattern, value of the trace, value of the check, symbol?).
 # Sizes are multiples of the number of heads, so that they divide.
+HEADS = r"heads|n(um)?_?head$"
 ARGUMENTS = (
-    (r"heads", 41, 43, True),
+    (HEADS, 41, 43, True),
     (r"kernel", 37, 41, True),
     (r"num_embeddings|vocab|num_classes", 50021, 50053, True),
     (r"stride|dilation|groups", 1, 1, False),
@@ -146,7 +147,7 @@ def _plans(
 def _forms(model: torch.nn.Module, name: str, symbols: tuple[str, ...]) -> Iterator[tuple[tuple, str]]:
     """Shapes of the main input, the likeliest first by the names of the class and of the argument."""
     sizes: list[str | int] = [
-        n for n in symbols if not re.search("heads|kernel|embeddings|vocab|out_|layers", n)
+        n for n in symbols if not re.search(f"{HEADS}|kernel|embeddings|vocab|out_|layers", n)
     ]
     sizes += [
         v
@@ -157,7 +158,7 @@ def _forms(model: torch.nn.Module, name: str, symbols: tuple[str, ...]) -> Itera
     tokens = ("batch_size", "seq_len"), "int64"
     lead = (
         ("seq_len", "batch_size")
-        if getattr(model, "batch_first", True) is False
+        if not _batch_first(model)
         else ("batch_size", "seq_len")
     )
     rows = [((*lead, d), "float") for d in sizes if d]
@@ -173,6 +174,12 @@ def _forms(model: torch.nn.Module, name: str, symbols: tuple[str, ...]) -> Itera
     else:
         order = [*rows, tokens, *images, *lines]
     yield from order
+
+
+def _batch_first(model: torch.nn.Module) -> bool:
+    """Whether sequences lie row by row: as the module says itself, or the first of its parts that says so."""
+    said = (m.batch_first for m in model.modules() if hasattr(m, "batch_first"))
+    return next(said, True) is not False
 
 
 def _first_width(model: torch.nn.Module) -> int | None:
