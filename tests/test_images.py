@@ -9,7 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import PreTrainedConfig
 
 from cutaway.errors import BadValue
-from cutaway.formula import sym
+from cutaway.formula import holds, sym
 from cutaway.trace.analyse import analyse_module
 from cutaway.trace.inputs import make_inputs, plan_inputs
 from cutaway.trace.inputs_images import plan_with_images
@@ -67,6 +67,34 @@ def test_the_placeholders_are_what_forward_scatters() -> None:
     assert plan.specs[0].places == PIXELS / 16 + sym("image_height") / 4
     given = make_inputs(model, plan, {"batch_size": 2, "image_height": 16, "image_width": 32, "seq_len": 60})
     assert [(row == IMAGE).sum() for row in given["input_ids"]] == [36, 36]
+
+
+class Banded(Seeing):
+    """Windows that are as wide as the image; the last of them may be lower than the others."""
+
+    def get_image_features(self, pixel_values: torch.FloatTensor, image_grid_thw: torch.LongTensor):
+        x, n, seen = self.patch(pixel_values), WINDOW // PATCH, []
+        for _, height, width in image_grid_thw.tolist():
+            own, x = x[: height * width], x[height * width :]
+            parts = [own[row * width : (row + n) * width] for row in range(0, height, n)]
+            seen += [(p @ p.T).softmax(-1) @ p for p in parts]
+        return torch.cat(seen)
+
+
+def test_windows_are_known_for_the_rest_that_an_image_leaves() -> None:
+    with torch.device("meta"):
+        model = Banded()
+    plan = plan_inputs(model, "prefill")
+    sizes = {"batch_size": 2, "image_height": 40, "image_width": 64, "seq_len": 300}
+    found = analyse_module(model, plan, name="it", values=sizes, dtype="float32")
+    assert found.gaps == ()
+    for height in (56, 48):
+        given = make_inputs(model := Banded(), plan, {**sizes, "image_height": height}, dtype=torch.float32)
+        with FlopCounterMode(display=False) as counter:
+            model(**given)
+        known = all(holds(c, {**sizes, "image_height": height}) for c in found.valid_when)
+        assert known == (height % 16 == 8)
+        assert (found.total.matmul_flops.evaluate({**sizes, "image_height": height}) == counter.get_total_flops()) == known
 
 
 class Counted(Seeing):

@@ -175,7 +175,8 @@ def _over_chunks(job: Job, first: Run, hints: Mapping[str, int], symbol: Symbol)
         lengths = [step * (least + n) + here % step for n in (0, 1, 2, 4, 3, 6)]
         if here > lengths[2]:  # the first run is of the same kind
             lengths[3:] = [here, *(n for n in lengths[3:] if n != here)]
-        if limit is None or here >= limit or limit > max(lengths):
+        roomy = all(job.plan.with_room(at := {**hints, symbol.name: n}) == at for n in lengths)  # for an image in its text
+        if roomy and (limit is None or here >= limit or limit > max(lengths)):
             yield Loop(symbol.name, tuple(lengths), chunks)
 
 

@@ -1,7 +1,7 @@
 # When the formulas hold: the comparisons that the code made, and the check that another run at other sizes gives the same.
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from math import lcm
 from typing import Any
@@ -34,7 +34,14 @@ def conditions(scope: Scope, plan: InputPlan, values: Mapping[str, int]) -> tupl
         for a, b in scope.divides
         if a.constant() is None and (b.constant() or 0) < 256
     ]
-    return (*ones, *(text(g) for g in bounds.values()), *chunks, *even)
+    return (*ones, *(text(g) for g in bounds.values()), *chunks, *even, *_rests(scope, plan))
+
+
+def _rests(scope: Scope, plan: InputPlan) -> Iterator[str]:
+    """What the sides of packed images leave beside whole windows or groups: a number of windows is known for no other rest."""
+    for name, unit in plan.multiples().items() if plan.packed else ():
+        if rest := scope.hints.get(name, 0) % unit:
+            yield f"({name} - {rest}) % {unit} == 0"
 
 
 def chunk_counts(scope: Scope, symbol: str) -> list[Formula]:
