@@ -20,7 +20,7 @@ from cutaway.read.languages import decode
 from cutaway.read.program import lines_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from cutaway.read.program import Program
 
@@ -42,10 +42,10 @@ class Entity:
     def __init__(self, path: str, role: str, index: int, definition: Def):
         self.path, self.role, self.index, self.definition = path, role, index, definition
         self.mask = 0
-        self.fields: list[str] = []
-        self.members: list[str] = []
+        self.fields: Sequence[str] = ()  # most have none of the three
+        self.members: Sequence[str] = ()
+        self.parts: Sequence[Entity] = ()  # methods whose bodies stand outside of the type's
         self.attributes: list[str] = []  # that its methods assign to
-        self.parts: list[Entity] = []  # methods whose bodies stand outside of the type's
         self.size = max(1, len(definition.words))
 
     @property
@@ -130,7 +130,7 @@ class Corpus:
             entity.mask = path_mask | self._mask(definition)
             for name in fields.get(index, ()):
                 entity.mask |= self.lexicons["uses"].mask(name) | self.lexicons["keeps"].mask(name)
-            entity.fields = fields.get(index, [])
+            entity.fields = fields.get(index, ())
             mine.append(entity)
             words.update(definition.words)
             for parameter in definition.params:  # a type in a signature is used
@@ -161,10 +161,10 @@ class Corpus:
 
     def _join(self, holder: Entity, member: Entity) -> None:
         """A method belongs to its type: what its body uses the type uses, where the type's own words lack it."""
-        holder.members.append(member.local)
+        holder.members = [*holder.members, member.local]
         holder.mask |= self.lexicons["has"].mask(member.local)
         if not holder.definition.start <= member.definition.line <= holder.definition.end:
-            holder.parts.append(member)
+            holder.parts = [*holder.parts, member]
             holder.mask |= member.mask & self.body_bits
             holder.size += member.size
 

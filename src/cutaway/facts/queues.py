@@ -39,6 +39,7 @@ _MODULES = re.compile(
     r"^(asyncio|threading|mp|multiprocessing|queue|anyio|trio|self\.\w+|ctx|context|filelock|\w+ctx|mp_\w+)\."
 )
 SITES = 12
+FEW = 8  # files; a name that more of them use is not one thing's
 
 
 def find_queues(program: Program) -> list[dict[str, Any]]:
@@ -209,7 +210,7 @@ def _using(program: Program, attribute: str) -> list[str]:
         table = defaultdict(list)
         for path, record in _files(program):
             for word in {*record.words, *(w for d in record.defs for w in d.words)}:
-                table[word].append(path)
-        kept.update(table)
-    users = kept.get(attribute, [])
-    return users if len(users) <= 8 else []
+                if len(table[word]) <= FEW:
+                    table[word].append(path)
+        kept.update((word, users) for word, users in table.items() if len(users) <= FEW)
+    return kept.get(attribute, [])

@@ -59,14 +59,14 @@ class Calls(Mapping[str, list[Edge]]):
     def __init__(self, program: Program, path: str):
         record = program.record(path)
         self._program, self._path = program, path
-        self._scopes: dict[str, set[int]] = defaultdict(set)
+        self._scopes: dict[str, list[int]] = defaultdict(list)
         for scope in range(-1, len(record.defs)):
-            self._scopes[holder(record, scope)].add(scope)
+            self._scopes[holder(record, scope)].append(scope)
         self._kept: dict[str, list[Edge]] = {}
 
     def __getitem__(self, symbol: str) -> list[Edge]:
         if symbol not in self._kept:
-            self._kept[symbol] = self._program.graph.within(self._path, self._scopes.get(symbol, set()))
+            self._kept[symbol] = self._program.graph.within(self._path, self._scopes.get(symbol, []))
         return self._kept[symbol]
 
     def __contains__(self, symbol: object) -> bool:

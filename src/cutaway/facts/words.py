@@ -13,7 +13,7 @@ __all__ = ["alternatives", "asked_once", "beginnings", "matcher", "snake"]
 _PIECE = re.compile(r"[A-Z]+s?(?![a-z])|[A-Z]?[a-z]+|[0-9]+[a-z]*")
 
 
-@lru_cache(maxsize=1 << 20)
+@lru_cache(maxsize=1 << 15)
 def snake(identifier: str) -> str:
     """`KVCacheManager` -> `kv_cache_manager`; digits stay with the letters after them (`int8`: `int_8`)."""
     return "_".join(_PIECE.findall(identifier)).lower()

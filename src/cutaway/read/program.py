@@ -86,11 +86,13 @@ class Program:
 
     @cached_property
     def call_sites(self) -> dict[str, list[tuple[str, int]]]:
-        """The last part of every callee -> (path, index of the call), in order of path."""
+        """The last part of every callee that names a definition -> (path, index of the call), in order of path."""
         table: dict[str, list[tuple[str, int]]] = defaultdict(list)
         for path in self.paths:
             for index, call in enumerate(self._by_path[path].calls):
-                table[call.callee.rpartition(".")[2]].append((path, index))
+                name = call.callee.rpartition(".")[2]
+                if name in self.names:
+                    table[name].append((path, index))
         return table
 
     @cached_property

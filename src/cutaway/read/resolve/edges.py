@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import re
 from collections import defaultdict
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from cutaway.model.code import Call, Edge
@@ -94,7 +95,7 @@ def _call_edges(
     if "launch" in call.how:
         reached = [_with(e, "kernel_launch") if _is_kernel(inference, e) else e for e in reached]
     reached += _below(inference, node, env, call)
-    yield from reached or [_unresolved(node, call)]
+    yield from reached or [Edge(call.scope, call.line, call.callee, "unresolved", why=_why(call.callee))]
     yield from dispatch.by_string(call, found)
     yield from _handed_over(inference, path, call, last)
 
@@ -189,16 +190,17 @@ def _handed_over(inference: Inference, path: str, call: Call, last: str) -> Iter
                 yield _edge(call, origin, handed.path, definition.name, definition.line, f.via)
 
 
-def _unresolved(node: ast.expr | None, call: Call) -> Edge:
+@lru_cache(maxsize=16384)
+def _why(callee: str) -> str:
+    """Why a call leads nowhere; one text for all calls of one callee."""
+    node = expression(callee)
     if node is None:
-        why = "what is called is no plain expression"
-    elif isinstance(node, ast.Attribute):
-        why = f"the type of `{ast.unparse(node.value)[:60]}` is not known from the code"
-    elif isinstance(node, ast.Name):
-        why = f"`{node.id}` has no definition, import or value that can be followed"
-    else:
-        why = f"a computed callee ({type(node).__name__.lower()})"
-    return Edge(call.scope, call.line, call.callee, "unresolved", why=why)
+        return "what is called is no plain expression"
+    if isinstance(node, ast.Attribute):
+        return f"the type of `{ast.unparse(node.value)[:60]}` is not known from the code"
+    if isinstance(node, ast.Name):
+        return f"`{node.id}` has no definition, import or value that can be followed"
+    return f"a computed callee ({type(node).__name__.lower()})"
 
 
 def _edge(call: Call, origin: str, path: str, symbol: str, at: int, via: str) -> Edge:

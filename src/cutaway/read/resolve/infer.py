@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Env", "Inference"]
 
-FILES = 768  # whose scopes are kept at a time: those of thousands take more memory than their records
+FILES = 512  # whose scopes are kept at a time: those of thousands take more memory than their records
 _QUALIFIED = re.compile(r"^[\w.]+(?::|\.)[A-Za-z_]\w*$")
 
 
