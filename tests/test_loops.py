@@ -246,3 +246,20 @@ def test_a_question_to_a_kernel_is_asked_once() -> None:
     kernels.asked(product, (torch.ones(3, 4), torch.ones(4, 5)), {})
     kernels.asked(product, (torch.ones(3, 4), torch.ones(4, 5)), {})
     assert len(calls) == 5  # other strides, other dtypes, and tensors with values each time
+
+
+class TokensAndChunks(nn.Module):
+    """A loop over the tokens in code that also knows a number of chunks."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        chunks = x.shape[1] // 4
+        some = x[:, : chunks * 4].view(x.shape[0], chunks, 4, 16).exp()
+        state = some[:, 0, 0]
+        for t in range(x.shape[1]):
+            state = (state + x[:, t]).tanh() * 2
+        return state
+
+
+def test_a_loop_over_tokens_is_none_over_chunks_of_them() -> None:
+    found = analyse_module(TokensAndChunks(), PLAN, name="it", values={})
+    assert found.gaps == () and found.total.flops == 16 * B * (3 * S + 4 * floor_div(S, 4))

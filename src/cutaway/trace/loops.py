@@ -9,7 +9,7 @@ from itertools import islice
 from math import lcm
 from typing import TYPE_CHECKING
 
-from cutaway.formula import Formula
+from cutaway.formula import Formula, sym
 from cutaway.model import Cost, Gap, Module
 from cutaway.trace.fit import merge, substitute
 from cutaway.trace.inputs import Symbol
@@ -33,22 +33,23 @@ SHOWN = 2  # places of the lengths from here on are those whose lines are shown
 class Loop:
     """A size that forward seems to loop over, and short lengths to trace it at.
 
-    Where each turn takes one of it (`chunks` is None), the length is a plain number there; where each takes a chunk, it stays
-    a symbol and the number of chunks is what is fitted.
+    Without `parts` each turn takes one of it, and the length is a plain number in the runs; else it stays a symbol, and the
+    number of its parts is what is fitted. At the length `beside` there are as many as at the first one.
     """
 
     symbol: str
     lengths: tuple[int, ...]
-    chunks: Formula | None = None
+    parts: Formula | None = None
+    beside: int | None = None
 
     @property
     def variable(self) -> str:
         """What the fit calls it."""
-        return self.symbol if self.chunks is None else f"chunks of {self.symbol}"
+        return self.symbol if self.parts is None else f"parts of {self.symbol}"
 
     def turns(self, length: int) -> int:
         """The value of the variable at this length."""
-        return length if self.chunks is None else int(self.chunks.evaluate({self.symbol: length}))
+        return length if self.parts is None else int(self.parts.evaluate({self.symbol: length}))
 
 
 At = tuple[tuple[Loop, int], ...]  # loops and the lengths at which they are traced
@@ -56,7 +57,7 @@ At = tuple[tuple[Loop, int], ...]  # loops and the lengths at which they are tra
 
 def sizes_of(at: At) -> Hashable:
     """What makes two runs the same: the sizes, and which of them are plain numbers."""
-    return frozenset((loop.symbol, n, loop.chunks is None) for loop, n in at)
+    return frozenset((loop.symbol, n, loop.parts is None) for loop, n in at)
 
 
 @dataclass
@@ -72,7 +73,7 @@ class Runs:
         """The run with these loops at these lengths; the lines that ran are shown of the longest alone."""
         key = sizes_of(at)
         if key not in self.made:
-            fixed = {loop.symbol: n for loop, n in at if loop.chunks is None}
+            fixed = {loop.symbol: n for loop, n in at if loop.parts is None}
             lines = all(n in loop.lengths[SHOWN:] for loop, n in at)
             hints = {**self.hints, **{loop.symbol: n for loop, n in at}}
             self.made[key] = self.job.trace(hints, fixed=fixed, lines=lines)
@@ -86,8 +87,13 @@ class Runs:
         return self.priced[key]
 
     def grows(self, loop: Loop) -> bool:
-        """Whether the number of ops depends on the length."""
-        return len({count_ops(self.run(((loop, n),)).root) for n in loop.lengths[:2]}) > 1
+        """Whether the number of ops depends on the number of turns, and on nothing else of the length.
+
+        Lengths that leave the same rest could not tell a loop over tokens from one over chunks.
+        """
+        count = lambda n: count_ops(self.run(((loop, n),)).root)  # noqa: E731
+        least, more, *_ = loop.lengths
+        return count(least) != count(more) and (loop.beside is None or count(least) == count(loop.beside))
 
     def fitted(self, loops: Sequence[Loop], points: Sequence[int], at: At = ()) -> Fitted:
         """The modules at these lengths, fitted in so many of each of the `loops` that are left, the first innermost."""
@@ -97,8 +103,8 @@ class Runs:
         lengths = loop.lengths[: points[len(inner)]]
         each = [self.fitted(inner, points, (*at, (loop, n))) for n in lengths]
         merged, gaps = merge(loop.variable, [loop.turns(n) for n in lengths], [modules for modules, _ in each])
-        if loop.chunks is not None:
-            merged = substitute(merged, loop.variable, loop.chunks)
+        if loop.parts is not None:
+            merged = substitute(merged, loop.variable, loop.parts)
         return merged, [*(gap for _, found in each for gap in found), *gaps]
 
 
@@ -132,8 +138,8 @@ def _fits(job: Job, first: Run, modules: list[Module]) -> Iterator[Fitted]:
     looped: list[Loop] = []
     free = [s for s in job.plan.symbols if hints[s.name] > 1]
     for symbol in sorted(free, key=lambda s: s.name == "batch_size"):  # loops over tokens are the most common
-        for loop in (*_over_chunks(job, first, hints, symbol), *_over_tokens(job, first, hints, symbol)):
-            if loop.chunks is not None and hints[symbol.name] in loop.lengths:
+        for loop in _loops(job, first, hints, symbol):
+            if loop.parts is not None and hints[symbol.name] in loop.lengths:
                 runs.priced[sizes_of(((loop, hints[symbol.name]),))] = modules
             if runs.grows(loop):
                 for other in (o for o in looped if o.symbol != loop.symbol):
@@ -150,6 +156,16 @@ def _with_points(runs: Runs, loops: Sequence[Loop]) -> Iterator[Fitted]:
         yield found
         if not found[1]:
             return
+
+
+def _loops(job: Job, first: Run, hints: Mapping[str, int], symbol: Symbol) -> Iterator[Loop]:
+    """What a loop over this size may be."""
+    yield from _over_chunks(job, first, hints, symbol)
+    yield from _over_tokens(job, first, hints, symbol)
+    lengths = tuple(hints[symbol.name] - n * symbol.multiple_of for n in (7, 6, 4, 0, 3, 1))
+    roomy = lengths[0] > symbol.low and job.plan.with_room(at := {**hints, symbol.name: lengths[0]}) == at
+    if roomy and chunk_counts(first.scope, symbol.name):  # a loop over tokens, and chunks beside it
+        yield Loop(symbol.name, lengths, sym(symbol.name))
 
 
 def _over_tokens(job: Job, first: Run, hints: Mapping[str, int], symbol: Symbol) -> Iterator[Loop]:
@@ -177,7 +193,14 @@ def _over_chunks(job: Job, first: Run, hints: Mapping[str, int], symbol: Symbol)
             lengths[3:] = [here, *(n for n in lengths[3:] if n != here)]
         roomy = all(job.plan.with_room(at := {**hints, symbol.name: n}) == at for n in lengths)  # for an image in its text
         if roomy and (limit is None or here >= limit or limit > max(lengths)):
-            yield Loop(symbol.name, tuple(lengths), chunks)
+            yield Loop(symbol.name, tuple(lengths), chunks, _beside(lengths[0], chunks, step, symbol))
+
+
+def _beside(length: int, chunks: Formula, step: int, symbol: Symbol) -> int | None:
+    """A neighbour of the length with as many chunks; where chunks are whole, others may be padded or refused."""
+    count = lambda n: chunks.evaluate({symbol.name: n})  # noqa: E731
+    near = (length + symbol.multiple_of, length - symbol.multiple_of)
+    return next((n for n in near if length % step and n % step and count(n) == count(length)), None)
 
 
 def _agree(a: Cost, b: Cost, hints: Mapping[str, int]) -> bool:
