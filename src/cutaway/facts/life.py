@@ -5,9 +5,9 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import partial
 from typing import Any
 
 from cutaway.facts.lookup import lookup, owner_of
@@ -21,9 +21,9 @@ __all__ = ["Function", "functions", "importers"]
 ROLES = ("code", "tool")
 
 
-@dataclass
+@dataclass(slots=True)
 class Function:
-    """One function or method; nested functions count for it."""
+    """One function or method; nested functions count for it. There are tens of thousands, most with nothing noted."""
 
     path: str
     definition: Def
@@ -34,13 +34,13 @@ class Function:
     nearness: float = 99.0  # of its class to a main loop, in calls
     entry: str = ""  # the kind of entry point it is, or empty
     runs_as: str = ""  # process, thread, task: where it is the target of one
-    loops: list[Mark] = field(default_factory=list)
-    fors: list[Bind] = field(default_factory=list)
+    loops: Sequence[Mark] = ()
+    fors: Sequence[Bind] = ()
     calls: list[Call] = field(default_factory=list)
-    marks: list[Mark] = field(default_factory=list)
+    marks: Sequence[Mark] = ()
     follow: Callable[[], list[Edge]] | None = None  # gives the edges, where calls are followed
 
-    @cached_property
+    @property
     def edges(self) -> list[Edge]:
         """What it calls."""
         return self.follow() if self.follow else []
@@ -87,20 +87,21 @@ def functions(
         if not mine:
             continue
         holders = [holder(record, i) for i in range(len(record.defs))]
-        for kind, items in (("calls", record.calls), ("marks", record.marks)):
-            for item in items:
-                function = mine.get(holders[item.scope]) if item.scope >= 0 else None
-                if function:
-                    getattr(function, kind).append(item)
-                    if kind == "marks" and item.kind == "loop":
-                        function.loops.append(item)
+        for call in record.calls:
+            if call.scope >= 0 and (function := mine.get(holders[call.scope])):
+                function.calls.append(call)
+        for mark in record.marks:
+            if mark.scope >= 0 and (function := mine.get(holders[mark.scope])):
+                function.marks = [*function.marks, mark]
+                if mark.kind == "loop":
+                    function.loops = [*function.loops, mark]
         for bind in record.binds:
             if (
                 bind.kind.startswith("for")
                 and bind.scope >= 0
                 and (function := mine.get(holders[bind.scope]))
             ):
-                function.fors.append(bind)
+                function.fors = [*function.fors, bind]
         if any(f.step for f in mine.values()) or any((path, n) in entry for n in mine):
             edges = calls_of(program, path)
             for name, function in mine.items():
