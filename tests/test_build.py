@@ -6,6 +6,8 @@ pytest.importorskip("transformers")
 
 from cutaway import catalogue  # noqa: E402
 from cutaway.errors import BadConfig, BadValue, ForwardRaised, NeedsTrust  # noqa: E402
+from cutaway.formula import sym  # noqa: E402
+from cutaway.trace.analyse import analyse  # noqa: E402
 from cutaway.trace.build import build, build_class, build_model, load_config, model_class, torch_dtype  # noqa: E402
 from cutaway.trace.target import load_class, resolve  # noqa: E402
 
@@ -182,3 +184,12 @@ def test_a_preset_of_a_config_by_its_name(tmp_path):
     assert build_class(cls, {"config": "large"}).fc.in_features == 16
     with pytest.raises(ForwardRaised, match="no preset of that name"):
         build_class(cls, {"config": "huge"})
+
+
+def test_a_cell_takes_one_step_and_a_volume_has_frames():
+    """Shapes that no sequence has: [B, input_size], and [B, C, frames, height, width]."""
+    cell = analyse("torch.nn.RNNCell")
+    inside, hidden, batch = sym("input_size"), sym("hidden_size"), sym("batch_size")
+    assert cell.total.matmul_flops == 2 * batch * hidden * (inside + hidden)
+    norm = analyse("torch.nn.BatchNorm3d")
+    assert {s.name for s in norm.symbols} >= {"batch_size", "num_features", "num_frames", "image_height", "image_width"}

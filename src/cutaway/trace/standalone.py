@@ -164,6 +164,8 @@ def _forms(model: torch.nn.Module, name: str, symbols: tuple[str, ...]) -> Itera
     rows = [((*lead, d), "float") for d in sizes if d]
     images = [(("batch_size", d, *_sides(model)), "float") for d in (*sizes, 3) if d]
     lines = [(("batch_size", d, "seq_len"), "float") for d in sizes if d]
+    points = [(("batch_size", d), "float") for d in sizes if d]
+    videos = [(("batch_size", d, "num_frames", *_sides(model)), "float") for d in (*sizes, 3) if d]
     label = type(model).__name__.lower()
     if TOKENS.match(name) or "embedding" in label:
         order = [tokens, *rows, *images]
@@ -171,9 +173,15 @@ def _forms(model: torch.nn.Module, name: str, symbols: tuple[str, ...]) -> Itera
         order = [*images, *rows, tokens]
     elif "1d" in label:
         order = [*lines, *rows, tokens]
+    elif "3d" in label:
+        order = videos
+    elif label.endswith("cell"):
+        order = points
     else:
         order = [*rows, tokens, *images, *lines]
     yield from order
+    yield from points
+    yield from videos
 
 
 def _batch_first(model: torch.nn.Module) -> bool:
