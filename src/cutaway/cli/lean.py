@@ -29,7 +29,8 @@ class _Finder(importlib.abc.MetaPathFinder):
     def find_spec(self, name: str, path=None, target=None) -> importlib.machinery.ModuleSpec | None:
         if name not in _LOADERS:
             return None
-        spec = importlib.machinery.PathFinder.find_spec(name, path, target)
+        others = (f.find_spec(name, path, target) for f in sys.meta_path if f is not self)
+        spec = next((found for found in others if found is not None), None)
         if spec is not None and spec.loader is not None:
             spec.loader = _LOADERS[name](spec.loader)
         return spec
