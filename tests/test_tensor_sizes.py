@@ -205,3 +205,16 @@ def test_each_run_makes_what_the_code_keeps() -> None:
     assert not found[0].gaps
     assert found[0].total == found[1].total
     assert "aten.cumsum.default" in [k.op for k in found[1].modules[-1].steps]
+
+
+class Latest(nn.Module):
+    """What a window of 4095 leaves of the tokens: all of them in every run of a trace."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x[:, -4095:] @ x.new_zeros(16, 16)
+
+
+def test_the_last_so_many_are_at_most_that_many_without_a_condition() -> None:
+    found = analyse_module(Latest(), PLAN, name="Latest", values={})
+    assert found.total.matmul_flops == 2 * 16 * 16 * B * minimum(S, 4095)
+    assert found.valid_when == ("batch_size > 1", "seq_len > 1")

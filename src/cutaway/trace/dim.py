@@ -80,7 +80,8 @@ def is_count(f: Formula) -> bool:
     if len(terms) != 1:
         return False
     ((monomial, c),) = terms
-    return c == 1 and len(monomial) == 1 and monomial[0][1] == 1 and isinstance(monomial[0][0], Func)
+    (atom, power), *more = monomial
+    return c == 1 and power == 1 and not more and isinstance(atom, Func) and atom.name != "min"  # which is a size cut short
 
 
 _scopes: list[Scope] = []
