@@ -334,7 +334,7 @@ def _slice(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims | 
     first = _bound(start, size, whole, r)
     last = _bound(end, size, whole, r)
     length = const(0) if out[axis] == 0 else last - first if step == 1 else _steps(first, last, step)
-    if step == 1 and -start >= size <= end and whole.constant() is None and type(start) is int:
+    if step == 1 and -start > size <= end and whole.constant() is None and type(start) is int:
         length = minimum(whole, -start)  # the last so many, of which there are not yet enough: `keys[:, -4095:]`
     if length.constant() is None:
         r.scope.learn(out[axis], length)
