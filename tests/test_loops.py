@@ -263,3 +263,27 @@ class TokensAndChunks(nn.Module):
 def test_a_loop_over_tokens_is_none_over_chunks_of_them() -> None:
     found = analyse_module(TokensAndChunks(), PLAN, name="it", values={})
     assert found.gaps == () and found.total.flops == 16 * B * (3 * S + 4 * floor_div(S, 4))
+
+
+class WholeAndRest(nn.Module):
+    """Whole chunks of 32 tokens, then one by one what they leave."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.whole = nn.Linear(16, 16, bias=False)
+        self.one = nn.Linear(16, 4, bias=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        done = x.shape[1] // 32
+        for i in range(done):
+            self.whole(x[:, 32 * i : 32 * i + 32].sum(1))
+        for t in range(x.shape[1] % 32):
+            self.one(x[:, 32 * done + t])
+        return x
+
+
+def test_what_whole_chunks_leave_is_fitted_beside_them() -> None:
+    found = analyse_module(WholeAndRest(), PLAN, name="it", values={})
+    assert not found.gaps
+    chunks = floor_div(S, 32)
+    assert found.total.matmul_flops == 2 * B * 16 * (16 * chunks + 4 * (S - 32 * chunks))

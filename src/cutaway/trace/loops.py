@@ -9,7 +9,8 @@ from itertools import islice
 from math import lcm
 from typing import TYPE_CHECKING
 
-from cutaway.formula import Formula, sym
+from cutaway.formula import Formula, const, sym
+from cutaway.formula.core import Func
 from cutaway.model import Cost, Gap, Module
 from cutaway.trace.fit import merge, substitute
 from cutaway.trace.inputs import Symbol
@@ -25,6 +26,7 @@ PARTS = ("flops", "matmul_flops", "read", "write")
 MOST_LENGTHS = 99  # that are looked at for those of a loop
 FEWEST = 11  # chunks: smaller numbers are easily taken for others
 POINTS = ((4,), (6,))  # so many lengths are tried; the more explain higher powers
+LEFT = 10  # tokens beside whole chunks: where there are fewer the fit takes more, else fewer; shorter chunks have no room
 GRIDS = ((3, 3), (4, 3), (6, 4))  # and of two loops
 SHOWN = 2  # places of the lengths from here on are those whose lines are shown
 
@@ -34,30 +36,56 @@ class Loop:
     """A size that forward seems to loop over, and short lengths to trace it at.
 
     Without `parts` each turn takes one of it, and the length is a plain number in the runs; else it stays a symbol, and the
-    number of its parts is what is fitted. At the length `beside` there are as many as at the first one.
+    number of its parts is what is fitted. At the length `beside` there are as many as at the first one. With a `rest` the
+    loop is over what whole chunks leave, and its lengths are added to theirs.
     """
 
     symbol: str
     lengths: tuple[int, ...]
     parts: Formula | None = None
     beside: int | None = None
+    rest: int | None = None
 
     @property
     def variable(self) -> str:
         """What the fit calls it."""
-        return self.symbol if self.parts is None else f"parts of {self.symbol}"
+        what = "parts" if self.rest is None else "rest"
+        return self.symbol if self.parts is None else f"{what} of {self.symbol}"
 
     def turns(self, length: int) -> int:
         """The value of the variable at this length."""
+        if self.rest is not None:
+            return self.rest + length
         return length if self.parts is None else int(self.parts.evaluate({self.symbol: length}))
+
+    def left(self) -> Loop | None:
+        """The loop over what the chunks of this one leave; None where nothing is left, or chunks are padded."""
+        (atom,) = (m[0][0] for m in self.parts.terms if m) if self.parts is not None else (None,)
+        whole, chunk = atom.args if isinstance(atom, Func) and atom.name == "floor" else (None, const(0))
+        size = chunk.constant()
+        if whole != sym(self.symbol) or not isinstance(size, int) or size < 2 * LEFT:
+            return None
+        rest = self.lengths[0] % size
+        steps = (0, 1, 2, 4, 3, 6)
+        offsets = steps if rest < LEFT else tuple(-n for n in steps)
+        return Loop(self.symbol, offsets, whole - size * Formula({((atom, 1),): 1}), rest=rest) if rest else None
 
 
 At = tuple[tuple[Loop, int], ...]  # loops and the lengths at which they are traced
 
 
+def lengths_of(at: At) -> dict[str, int]:
+    """The length that each symbol has."""
+    found: dict[str, int] = {}
+    for loop, n in sorted(at, key=lambda pair: pair[0].rest is not None):  # what is added comes after what it is added to
+        found[loop.symbol] = n if loop.rest is None else found[loop.symbol] + n
+    return found
+
+
 def sizes_of(at: At) -> Hashable:
     """What makes two runs the same: the sizes, and which of them are plain numbers."""
-    return frozenset((loop.symbol, n, loop.parts is None) for loop, n in at)
+    plain = {loop.symbol for loop, _ in at if loop.parts is None}
+    return frozenset((symbol, n, symbol in plain) for symbol, n in lengths_of(at).items())
 
 
 @dataclass
@@ -75,8 +103,7 @@ class Runs:
         if key not in self.made:
             fixed = {loop.symbol: n for loop, n in at if loop.parts is None}
             lines = all(n in loop.lengths[SHOWN:] for loop, n in at)
-            hints = {**self.hints, **{loop.symbol: n for loop, n in at}}
-            self.made[key] = self.job.trace(hints, fixed=fixed, lines=lines)
+            self.made[key] = self.job.trace({**self.hints, **lengths_of(at)}, fixed=fixed, lines=lines)
         return self.made[key]
 
     def modules(self, at: At) -> list[Module]:
@@ -87,13 +114,17 @@ class Runs:
         return self.priced[key]
 
     def grows(self, loop: Loop) -> bool:
-        """Whether the number of ops depends on the number of turns, and on nothing else of the length.
-
-        Lengths that leave the same rest could not tell a loop over tokens from one over chunks.
-        """
-        count = lambda n: count_ops(self.run(((loop, n),)).root)  # noqa: E731
+        """Whether the number of ops depends on the number of turns."""
         least, more, *_ = loop.lengths
-        return count(least) != count(more) and (loop.beside is None or count(least) == count(loop.beside))
+        return self._ops(loop, least) != self._ops(loop, more)
+
+    def turns_tell(self, loop: Loop) -> bool:
+        """Whether it depends on nothing else of the length. Lengths that leave the same rest could not tell a loop over
+        tokens from one over chunks."""
+        return loop.beside is None or self._ops(loop, loop.lengths[0]) == self._ops(loop, loop.beside)
+
+    def _ops(self, loop: Loop, length: int) -> int:
+        return count_ops(self.run(((loop, length),)).root)
 
     def fitted(self, loops: Sequence[Loop], points: Sequence[int], at: At = ()) -> Fitted:
         """The modules at these lengths, fitted in so many of each of the `loops` that are left, the first innermost."""
@@ -141,11 +172,15 @@ def _fits(job: Job, first: Run, modules: list[Module]) -> Iterator[Fitted]:
         for loop in _loops(job, first, hints, symbol):
             if loop.parts is not None and hints[symbol.name] in loop.lengths:
                 runs.priced[sizes_of(((loop, hints[symbol.name]),))] = modules
-            if runs.grows(loop):
+            if not runs.grows(loop):
+                continue
+            if runs.turns_tell(loop):
                 for other in (o for o in looped if o.symbol != loop.symbol):
                     yield from _with_points(runs, (other, loop))
                 yield from _with_points(runs, (loop,))
                 looped.append(loop)
+            elif (rest := loop.left()) is not None:
+                yield from _with_points(runs, (rest, loop))
     yield from images
 
 
