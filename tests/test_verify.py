@@ -583,3 +583,11 @@ def test_checks_without_a_source_say_what_they_left_out(tmp_path):
 def test_templates():
     assert set(templates()) == {"repo", "project", "tree"}
     assert len(template("repo").sections) == 19 and template("other") is None
+
+
+def test_a_value_of_c_is_no_placeholder():
+    from cutaway.report.verify.checks.placeholders import _braces, _whole
+
+    assert _braces("{torch::headeronly::ScalarType::Undefined}", in_code=False) == ""
+    assert not _whole("{torch::headeronly::ScalarType::Undefined}")
+    assert _braces("{path:line}", in_code=False) == "{path:line}"

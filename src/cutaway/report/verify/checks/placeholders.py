@@ -1,5 +1,5 @@
 # What a template left for its writer and nobody filled in: {like_this}, <...>, TODO, TBD, lorem ipsum. Formulas, routes and
-# f-strings have braces too, and code has angle brackets; those stay.
+# f-strings have braces too, so has a value of C++ (`{a::b}`), and code has angle brackets; those stay.
 from __future__ import annotations
 
 import re
@@ -13,7 +13,7 @@ from cutaway.report.verify.records import walk
 __all__ = ["CHECK"]
 
 NAMES = frozenset({"path", "name", "symbol", "signature"})  # keys whose values are the repository's own words
-_BRACES = re.compile(r"(?<![\w$}/\"'{\\])\{([A-Za-z][\w /:,’'-]*)\}(?![\w{/\"'])")
+_BRACES = re.compile(r"(?<![\w$}/\"'{\\])\{(?!\w+::)([A-Za-z][\w /:,’'-]*)\}(?![\w{/\"'])")
 _ANGLES = re.compile(r"<(?:\.{3}|…|[a-z][a-z0-9]*(?:[ _-][a-z0-9]+)+)>")
 _OPEN_PLACE = re.compile(r"\{\w+:\w+\}")  # {path:line}
 _WORDS = re.compile(r"\b(?:TODO|TBD|FIXME)\b|\blorem ipsum\b", re.IGNORECASE)
