@@ -22,6 +22,7 @@ import time
 import traceback
 import zlib
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from multiprocessing import get_context
@@ -29,6 +30,7 @@ from pathlib import Path
 
 SHAPES = 5
 SECONDS = 240  # of processor time, for each phase
+LONG, WHOLE = 150, 256  # tokens
 CAUSAL = "MODEL_FOR_CAUSAL_LM_MAPPING_NAMES"
 MIXED = ("dtype", "scalar type", "BFloat16", "bias type")
 
@@ -120,6 +122,17 @@ def check(head: str, kind: str, phase: str, shapes: int) -> dict:
     return check_in("float32", head, kind, phase, shapes) if mixed else row
 
 
+def drawn(rng: random.Random, symbols: tuple, i: int) -> Iterator[dict[str, int]]:
+    """The sizes of the point `i`. Of each five the second is long, so that loops over chunks take several turns, and the
+    third is long and whole in chunks of any usual length; short ones follow, for models that take no long text."""
+    short = {s.name: rng.randrange(s.low, s.high + 1) // s.multiple_of * s.multiple_of for s in symbols}
+    if i % 5 in (1, 2) and any(s.unit == "tokens" for s in symbols):
+        most = 2 * max(LONG, *short.values())
+        text = rng.randrange(most - LONG, most) if i % 5 == 1 else (most + WHOLE - 1) // WHOLE * WHOLE
+        yield {s.name: text if s.unit == "tokens" and s.multiple_of == 1 else short[s.name] for s in symbols}
+    yield short
+
+
 def check_in(dtype: str, head: str, kind: str, phase: str, shapes: int) -> dict:
     import torch
     from small_configs import small_model
@@ -144,16 +157,15 @@ def check_in(dtype: str, head: str, kind: str, phase: str, shapes: int) -> dict:
         }
     rng = random.Random(seed)
     points, refused = [], ""
-    for _ in range(shapes):
-        sizes = {
-            s.name: rng.randrange(s.low, s.high + 1) // s.multiple_of * s.multiple_of for s in plan.symbols
-        }
-        try:
-            points.append(
-                (sizes, counted(real, make_inputs(real, plan, sizes, "cpu", getattr(torch, dtype))))
-            )
-        except Exception as error:
-            refused = f"{type(error).__name__}: {_said(error)}"
+    for i in range(shapes):
+        for sizes in drawn(rng, plan.symbols, i):
+            try:
+                points.append(
+                    (sizes, counted(real, make_inputs(real, plan, sizes, "cpu", getattr(torch, dtype))))
+                )
+                break
+            except Exception as error:
+                refused = f"{type(error).__name__}: {_said(error)}"
     if not points:
         return {"status": "cannot run", "why": refused}
     meta = build(config, cls, "meta", dtype)

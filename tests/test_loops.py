@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import nn
 
-from cutaway.formula import ceil_div, floor_div, sym
+from cutaway.formula import Formula, ceil_div, floor_div, sym
 from cutaway.trace import job as jobs
 from cutaway.trace import kernels
 from cutaway.trace.analyse import analyse_module
@@ -287,3 +288,27 @@ def test_what_whole_chunks_leave_is_fitted_beside_them() -> None:
     assert not found.gaps
     chunks = floor_div(S, 32)
     assert found.total.matmul_flops == 2 * B * 16 * (16 * chunks + 4 * (S - 32 * chunks))
+
+
+class Chunks(nn.Module):
+    """A loop over chunks of 16 tokens, the last padded or dropped; both numbers are met on the way."""
+
+    def __init__(self, padded: bool) -> None:
+        super().__init__()
+        self.padded = padded
+        self.map = nn.Linear(16, 4, bias=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        whole = x[:, : x.shape[1] // 16 * 16]
+        padded = nn.functional.pad(x, (0, 0, 0, -x.shape[1] % 16))
+        some = (padded if self.padded else whole).unflatten(1, (-1, 16))
+        for i in range(some.shape[1]):
+            self.map(some[:, i].sum(1))
+        return x
+
+
+@pytest.mark.parametrize(("padded", "chunks"), [(True, ceil_div(S, 16)), (False, floor_div(S, 16))])
+def test_chunks_are_counted_right_where_nothing_is_left(padded: bool, chunks: Formula) -> None:
+    found = analyse_module(Chunks(padded), PLAN, name="it", values={})
+    assert not found.gaps
+    assert found.total.matmul_flops == 2 * B * 16 * 4 * chunks

@@ -36,14 +36,16 @@ class Loop:
     """A size that forward seems to loop over, and short lengths to trace it at.
 
     Without `parts` each turn takes one of it, and the length is a plain number in the runs; else it stays a symbol, and the
-    number of its parts is what is fitted. At the length `beside` there are as many as at the first one. With a `rest` the
-    loop is over what whole chunks leave, and its lengths are added to theirs.
+    number of its parts is what is fitted. At the length `beside` there are as many as at the first one; at `whole`, between
+    the first two, chunks leave nothing. With a `rest` the loop is over what whole chunks leave, and its lengths are added to
+    theirs.
     """
 
     symbol: str
     lengths: tuple[int, ...]
     parts: Formula | None = None
     beside: int | None = None
+    whole: int | None = None
     rest: int | None = None
 
     @property
@@ -123,6 +125,15 @@ class Runs:
         tokens from one over chunks."""
         return loop.beside is None or self._ops(loop, loop.lengths[0]) == self._ops(loop, loop.beside)
 
+    def rounds_so(self, loop: Loop) -> bool:
+        """Whether whole chunks are counted so. `floor(size / 64) + 1` and `ceil(size / 64)` are the same at all other lengths:
+        there as many ops ran as where one has as many turns, give or take what code does for padding alone."""
+        if loop.whole is None:
+            return True
+        here = self._ops(loop, loop.whole)
+        same, other = sorted(loop.lengths[:2], key=lambda n: loop.turns(n) != loop.turns(loop.whole))
+        return abs(here - self._ops(loop, same)) < abs(here - self._ops(loop, other))
+
     def _ops(self, loop: Loop, length: int) -> int:
         return count_ops(self.run(((loop, length),)).root)
 
@@ -175,6 +186,8 @@ def _fits(job: Job, first: Run, modules: list[Module]) -> Iterator[Fitted]:
             if not runs.grows(loop):
                 continue
             if runs.turns_tell(loop):
+                if not runs.rounds_so(loop):
+                    continue
                 for other in (o for o in looped if o.symbol != loop.symbol):
                     yield from _with_points(runs, (other, loop))
                 yield from _with_points(runs, (loop,))
@@ -228,7 +241,9 @@ def _over_chunks(job: Job, first: Run, hints: Mapping[str, int], symbol: Symbol)
             lengths[3:] = [here, *(n for n in lengths[3:] if n != here)]
         roomy = all(job.plan.with_room(at := {**hints, symbol.name: n}) == at for n in lengths)  # for an image in its text
         if roomy and (limit is None or here >= limit or limit > max(lengths)):
-            yield Loop(symbol.name, tuple(lengths), chunks, _beside(lengths[0], chunks, step, symbol))
+            beside = _beside(lengths[0], chunks, step, symbol)
+            whole = lengths[0] // step * step + step if here % step else None
+            yield Loop(symbol.name, tuple(lengths), chunks, beside, whole)
 
 
 def _beside(length: int, chunks: Formula, step: int, symbol: Symbol) -> int | None:
