@@ -242,6 +242,7 @@ def counted(model, kwargs) -> int:
 def balanced_routing():
     """Real runs whose one-hot masks of experts meet the named assumption: choices go round the experts, far ones in turn."""
     import torch
+    from torch.utils._python_dispatch import _disable_current_modes
 
     one_hot, topk = torch.nn.functional.one_hot, torch.topk
     among = [sys.maxsize]  # of how many the last top-k chose: one more class than these stands for none of them
@@ -252,9 +253,11 @@ def balanced_routing():
 
     def in_turn(index, num_classes=-1):
         classes = min(num_classes, among[0])
-        turns = torch.arange(index.numel(), device=index.device) % classes
         order = sorted(range(classes), key=lambda n: f"{n:032b}"[::-1])  # 0, 1/2, 1/4, 3/4 … of them
-        return one_hot(torch.tensor(order)[turns].view(index.shape), num_classes)
+        with _disable_current_modes():  # what chooses here is no part of the model
+            turned = torch.tensor(order)[torch.arange(index.numel()) % classes].view(index.shape)
+        # As on GPUs: on the CPU the indices are looked at first.
+        return torch.zeros((*index.shape, num_classes), dtype=index.dtype).scatter_(-1, turned.unsqueeze(-1), 1)
 
     torch.nn.functional.one_hot, torch.topk = in_turn, noted
     try:

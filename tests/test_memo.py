@@ -98,3 +98,29 @@ def test_a_call_that_changes_its_module_is_not_repeated_from_the_record() -> Non
     first, second, third = calls(record_of(Stack(toggles, toggles, toggles)))
     assert [len(r.events) for r in (first, second)] == [1, 2]
     assert third is second  # it only said again what was so already
+
+
+class Keeps(nn.Module):
+    """Makes its state at the first step, and goes on from it at the next."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.state: torch.Tensor | None = None
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.state is None:
+            self.state = torch.zeros(x.shape)
+        self.state = self.state + x
+        return self.state
+
+
+def test_a_step_finds_what_the_one_before_it_kept_on_the_module() -> None:
+    zeros, add = "aten.zeros.default", "aten.add.Tensor"
+    for settings, expected in (
+        ({}, [zeros, add]),
+        ({"settle": True}, [add]),
+        ({"settle": True, "memo": False}, [add]),
+    ):
+        model = Keeps()
+        root, *_ = run(lambda _, m=model: (m, (torch.ones(3, device="meta"),), {}), {}, **settings)
+        assert [str(e.func) for e in root.events] == expected

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from cutaway.formula import Formula, sym
-from cutaway.model import Analysis
+from cutaway.model import Analysis, Call, Kernel
 from cutaway.trace.analyse import analyse_module
 from cutaway.trace.inputs import InputPlan
 from cutaway.trace.inputs_symbols import symbols_of
@@ -114,6 +114,24 @@ def test_a_few_tokens_have_the_total_of_all_choices() -> None:
     for kind in (Masked, Counted):
         at = {"batch_size": 1, "seq_len": 5}
         assert analysed(kind, **at).total.matmul_flops.evaluate(at) == 2 * WIDTH * (EXPERTS * 5 + 3 * 10)
+
+
+def test_fewer_choices_than_experts_meet_as_many_experts_and_say_how_many() -> None:
+    assert "2 * batch_size * seq_len >= 8" in analysed(Masked).valid_when
+    few = analysed(Masked, batch_size=1, seq_len=3)
+    assert few.gaps == () and "2 * seq_len == 6" in few.valid_when
+    calls = [s.repeat for s in of_root(few) if isinstance(s, Call) and "experts.0" in s.names]
+    assert sum(calls) == TOP_K * 3
+
+
+def test_one_hot_costs_what_it_does_where_there_is_data() -> None:
+    ops = {s.op for s in of_root(analysed(Masked)) if isinstance(s, Kernel)}
+    assert {"aten.new_zeros.default", "aten.scatter_.value"} <= ops
+    assert "aten.eq.Tensor" not in ops  # with all classes, as on the meta device
+
+
+def of_root(found: Analysis) -> tuple[Kernel | Call, ...]:
+    return next(m.steps for m in found.modules if m.class_name.endswith("Masked"))
 
 
 def test_a_class_that_no_choice_sets_is_never_met() -> None:

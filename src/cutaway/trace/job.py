@@ -223,7 +223,7 @@ class Job:
         made: list[torch.nn.Module] = []
 
         def prepare(scope: Scope) -> tuple[torch.nn.Module, tuple, dict]:
-            model = self.make(scope) if self.make is not None else self.model
+            model = made[-1] if made else self.make(scope) if self.make is not None else self.model
             forget_cached(model)
             made.append(model)
             sizes = {n: v if v == 1 or n in (fixed or {}) else scope.dim(n) for n, v in given.items()}
@@ -246,6 +246,7 @@ class Job:
                     multiples=self.plan.multiples(),
                     most=most,
                     told=told,
+                    settle=self.plan.phase == "decode",
                 ),
                 made[-1],
             )

@@ -63,16 +63,11 @@ class Memo:
         self.found: dict[Hashable, Entry] = {}
         self.writes = 0  # how often a forward changed an attribute: its outputs are not all that it leaves
 
-    def noting_writes(self, setattr_: Any) -> Any:
-        """`Module.__setattr__` that hears of new values."""
-
-        def __setattr__(module: torch.nn.Module, name: str, value: Any) -> None:
-            if not _is(vars(module).get(name, NotComparable), value):
-                self.writes += 1
-                self.prints.clear()
-            setattr_(module, name, value)
-
-        return __setattr__
+    def note_write(self, module: torch.nn.Module, name: str, value: Any) -> None:
+        """A forward is about to give an attribute this value."""
+        if not _is(vars(module).get(name, NotComparable), value):
+            self.writes += 1
+            self.prints.clear()
 
     def lookup(
         self, key: Hashable | None, module: torch.nn.Module, args: tuple, kwargs: dict

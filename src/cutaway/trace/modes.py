@@ -21,7 +21,7 @@ from cutaway.trace.dim import current as dim_scope
 from cutaway.trace.explain import explained
 from cutaway.trace.kernels import asked
 from cutaway.trace.record import ModuleRun, OpEvent, TensorRef, Where
-from cutaway.trace.routing import assumed_counts, assumed_nonzero, note_routing, places_of, with_share
+from cutaway.trace.routing import assumed_counts, assumed_nonzero, note_routing, one_hot, places_of
 from cutaway.trace.shapes import SPLITS, Resolver, infer, mark_pieces
 from cutaway.trace.taken import note_taken, number_taken, numbers_taken
 
@@ -95,6 +95,7 @@ class Recorder:
         self.caching = 0  # inside a cache's update: what is made there is cached state
         self.infos: dict[Any, OpInfo] = {}
         self.mute = 0
+        self.keeps = False  # a module has kept a tensor beyond its call
         self.assumptions: dict[str, None] = {}
         self.used_classes: dict[
             int, list[int]
@@ -148,6 +149,11 @@ class ShapeMode(TorchFunctionMode):
             return moved(func, args, kwargs or {})
         if kwargs and "device" in kwargs:
             kwargs = redirected(kwargs)
+        if func is torch.nn.functional.one_hot:
+            with self:
+                mask = one_hot(self.recorder, *args, **(kwargs or {}))
+            if mask is not None:
+                return mask
         if func is torch.Tensor.tolist and (counts := assumed_counts(self.recorder, args[0])) is not None:
             return counts
         answer = _SHAPE_QUESTIONS.get(getattr(func, "__self__", None) if func.__class__ in _GETTERS else func)
@@ -173,15 +179,13 @@ class ShapeMode(TorchFunctionMode):
         if func in _INDEXES and _has_mask(args[1]):  # C++ would look for the places in the values unseen
             args = (args[0], _unmasked(args[1]), *args[2:])
         if not dims:
-            out = func(*args, **(kwargs or {}))
-        else:
-            outer = recorder.call_dims, recorder.call_sizes
-            recorder.call_dims, recorder.call_sizes = dims, _sizes_named(args, kwargs or {})
-            try:
-                out = func(*args, **(kwargs or {}))
-            finally:
-                recorder.call_dims, recorder.call_sizes = outer
-        return with_share(recorder, args[0], out) if func is torch.nn.functional.one_hot else out
+            return func(*args, **(kwargs or {}))
+        outer = recorder.call_dims, recorder.call_sizes
+        recorder.call_dims, recorder.call_sizes = dims, _sizes_named(args, kwargs or {})
+        try:
+            return func(*args, **(kwargs or {}))
+        finally:
+            recorder.call_dims, recorder.call_sizes = outer
 
 
 class OpMode(TorchDispatchMode):

@@ -22,19 +22,25 @@ MOST_EXPERTS = 4096
 CHOOSES = ("topk", "sort", "max", "argmax")
 
 
-def with_share(recorder: Recorder, index: Any, one_hot: torch.Tensor) -> torch.Tensor:
-    """`one_hot(index)` that knows which share of it is set.
+def one_hot(recorder: Recorder, input: torch.Tensor, num_classes: int = -1) -> torch.Tensor | None:
+    """`torch.nn.functional.one_hot` as it runs where there is data: ones written into zeros; and which share of it is set.
 
-    Classes that a top-k cannot choose are never set, and a known number of choices sets no more classes than these.
+    On the meta device torch compares with all classes instead. Without a number of classes the data would be asked: None.
+    Classes that a top-k cannot choose are never set, and few choices set no more classes than these.
     """
-    classes = int(one_hot.shape[-1])
-    if one_hot.is_meta and classes > 1:
-        used = bound = min(classes, getattr(index, "_cut_bound", classes))
-        if (choices := product(recorder.tag(index).dims).constant()) is not None:
-            used = min(used, max(1, int(choices)))
-        one_hot._cut_share = Fraction(1, used)  # type: ignore[attr-defined]
-        recorder.used_classes[classes] = in_turn(bound, used)
-    return one_hot
+    if num_classes < 0 or not input.is_meta:
+        return None
+    mask = input.new_zeros((*input.shape, num_classes)).scatter_(-1, input.unsqueeze(-1), 1)
+    if num_classes > 1:
+        bound = min(int(num_classes), getattr(input, "_cut_bound", num_classes))
+        choices = product(recorder.tag(input).dims)
+        used = max(1, min(bound, int(choices.evaluate(recorder.scope.hints))))
+        if choices.constant() is None:  # a loop over fewer experts is as long as just these choices make it
+            guard = Guard(choices - used, "==", True) if used < bound else Guard(choices - bound, "<", False)
+            recorder.scope.guards.setdefault(guard)
+        mask._cut_share = const(1) / used  # type: ignore[attr-defined]
+        recorder.used_classes[int(num_classes)] = in_turn(bound, used)
+    return mask
 
 
 def note_routing(recorder: Recorder, name: str, args: tuple, tensors: list, outputs: tuple) -> None:

@@ -32,10 +32,12 @@ def run(
     multiples: Mapping[str, int] | None = None,
     most: float = float("inf"),
     told: Mapping[Any, tuple] | None = None,
+    settle: bool = False,
 ) -> tuple[ModuleRun, Scope, Any]:
     """Run a module once with these values for the symbols; the record of the root, the scope, and what forward returned.
 
     `prepare` gives the module and its (args, kwargs) on the meta device, from the scope's Dims. `arrange` may tag tensors.
+    To `settle` is to run once more where modules kept tensors for the next time: that one is recorded.
     Raises `LongLoop` where one forward runs more than `most` ops by itself.
     """
     outer = ModuleRun(None, "")
@@ -43,21 +45,26 @@ def run(
         symbols.told = told or {}
         recorder = Recorder(symbols, outer, most)
         with torch.no_grad(), OpMode(recorder), ShapeMode(recorder):
-            recorder.mute += 1
-            module, args, kwargs = prepare(symbols)
-            with torch._C.DisableTorchFunction():
-                paths = _tag_state(module, recorder)
-                if arrange is not None:
-                    arrange(recorder, kwargs)
-            recorder.mute -= 1
-            with (
-                torch.device("meta"),
-                as_written(),
-                in_one_op(),
-                _hooked(recorder, Memo(prints) if memo else None, paths),
-                _lines_of(recorder, lines),
-            ):
-                out = module(*args, **kwargs)
+            while True:
+                recorder.mute += 1
+                module, args, kwargs = prepare(symbols)
+                with torch._C.DisableTorchFunction():
+                    paths = _tag_state(module, recorder)
+                    if arrange is not None:
+                        arrange(recorder, kwargs)
+                recorder.mute -= 1
+                with (
+                    torch.device("meta"),
+                    as_written(),
+                    in_one_op(),
+                    _hooked(recorder, Memo(prints) if memo else None, paths),
+                    _lines_of(recorder, lines),
+                ):
+                    out = module(*args, **kwargs)
+                if not (settle and recorder.keeps):
+                    break
+                settle = False
+                outer.events.clear()
     symbols.assumptions.update(recorder.assumptions)
     return outer.events[-1].module, symbols, out
 
@@ -103,11 +110,17 @@ def _hooked(recorder: Recorder, memo: Memo | None, paths: dict[int, str]) -> Ite
             sys.settrace(tracer)
 
     assert _cutaway_call.__name__ == source.BOUNDARY_NAME
-    patched = [(torch.nn.Module, "__call__", original)]
+    plain_setattr = torch.nn.Module.__setattr__
+
+    def __setattr__(self: torch.nn.Module, name: str, value: Any) -> None:
+        recorder.keeps |= isinstance(value, torch.Tensor)
+        if memo is not None:
+            memo.note_write(self, name, value)
+        plain_setattr(self, name, value)
+
+    patched = [(torch.nn.Module, "__call__", original), (torch.nn.Module, "__setattr__", plain_setattr)]
     torch.nn.Module.__call__ = _cutaway_call  # type: ignore[method-assign]
-    if memo is not None:
-        patched.append((torch.nn.Module, "__setattr__", torch.nn.Module.__setattr__))
-        torch.nn.Module.__setattr__ = memo.noting_writes(torch.nn.Module.__setattr__)  # type: ignore[method-assign]
+    torch.nn.Module.__setattr__ = __setattr__  # type: ignore[method-assign]
     for cls in _cache_classes():
         for name in (
             "update",
