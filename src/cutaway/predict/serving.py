@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -36,6 +37,7 @@ DEFINITIONS = {
 # where a mean over the growing cache is taken, and with which weights: exact to degree 5
 _GAUSS = np.array([0.5 - np.sqrt(0.15), 0.5, 0.5 + np.sqrt(0.15)]), np.array([5 / 18, 8 / 18, 5 / 18])
 _SHARES = np.array([0, 0.03, 0.07, 0.12, 0.2, 0.3, 0.4, 0.55, 0.7, 0.85, 1])  # of the way from one sequence to all
+_SHARES_LIST = _SHARES.tolist()
 _WIDTHS = np.diff(_SHARES)
 _ROUNDS = 24  # of a damped fixed point; the error left is below 1e-4
 
@@ -133,23 +135,14 @@ def closed_loop(
     plain_at, mixed_at = sampled(step, at, prompt[..., None], output[..., None], held, kv[..., None], tokens)
     chunks = np.ceil(prompt[..., None] / np.maximum(tokens - held, 1))
     added_at = np.maximum(mixed_at - (chunks * plain_at if engine.mixed else 0.0), 0.0)
-    ttft = mixed_at[..., 0] + engine.request
-    tpot = plain_at[..., -1]
-    batch = running
-    between = _Between(running, plain_at, mixed_at, added_at)
-    for _ in range(_ROUNDS):
-        life = ttft + steps * tpot
-        batch = np.minimum(np.maximum(running * steps * tpot / life, 1.0), running)
-        plain, mixed, added = between(batch)
-        others = np.maximum(running - 1, 0.0) * (steps * tpot / life)
-        new_tpot = plain + others * added / steps
-        # A prompt waits for the rest of the step that runs, and for prompts before it: as in a queue with `running`
-        # customers, the work of those that are expected to be there.
-        busy = np.minimum(others * mixed / np.maximum(life, 1e-12), 0.95)
-        wait = busy * mixed / 2 / (1 - busy) + np.where(running > 1, plain / 2, 0.0)
-        new_ttft = engine.request + mixed + wait
-        tpot = (tpot + new_tpot) / 2
-        ttft = (ttft + new_ttft) / 2
+    if running.size == 1:
+        # One load is a page of numbers: arrays of one would take ten times as long.
+        alone = _AloneBetween(float(running.item()), plain_at, mixed_at, added_at)
+        found = _settled(alone, engine.request, float(running.item()), float(steps.item()), max, min)
+        ttft, tpot, batch, others, added = (np.reshape(v, running.shape) for v in found)
+    else:
+        between = _Between(running, plain_at, mixed_at, added_at)
+        ttft, tpot, batch, others, added = _settled(between, engine.request, running, steps, np.maximum, np.minimum)
     if np.any(alike) and engine.mixed:
         # Prompts come together again each round, and the one behind the others waits for all of them.
         ttft = np.where(alike, mixed_at[..., -1] * (running + 1) / 2 + engine.request, ttft)
@@ -165,6 +158,28 @@ def closed_loop(
     prefill = prompt * batch / steps
     share = np.minimum(others * added / (steps * tpot), 1.0)
     return Served(ttft + queue, tpot * (steps / np.maximum(output - 1, 1)), running * output / life, batch, prefill, share)
+
+
+def _settled(
+    between: Callable[[Any], Any], request: float, running: Any, steps: Any, most: Callable[..., Any], least: Callable[..., Any]
+) -> tuple[Any, ...]:
+    """TTFT, TPOT, sequences that decode, others in flight and what a prompt adds to a step, where these agree with each other.
+    Numbers with `most` and `least` of two numbers, or arrays with those of arrays."""
+    batch = running
+    tpot, ttft, _ = between(running)
+    ttft = between(running * 0 + 1)[1] + request
+    for _ in range(_ROUNDS):
+        life = ttft + steps * tpot
+        batch = least(most(running * steps * tpot / life, 1.0), running)
+        plain, mixed, added = between(batch)
+        others = most(running - 1, 0.0) * (steps * tpot / life)
+        # A prompt waits for the rest of the step that runs, and for prompts before it: as in a queue with `running`
+        # customers, the work of those that are expected to be there.
+        busy = least(others * mixed / most(life, 1e-12), 0.95)
+        wait = busy * mixed / 2 / (1 - busy) + (running > 1) * plain / 2
+        tpot = (tpot + plain + others * added / steps) / 2
+        ttft = (ttft + request + mixed + wait) / 2
+    return ttft, tpot, batch, others, added
 
 
 def _loops(
@@ -209,6 +224,20 @@ class _Between:
         weight = (part - _SHARES[place]) / _WIDTHS[place]
         at = self.rows + place
         return self.flat[:, at] * (1 - weight) + self.flat[:, at + 1] * weight
+
+
+class _AloneBetween:
+    """The same of one `running`, in numbers."""
+
+    def __init__(self, running: float, *values: np.ndarray):
+        self.values = [np.ravel(np.broadcast_to(v, (*v.shape[:-1], len(_SHARES)))).tolist() for v in values]
+        self.most = max(running - 1, 1e-9)
+
+    def __call__(self, batch: float) -> list[float]:
+        part = (batch - 1) / self.most
+        place = min(max(bisect_right(_SHARES_LIST, part) - 1, 0), len(_SHARES_LIST) - 2)
+        weight = (part - _SHARES_LIST[place]) / (_SHARES_LIST[place + 1] - _SHARES_LIST[place])
+        return [v[place] * (1 - weight) + v[place + 1] * weight for v in self.values]
 
 
 def _prompts(step: Step, batch: np.ndarray, prompt: np.ndarray) -> np.ndarray:

@@ -1,26 +1,30 @@
 # One step of an engine: some prompt tokens and some sequences that decode, through all kernels of one rank. What does not
 # care which tokens are whose (projections, norms) runs once over all of them; attention and recurrences run for each kind.
-# Everything is evaluated on numpy arrays, kernels of one kind together, so that one number and a grid are the same code.
+# Everything is evaluated on numpy arrays, kernels of one kind together, so that one number and a grid are the same code; who
+# asks again gets what was recorded of it.
 """`Step(...)(prefill_tokens, prefill_context, decode_batch, decode_context)`: seconds of a step, and where they go."""
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cutaway.formula import Formula, compile_formulas, const, sym
+from cutaway.predict.points import NAMES, At, Regime, flat, further_of, regime_of, rows_of, spread
 from cutaway.predict.quant import Quant
+from cutaway.predict.recorded import Branches, array, record
 from cutaway.predict.shard import Parallel, check, cut
-from cutaway.predict.time import TIERS, beside_prompts, collective, op_time
+from cutaway.predict.time import FEW, TIERS, beside_prompts, collective, op_time
 from cutaway.predict.types import Op, Workload
 
 if TYPE_CHECKING:
     from cutaway.hardware import Hardware
 
-NAMES = ("batch_size", "seq_len", "cache_len", "a_bytes", "kv_bytes")
 OTHER_INPUT = 1500  # frames, patches or tokens of an input that is not the prompt
 ALONE = ("attention", "mla_attention", "scan")  # kinds that look at sequences and not at tokens
 MOVED = (
@@ -33,6 +37,7 @@ MOVED = (
 )  # kinds whose bytes are known from the trace
 ALIKE = ("norm", "elementwise", "gather", "softmax")  # of these, kinds that the time model knows by nothing but their bytes
 INNER = ("elementwise", "gather")  # between two products over experts these are parts of them
+OFTEN = 8  # who asks so many times will ask again
 MOST = {"all_reduce": "sum over devices", "all_gather": "gather over devices", "all_to_all": "exchange of tokens",
         "send_recv": "to the next stage"}  # fmt: skip
 
@@ -95,24 +100,49 @@ class Step:
         self.layers = prefill.layers
         self.pieces = pieces(prefill, decode, p, q)
         self.messages = messages(prefill, p, hw)
+        self._asked: dict[Regime, int] = {}
+        self._functions: dict[Regime, Callable[..., Any]] = {}
 
     def __call__(
         self, prefill_tokens: Any, prefill_context: Any, decode_batch: Any, decode_context: Any
     ) -> Any:
         """Seconds."""
-        at = self._at(prefill_tokens, prefill_context, decode_batch, decode_context)
-        running = [g for g in self._groups if g.runs(at)]
-        kernels = sum(
-            (seconds.sum(axis=0) for _, seconds, _, _ in self._kernels(at, running)), start=np.zeros(at.shape)
-        )
-        sent = sum((self._sent(m, at) for m in self.messages), start=np.zeros(at.shape))
+        shape, given = flat(prefill_tokens, prefill_context, decode_batch, decode_context)
+        regime, further = regime_of(given)
+        function = self._recorded(regime, given) if given[0].size else None
+        return np.reshape((function or partial(self._seconds, regime))(*given, *further), shape)
+
+    def _recorded(self, regime: Regime, given: list[np.ndarray]) -> Callable[..., Any] | None:
+        """`_seconds` as it was recorded, if that pays: not for who asks a few times, and not for prompts of a few tokens, whose
+        attention is another."""
+        if ((given[0] > 0) & (given[0] <= FEW)).any():
+            return None
+        asked = self._asked[regime] = self._asked.get(regime, 0) + 1
+        if asked == OFTEN:
+            several = [np.tile(a, 3) for a in given]  # of one point it could not be told what is one in any case
+            with contextlib.suppress(Branches):  # then it stays as it is
+                self._functions[regime] = record(
+                    partial(self._seconds, regime, few=False), [*several, *further_of(several, regime)]
+                )
+        return self._functions.get(regime)
+
+    def _seconds(self, regime: Regime, *given: Any, few: bool | None = None) -> Any:
+        """Seconds at a list of points, which are four lists and what `regime` says that follows from them. `few` is whether
+        prompts are as short as guesses, where that is known."""
+        at = At(*given[:4], self.quant, regime, given[4:], few, told=False)
+        seconds = [s.sum(axis=0) for _, s, _, _ in self._kernels(at, [g for g in self._groups if g.runs(at)])]
+        kernels = sum(seconds[1:], start=seconds[0]) if seconds else at.none
+        if not self.messages:
+            return kernels
+        sent = sum((self._sent(m, at) for m in self.messages), start=at.none)
         return kernels + np.maximum(sent - self.overlap * kernels, sent * (1 - self.overlap))
 
     def parts(
         self, prefill_tokens: Any, prefill_context: Any, decode_batch: Any, decode_context: Any
     ) -> list[Part]:
         """Where the seconds go, each kernel and each collective by itself."""
-        at = self._at(prefill_tokens, prefill_context, decode_batch, decode_context)
+        shape, given = flat(prefill_tokens, prefill_context, decode_batch, decode_context)
+        at = At(*given, self.quant)
         found = []
         for members, seconds, tier, why in self._kernels(at, self._groups):
             for piece, own in zip(members, seconds, strict=True):
@@ -123,7 +153,7 @@ class Step:
                         op.kind,
                         op.role,
                         op.count,
-                        own,
+                        own.reshape(shape),
                         tier,
                         why,
                         self._bound(piece, at),
@@ -137,7 +167,7 @@ class Step:
                     m.kind,
                     "communication",
                     m.count,
-                    self._sent(m, at),
+                    self._sent(m, at).reshape(shape),
                     self.tiers[0],
                     "link",
                     "link",
@@ -148,7 +178,8 @@ class Step:
     @cached_property
     def tiers(self) -> tuple[str, ...]:
         """The tiers of its kernels, the lowest first."""
-        found = {tier for _, _, tier, _ in self._kernels(self._at(128, 0, 1, 128), self._groups)}
+        at = At(*flat(128, 0, 1, 128)[1], self.quant)
+        found = {tier for _, _, tier, _ in self._kernels(at, self._groups)}
         return tuple(t for t in TIERS if t in found)
 
     @cached_property
@@ -163,27 +194,28 @@ class Step:
             found.setdefault(same, []).append(piece)
         return [_Group(members, self.parallel) for members in found.values()]
 
-    def _kernels(self, at: _At, groups: list[_Group]) -> list[tuple[list[Piece], np.ndarray, str, str]]:
-        """Seconds of each piece of the groups, [pieces, …], times how often it runs."""
+    def _kernels(self, at: At, groups: list[_Group]) -> list[tuple[list[Piece], np.ndarray, str, str]]:
+        """Seconds of each piece of the groups, [pieces, points], times how often it runs."""
         out = []
         for group in groups:
-            where = at.running(group.whose)
-            if where is None:
-                out.append((group.members, *self._of_group(group, at)))
-                continue
-            # Attention of prompts and of decoding is asked only for the points that have such tokens.
-            found, tier, why = self._of_group(group, at.only(group.whose, where))
-            seconds = np.zeros((len(group.members), *at.shape))
-            seconds[:, where] = found
-            out.append((group.members, seconds, tier, why))
+            if group.whose in at.subsets:
+                # Attention of prompts and of decoding is asked only for the points that have such tokens.
+                found, tier, why = self._of_group(group, at.only(group.whose))
+                found = spread(found, at.subsets[group.whose], at.none)
+            elif group.by_load and at.repeats is not None:
+                found, tier, why = self._of_group(group, at.distinct())
+                found = np.take(found, at.repeats[1], axis=1)
+            else:
+                found, tier, why = self._of_group(group, at)
+            out.append((group.members, found, tier, why))
         return out
 
-    def _of_group(self, group: _Group, at: _At) -> tuple[np.ndarray, str, str]:
+    def _of_group(self, group: _Group, at: At) -> tuple[np.ndarray, str, str]:
         dims, flops = group.sizes(at)
         first = group.members[0]
         seconds, tier, why = op_time(
             self.hw, first.op.kind, first.dtype, weights=first.weights, cache=first.cache, tier=self.tier,
-            checked=True, **dims,
+            checked=True, told=at.told, few=at.few if group.whose == "prompt" else None, **dims,
         )  # fmt: skip
         if flops is not None:
             seconds = np.maximum(seconds, flops / self.hw.peak(first.dtype))
@@ -192,14 +224,14 @@ class Step:
             seconds = seconds * np.where(at.runs["prompt"] > 0, slower, 1.0)
         return seconds * group.counts(at), tier, why
 
-    def _sent(self, m: Message, at: _At) -> np.ndarray:
+    def _sent(self, m: Message, at: At) -> np.ndarray:
         size = m.bytes_per_token * at.tokens(m.tokens)
-        return m.count * collective(self.hw, m.kind, size, m.ranks, across_nodes=m.across)
+        return m.count * collective(self.hw, m.kind, size, m.ranks, across_nodes=m.across, checked=True)
 
-    def _bound(self, piece: Piece, at: _At) -> str:
+    def _bound(self, piece: Piece, at: At) -> str:
         """Whether arithmetic or memory takes longer at the least, at the first point of the grid."""
-        flops = float(np.ravel(at.evaluate(piece.op.flops, piece.tokens))[0])
-        moved = float(np.ravel(at.evaluate(piece.op.read + piece.op.write, piece.tokens))[0])
+        flops = float(np.ravel(at.evaluate(_formula(piece.op.flops), piece.tokens))[0])
+        moved = float(np.ravel(at.evaluate(_formula(piece.op.read + piece.op.write), piece.tokens))[0])
         moved += (
             piece.op.weight_elements * self.quant.of(piece.op.role).bytes if piece.op.kind == "gemm" else 0
         )
@@ -208,61 +240,6 @@ class Step:
         if piece.op.kind == "grouped_gemm":
             moved += piece.op.weight_elements * self.quant.of(piece.op.role).bytes / self.parallel.ep
         return "arithmetic" if flops / self.hw.peak(piece.dtype) > moved / self.hw.bandwidth else "memory"
-
-    def _at(self, *given: Any) -> _At:
-        arrays = [np.asarray(v, float) for v in given]
-        if any(a.shape != arrays[0].shape for a in arrays):
-            arrays = np.broadcast_arrays(*arrays)
-        return _At(*arrays, self.quant)
-
-
-class _At:
-    """The point, or the grid, at which a step is evaluated."""
-
-    def __init__(
-        self, prompt: np.ndarray, before: np.ndarray, batch: np.ndarray, context: np.ndarray, q: Quant
-    ):
-        self.given, self.quant = (prompt, before, batch, context), q
-        self.parts: dict[str, _At] = {}
-        self.shape, self.ones = prompt.shape, (1,) * prompt.ndim
-        self.bytes = (2.0, q.kv.element)  # of an activation, and of the cache
-        self.seen = np.maximum(prompt + before, 1)  # keys that the last token of the prompt looks at
-        # batch_size, seq_len, cache_len by which tokens are meant
-        all_, last = prompt + batch, batch + (prompt > 0)
-        self.where = {
-            "all": (np.maximum(all_, 1), 1.0, context),
-            "prompt": (1.0, np.maximum(prompt, 1), 1.0),
-            "decode": (np.maximum(batch, 1), 1.0, np.maximum(context, 1)),
-            "last": (np.maximum(last, 1), 1.0, context),
-        }
-        # 1 where there are such tokens, else 0
-        any_ = (all_ > 0) * 1.0
-        self.runs = {"all": any_, "prompt": (prompt > 0) * 1.0, "decode": (batch > 0) * 1.0, "last": any_}
-
-    def running(self, tokens: str) -> np.ndarray | None:
-        """Which points of a list have such tokens; None where all do or none does, and of grids."""
-        if not tokens or len(self.shape) != 1:
-            return None
-        there = self.runs[tokens] > 0
-        return None if there.all() or not there.any() else there
-
-    def only(self, tokens: str, there: np.ndarray) -> _At:
-        """The points that have such tokens."""
-        if tokens not in self.parts:
-            self.parts[tokens] = _At(*(v[there] for v in self.given), self.quant)
-        return self.parts[tokens]
-
-    def tokens(self, tokens: str) -> np.ndarray:
-        """How many there are of them."""
-        return self.where[tokens][0] * self.where[tokens][1] * self.runs[tokens]
-
-    def values(self, tokens: str) -> tuple:
-        return (*self.where[tokens], *self.bytes)
-
-    def evaluate(self, f: Formula, tokens: str) -> np.ndarray:
-        return np.broadcast_to(
-            _formula(f).evaluate(dict(zip(NAMES, self.values(tokens), strict=True))), self.shape
-        )
 
 
 def pieces(prefill: Workload, decode: Workload | None, p: Parallel, q: Quant) -> list[Piece]:
@@ -392,44 +369,56 @@ class _Group:
             if None in values:
                 self.moving.append(name)
             else:
-                self.fixed[name] = np.array(values, float)
+                self.fixed[name] = np.array(values, float)[:, None]
         if members[0].op.kind == "grouped_gemm":
-            self.fixed["share"] = np.full(len(members), 1 / p.ep)
+            self.fixed["share"] = np.full((len(members), 1), 1 / p.ep)
         self.together = (
             p.dp if p.joint and "share" in self.fixed else 1
         )  # tokens of all copies meet at the experts
-        # One function for the members that run for the same tokens, which gives all their moving sizes.
+        # One function for the members that run for the same tokens, which gives each of their moving sizes once.
         self.plans = []
         for tokens in dict.fromkeys(m.tokens for m in members):
             rows = [n for n, m in enumerate(members) if m.tokens == tokens]
-            formulas = [_formula(sizes[n][name]) for name in self.moving for n in rows]
-            self.plans.append((tokens, rows, compile_formulas(formulas, (*NAMES, "kv_len"))))
+            formulas = {(name, n): _formula(sizes[n][name]) for name in self.moving for n in rows}
+            distinct = list(dict.fromkeys(formulas.values()))
+            places = {place: distinct.index(formula) for place, formula in formulas.items()}
+            self.plans.append((tokens, places, compile_formulas(distinct, (*NAMES, "kv_len"))))
+        # Whether it matters how many tokens there are and nothing else.
+        asked = {name for formula in formulas_of(sizes, self.moving) for name in formula.symbols()}
+        self.by_load = members[0].op.kind not in ALONE and not asked & {"cache_len", "kv_len"}
         self.tokens = [m.tokens for m in members]
         self.whose = self.tokens[0] if members[0].op.kind in ALONE else ""  # the one kind of tokens that all look at
-        self.times = np.array([m.op.count for m in members], float)
+        self.times = np.array([[m.op.count] for m in members], float)
 
-    def sizes(self, at: _At) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
-        """Each size as an array [members, …], and the FLOPs of those that are known by their bytes."""
-        out = {name: values.reshape(-1, *at.ones) for name, values in self.fixed.items()}
-        moving = np.empty((len(self.moving), len(self.members), *at.shape))
-        for tokens, rows, plan in self.plans:
-            for n, value in enumerate(plan(*at.values(tokens), at.seen)):
-                moving[n // len(rows), rows[n % len(rows)]] = value
-        out |= dict(zip(self.moving, moving, strict=True))
+    def sizes(self, at: At) -> tuple[dict[str, Any], Any]:
+        """Each size as an array that broadcasts to [members, points], and the FLOPs of those that are known by their bytes."""
+        found = {}
+        for tokens, places, plan in self.plans:
+            values = plan(*at.values(tokens), at.seen)
+            found |= {place: values[n] for place, n in places.items()}
+        out = dict(self.fixed)
+        for name in self.moving:
+            rows = [found[name, n] for n in range(len(self.members))]
+            alike = all(row is rows[0] for row in rows)
+            out[name] = array(rows[0]).reshape(1, -1) if alike else rows_of(rows, at.none)
         if self.together > 1:
             out["m"] = out["m"] * self.together
         return out, out.pop("flops", None)
 
-    def runs(self, at: _At) -> bool:
+    def runs(self, at: At) -> bool:
         """Whether any does, anywhere."""
-        return any(at.runs[tokens].any() for tokens, _, _ in self.plans)
+        return any(tokens in at.any for tokens, _, _ in self.plans)
 
-    def counts(self, at: _At) -> np.ndarray:
+    def counts(self, at: At) -> Any:
         """How often each runs in the step."""
-        times = self.times.reshape(-1, *at.ones)
         if len(self.plans) == 1:
-            return at.runs[self.tokens[0]] * times
-        return np.array([at.runs[t] for t in self.tokens]) * times
+            return at.runs[self.tokens[0]] * self.times
+        return rows_of([at.runs[t] for t in self.tokens], at.none) * self.times
+
+
+def formulas_of(sizes: list[dict[str, Any]], names: list[str]) -> list[Formula]:
+    """Of these sizes, all."""
+    return [_formula(d[name]) for d in sizes for name in names]
 
 
 def _constant(value: Formula | int) -> float | None:

@@ -45,11 +45,13 @@ def collective(
     across_nodes: bool = False,
     custom: bool = True,
     tier: str | None = None,
+    checked: bool = False,
 ) -> Array:
     """Seconds. One rank costs nothing. `custom`: an all-reduce inside a node may take the engine's own kernel, which
-    is quicker for small messages. Raises BadValue for an unknown op or a device without links.
+    is quicker for small messages. Sizes that are `checked` are taken as they are. Raises BadValue for an unknown op or a
+    device without links.
     """
-    return explained(hw, op, nbytes, ranks, across_nodes=across_nodes, custom=custom, tier=tier)[0]
+    return explained(hw, op, nbytes, ranks, across_nodes=across_nodes, custom=custom, tier=tier, checked=checked)[0]
 
 
 def explained(
@@ -62,17 +64,18 @@ def explained(
     custom: bool = True,
     tier: str | None = None,
     without: tuple[str, ...] = (),
+    checked: bool = False,
 ) -> tuple[Array, str, str]:
     """(seconds, tier, why), as of `collective`."""
     if op not in SENT:
         raise BadValue("unknown collective", asked=op, known=", ".join(nearest(op, SENT) or SENT))
-    ranks, nbytes = np.asarray(ranks, float), np.asarray(nbytes, float)
-    if not (np.all(np.isfinite(nbytes)) and np.all(nbytes >= 0) and np.all(ranks >= 1)):
+    ranks, nbytes = np.asarray(ranks, float), nbytes if checked else np.asarray(nbytes, float)
+    if not checked and not (np.all(np.isfinite(nbytes)) and np.all(nbytes >= 0) and np.all(ranks >= 1)):
         raise BadValue("a collective has bytes that are not negative, and at least one rank", asked=op)
     speed = hw.links.get("inter_node") if across_nodes else hw.link
     if speed is None:
         if np.all(ranks <= 1):
-            return np.zeros(np.broadcast(ranks, nbytes).shape), "speed of light", "one rank"
+            return nbytes * ranks * 0.0, "speed of light", "one rank"
         raise BadValue(f"{hw.title} has no link to another", asked=hw.name, try_="a sheet with links_gb_s")
     if tier == "speed of light":
         sent = SENT[op](np.maximum(ranks, 1)) * nbytes
@@ -85,7 +88,7 @@ def explained(
         )
     found = constants_of(hw, op, without)
     if found is None:  # left out by `without`
-        return explained(hw, op, nbytes, ranks, tier="speed of light")
+        return explained(hw, op, nbytes, ranks, tier="speed of light", checked=checked)
     time = seconds(speed, _carried(speed, found), op, nbytes, ranks)
     if op == "all_reduce" and custom:
         own = constants_of(hw, "custom_all_reduce", without)

@@ -9,6 +9,7 @@ import numpy as np
 
 from cutaway.errors import BadValue, nearest
 from cutaway.hardware import Hardware, dtype_name
+from cutaway.predict.recorded import whole
 from cutaway.predict.time.constants import constants_of, fitted, table_of
 from cutaway.predict.time.families import FEW, family, family_of
 from cutaway.predict.time.tables import correction
@@ -30,16 +31,19 @@ def op_time(
     looped: bool = False,
     without: tuple[str, ...] = (),
     checked: bool = False,
+    few: bool | None = None,
+    told: bool = True,
     **dims: Any,
 ) -> tuple[np.ndarray, str, str]:
     """(seconds, tier, why) of one kernel; `dims` are those of `predict.types.Op`, numbers or arrays that broadcast.
 
     `dtype` is what the matmul computes in ("fp8_block" where scales are per block), `weights` and `cache` what those
     are stored in (else the same). `tier` is the best that may be used; where an array is answered by two, the lower is
-    named. `looped` is the time in a benchmark's loop, `without` leaves out what was fitted on these devices, and sizes
-    that are `checked` are taken as they are. Further
-    kind: "moe", a whole mixture (m, hidden, inter, experts, top_k, gated). Of experts, `share` is what lies on this
-    device and `skew` how uneven tokens choose: 0 dealt out in turn, 1 as in practice. Raises BadValue.
+    named. `looped` is the time in a benchmark's loop, `without` leaves out what was fitted on these devices. Sizes that are
+    `checked` are arrays and taken as they are; `few` is whether queries are few, where that is known; who is not `told`
+    gets no tier and no reason. Further kind: "moe", a whole mixture (m, hidden, inter, experts, top_k, gated). Of experts,
+    `share` is what lies on this device and `skew` how uneven tokens choose: 0 dealt out in turn, 1 as in practice. Raises
+    BadValue.
     """
     if tier is not None and tier not in TIERS:
         raise BadValue("unknown tier", asked=tier, known=", ".join(nearest(tier, TIERS) or TIERS))
@@ -50,8 +54,8 @@ def op_time(
     causal = "causal" not in d or bool((d["causal"] > 0).any())
     measured_as = _constants_dtype(kind, dtype, weights, cache)
     answers = [
-        _known(hw, family_of(kind, measured_as, few, causal), kind, d, bits, peak, tier, looped, without)
-        for few in _phases(kind, d)
+        _known(hw, family_of(kind, measured_as, few, causal), kind, d, bits, peak, tier, looped, without, told)
+        for few in (_phases(kind, d) if few is None else (few,))
     ]
     seconds, used, why = min(answers, key=lambda answer: TIERS.index(answer[1]))
     if len(answers) == 2:
@@ -69,6 +73,7 @@ def _known(
     tier: str | None,
     looped: bool,
     without: tuple,
+    told: bool = True,
 ) -> tuple[np.ndarray, str, str]:
     """The calibrated time of one family, corrected by its table where there is one."""
     found = constants_of(hw, name, without)
@@ -77,16 +82,17 @@ def _known(
     used = family(found.family)
     time = used.seconds(hw, found.values, d, bits, peak, looped, kind)
     ratio = 1.0 if found.exact else carried(hw, name, found.device, without)
-    time, said = time * ratio, found.why if ratio == 1 else f"times {ratio:.2f}, as its relatives here; {found.why}"
+    time = time if ratio == 1 else time * ratio
+    said = found.why if ratio == 1 else f"times {ratio:.2f}, as its relatives here; {found.why}"
     # Where the kernel alone was timed behind its host, the table is of that loop, and what is known comes from layers.
     hidden = not looped and "around_us" in found.values
     table = table_of(hw.name, name) if found.exact and tier != CALIBRATED and not hidden else None
     if table is None:
         return time, CALIBRATED, said
-    miss = correction(table, used.nodes, used.axes(d))
+    miss = _correction(table, used.nodes, used.axes(d))
     known = ~np.isnan(miss)
     time = time * np.exp(np.where(known, miss, 0.0))
-    if np.all(known):
+    if not told or np.all(known):
         return time, MEASURED, f"interpolated between measured sizes; {found.why}"
     return time, CALIBRATED, f"{np.mean(~known):.0%} outside the measured sizes; {found.why}"
 
@@ -106,6 +112,7 @@ def carried(hw: Hardware, name: str, device: str, without: tuple[str, ...]) -> f
     return _CARRIED[key]
 
 
+_correction = whole(correction)
 _CARRIED: dict[tuple, float] = {}
 
 

@@ -31,6 +31,7 @@ SIZES: dict[str, tuple[tuple[str, ...], dict[str, float]]] = {
     kind: (("rows", "width"), {"read": -1.0, "write": -1.0})
     for kind in ("norm", "elementwise", "gather", "softmax", "conv", "other")
 }  # fmt: skip
+_DEFAULTS = {kind: {name: np.array(value, float) for name, value in optional.items()} for kind, (_, optional) in SIZES.items()}
 BYTES = {"fp32": 4, "tf32": 4, "bf16": 2, "fp16": 2, "fp8": 1, "int8": 1, "int4": 0.5, "fp4": 0.5}
 
 
@@ -51,7 +52,7 @@ def sizes(kind: str, given: dict[str, Any], checked: bool = False) -> dict[str, 
         raise BadValue("unknown kind of kernel", asked=kind, known=", ".join(nearest(kind, SIZES) or SIZES))
     needed, optional = SIZES[kind]
     if checked:
-        return {name: np.asarray(value, dtype=float) for name, value in ({**optional, **given}).items()}
+        return {**_DEFAULTS[kind], **given}
     missing = [name for name in needed if name not in given]
     unknown = [name for name in given if name not in needed and name not in optional]
     if missing or unknown:

@@ -1,0 +1,194 @@
+# One step of a model is hundreds of small numpy calls, half of which give the same numbers whatever is asked: they see nothing
+# but the model and the device. So the code runs once on stand-ins for its arguments, which note each call that depends on
+# them; what they noted is the same computation with all else done beforehand, factors that follow one another as one, and
+# numpy does what is left as before.
+"""`record(f, samples)`: a function of arrays as straight code, with what does not depend on them computed once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+
+class Branches(Exception):
+    """The function does one thing or another by what its arguments hold, so that one run does not tell all of it."""
+
+
+class _Tape:
+    """The calls in their order: (function, arguments, named arguments), where an argument may be a `_Later`."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[Callable[..., Any], tuple, dict[str, Any]]] = []
+        self.known: dict[Any, _Later] = {}
+
+    def note(self, function: Callable[..., Any], args: tuple, named: dict[str, Any]) -> _Later:
+        """The result, the same one for the same call. Constants are held, so that none's id is given again."""
+        args = tuple(np.array(float(v)) if type(v) in (int, float) else v for v in args)
+        key = (function, _identity(args), _identity(tuple(sorted(named.items()))))
+        if key not in self.known:
+            value = function(*_sampled(args), **{name: _sampled(v) for name, v in named.items()})
+            plainer = self._plainer(function, args, value)
+            self.known[key] = self._new(function, args, named, value) if plainer is None else plainer
+        return self.known[key]
+
+    def _new(self, function: Callable[..., Any], args: tuple, named: dict[str, Any], value: Any) -> _Later:
+        self.calls.append((function, args, named))
+        return _Later(self, len(self.calls) - 1, value)
+
+    def _plainer(self, function: Callable[..., Any], args: tuple, value: Any) -> _Later | None:
+        """The same in fewer calls, if it is one that has that."""
+        if function is np.where and _one(args[0]) is not None:
+            return _if_like(args[1] if _one(args[0]) else args[2], value)
+        if function is np.divide and not isinstance(args[1], _Later) and np.all(args[1]):
+            return self.note(np.multiply, (args[0], 1 / np.asarray(args[1])), {})
+        if function in (np.multiply, np.add):
+            constant, later = args if isinstance(args[1], _Later) else args[::-1]
+            if _one(constant) == (function is np.multiply):
+                return _if_like(later, value)
+            if not isinstance(constant, _Later) and later.factor is not None and function is np.multiply:
+                factor, of = later.factor
+                return self.note(np.multiply, (constant * factor, of), {})
+            if not isinstance(constant, _Later) and function is np.multiply:
+                found = self._new(function, (constant, later), {}, value)
+                found.factor = constant, later
+                return found
+        return None
+
+
+class _Later(np.lib.mixins.NDArrayOperatorsMixin):
+    """The result of a call of the tape; `sample` is one that it had."""
+
+    factor: tuple[Any, _Later] | None = None  # a constant, and of what this is so many times
+
+    def __init__(self, tape: _Tape, number: int, sample: Any):
+        self.tape, self.number, self.sample = tape, number, sample
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *args: Any, **named: Any) -> _Later:
+        return self.tape.note(getattr(ufunc, method) if method != "__call__" else ufunc, args, named)
+
+    def __array_function__(self, function: Any, types: Any, args: tuple, named: dict[str, Any]) -> _Later:
+        return self.tape.note(function, args, named)
+
+    def __getitem__(self, at: Any) -> _Later:
+        return self.tape.note(_item, (self, at), {})
+
+    def reshape(self, *shape: int) -> _Later:
+        return self.tape.note(np.reshape, (self, shape), {})
+
+    def sum(self, axis: int | None = None) -> _Later:
+        return self.tape.note(np.add.reduce, (self,), {"axis": axis})
+
+    def min(self, axis: int | None = None) -> _Later:
+        return self.tape.note(np.minimum.reduce, (self,), {"axis": axis})
+
+    def _decides(self, *_: Any, **__: Any) -> Any:
+        raise Branches
+
+    __bool__ = __float__ = __int__ = __index__ = __len__ = __iter__ = __array__ = _decides
+
+
+def whole(function: Callable[..., Any]) -> Callable[..., Any]:
+    """For functions that stand-ins cannot go through: they are noted as one call."""
+
+    def called(*args: Any, **named: Any) -> Any:
+        later = next(_later((args, named)), None)
+        return function(*args, **named) if later is None else later.tape.note(function, args, named)
+
+    return called
+
+
+def array(value: Any) -> Any:
+    """The value as floats, a stand-in as it is."""
+    return value if isinstance(value, _Later) else np.asarray(value, float)
+
+
+def record(function: Callable[..., Any], samples: Sequence[np.ndarray]) -> Callable[..., Any]:
+    """The same function, faster, of arrays as many as `samples`, which have more than one element each: what is one and what
+    many is read off them. Results agree but for rounding. Raises `Branches` where values decide what the function does."""
+    tape, count = _Tape(), len(samples)
+    given = [_Later(tape, -1 - n, sample) for n, sample in enumerate(samples)]
+    result = function(*given)
+    if not isinstance(result, _Later):
+        return lambda *_: result
+    needed, todo = set(), [result.number]
+    while todo:
+        number = todo.pop()
+        if number >= 0 and number not in needed:
+            needed.add(number)
+            todo += [later.number for later in _later(tape.calls[number][1:])]
+    scope: dict[str, Any] = {}
+    lines = [f"def run({', '.join(_name(-1 - n) for n in range(count))}):"]
+    for number in sorted(needed):
+        called, args, named = tape.calls[number]
+        words = [_word(v, scope) for v in args] + [f"{k}={_word(v, scope)}" for k, v in named.items()]
+        if called is _item:
+            lines.append(f"    {_name(number)} = {words[0]}[{words[1]}]")
+        else:
+            lines.append(f"    {_name(number)} = {_kept(called, scope)}({', '.join(words)})")
+    lines.append(f"    return {_name(result.number)}")
+    exec(compile("\n".join(lines), "<recorded>", "exec"), scope)  # built here, of numbered names alone
+    return scope["run"]
+
+
+def _item(values: Any, at: Any) -> Any:
+    return values[at]
+
+
+def _one(value: Any) -> float | None:
+    """What a constant holds that is the same for all."""
+    return None if isinstance(value, _Later) or np.size(value) != 1 else float(np.asarray(value).item())
+
+
+def _if_like(later: Any, value: Any) -> _Later | None:
+    """It, if it looks like the value."""
+    alike = isinstance(later, _Later) and np.shape(later.sample) == np.shape(value) and later.sample.dtype == value.dtype
+    return later if alike else None
+
+
+def _sampled(value: Any) -> Any:
+    """With samples for stand-ins."""
+    if isinstance(value, tuple | list):
+        return type(value)(map(_sampled, value))
+    return value.sample if isinstance(value, _Later) else value
+
+
+def _later(value: Any) -> Iterable[_Later]:
+    """All stand-ins in it."""
+    if isinstance(value, _Later):
+        yield value
+    elif isinstance(value, tuple | list):
+        for part in value:
+            yield from _later(part)
+    elif isinstance(value, dict):
+        yield from _later(list(value.values()))
+
+
+def _identity(value: Any) -> Any:
+    if isinstance(value, tuple | list):
+        return tuple(map(_identity, value))
+    if isinstance(value, int | float | str | None):
+        return type(value), value
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        return str(value.dtype), value.item()
+    return "later", value.number if isinstance(value, _Later) else id(value)
+
+
+def _name(number: int) -> str:
+    return f"v{number}" if number >= 0 else f"given{-1 - number}"
+
+
+def _word(value: Any, scope: dict[str, Any]) -> str:
+    """The value in the code: a name, or what it holds where stand-ins are among that."""
+    if isinstance(value, _Later):
+        return _name(value.number)
+    if isinstance(value, tuple | list) and next(iter(_later(value)), None) is not None:
+        return f"[{', '.join(_word(part, scope) for part in value)}]"
+    return _kept(value, scope)
+
+
+def _kept(value: Any, scope: dict[str, Any]) -> str:
+    name = f"c{len(scope)}"
+    scope[name] = value
+    return name
