@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+import pytest
 import torch
 from torch import nn
 
-from cutaway.formula import floor_div, minimum, sym
+from cutaway.formula import const, floor_div, holds, minimum, sym
 from cutaway.trace.analyse import analyse_module
 from cutaway.trace.inputs import InputPlan
 from cutaway.trace.inputs_symbols import symbols_of
@@ -218,3 +219,38 @@ def test_the_last_so_many_are_at_most_that_many_without_a_condition() -> None:
     found = analyse_module(Latest(), PLAN, name="Latest", values={})
     assert found.total.matmul_flops == 2 * 16 * 16 * B * minimum(S, 4095)
     assert found.valid_when == ("batch_size > 1", "seq_len > 1")
+
+
+class Full(nn.Module):
+    """Takes what fills a window of four, of the tokens that are left and one more: most often nothing."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        left = x.shape[1] % 4 + 1
+        full = x[:, : left // 4 * 4]
+        return full @ x.new_zeros(16, 16) if full.shape[1] > 0 else x
+
+
+def test_what_is_empty_here_is_said_to_be_so() -> None:
+    found = analyse_module(Full(), PLAN, name="Full", values={})
+    assert found.total.matmul_flops == const(0)
+    assert not all(holds(c, {"batch_size": 2, "seq_len": 7}) for c in found.valid_when)
+    assert all(holds(c, {"batch_size": 2, "seq_len": 9}) for c in found.valid_when)
+    there = analyse_module(Full(), PLAN, name="Full", values={"batch_size": 2, "seq_len": 7})
+    assert there.total.matmul_flops.evaluate({"batch_size": 2, "seq_len": 7}) == 2 * 16 * 16 * 2 * 4
+
+
+class Grouped(nn.Module):
+    """Groups of 256 tokens, the last one filled up."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        groups = nn.functional.pad(x, (0, 0, 0, (256 - x.shape[1] % 256) % 256)).reshape(x.shape[0], -1, 256, 16)
+        return groups.sum(2) @ x.new_zeros(16, 16)
+
+
+@pytest.mark.parametrize("length", [512, 700])
+def test_groups_that_are_full_are_sizes_too(length: int) -> None:
+    found = analyse_module(Grouped(), PLAN, name="Grouped", values={"batch_size": 2, "seq_len": length})
+    assert found.gaps == ()
+    at = {"batch_size": 2, "seq_len": length}
+    assert found.total.matmul_flops.evaluate(at) == 2 * 16 * 16 * 2 * -(-length // 256)
+    assert all(holds(c, at) for c in found.valid_when)

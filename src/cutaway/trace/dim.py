@@ -50,7 +50,7 @@ class Scope:
     told: Mapping[Any, tuple[Formula, ...]] = field(
         default_factory=dict
     )  # what sizes are that lost their formula, by place
-    multiples: Mapping[str, int] = field(default_factory=dict)  # symbols that are whole multiples of a number
+    multiples: dict[str, int] = field(default_factory=dict)  # symbols that are whole multiples of a number
     placed: dict[int, Formula] = field(default_factory=dict)  # tokens that we put into a text to stand for images
 
     @property
@@ -67,6 +67,11 @@ class Scope:
             self.known.setdefault(value, formula)
         if value >= 0 and is_count(formula):
             self.counts.setdefault(formula, value)
+
+    def note(self, guard: Guard) -> None:
+        """A condition of all that follows, if it is about sizes."""
+        if guard.difference.constant() is None:
+            self.guards.setdefault(guard)
 
     def is_whole(self, f: Formula) -> bool:
         """Whether `f` has whole coefficients, its symbols counted in the units that they are multiples of."""
@@ -160,8 +165,7 @@ def _guard(a: Any, b: Any, relation: str, outcome: bool) -> bool:
             difference = _exact(a) - _exact(b)
         except (ValueError, OverflowError):  # infinity and NaN
             return outcome
-        if difference.constant() is None:
-            _scopes[-1].guards.setdefault(Guard(difference, relation, outcome))
+        _scopes[-1].note(Guard(difference, relation, outcome))
     return outcome
 
 
@@ -211,8 +215,8 @@ class Dim(int):
     __rmul__ = _binary("__rmul__", lambda a, b: b * a)
     __floordiv__ = _binary("__floordiv__", lambda a, b: _divided(a, b))
     __rfloordiv__ = _binary("__rfloordiv__", lambda a, b: _divided(b, a))
-    __mod__ = _binary("__mod__", lambda a, b: a - _divided(a, b) * b)
-    __rmod__ = _binary("__rmod__", lambda a, b: b - _divided(b, a) * a)
+    __mod__ = _binary("__mod__", lambda a, b: _rest(a, b))
+    __rmod__ = _binary("__rmod__", lambda a, b: _rest(b, a))
 
     def __neg__(self) -> Any:
         return make(-int(self), -self.formula)
@@ -295,6 +299,24 @@ def _divided(a: Formula, b: Formula) -> Formula:
     """`a // b`, exact where `exact_quotient` may take it so."""
     exact = exact_quotient(a, b)
     return rounded_down(a, b) if exact is None else exact
+
+
+def _rest(a: Formula, b: Formula) -> Formula:
+    """`a % b`. Where nothing is left, that is a condition, and not a size that others could be taken for: `256 - a % 256`
+    would else be what 256 is from then on."""
+    rest = a - _divided(a, b) * b
+    scope = _scopes[-1] if _scopes else None
+    if scope is None or rest.constant() is not None or rest.evaluate(scope.hints):
+        return rest
+    scope.note(Guard(rest, "==", True))
+    if (name := _symbol(a)) and isinstance(unit := b.constant(), int):
+        scope.multiples[name] = math.lcm(unit, scope.multiples.get(name, 1))
+    return const(0)
+
+
+def _symbol(f: Formula) -> str | None:
+    """The name, where the formula is one symbol."""
+    return next((n for n in f.symbols() if f == sym(n)), None)
 
 
 def rounded_down(a: Formula, b: Formula | int) -> Formula:

@@ -78,7 +78,7 @@ def _leave_out(recorder: Recorder, a: torch.Tensor, b: torch.Tensor, out: torch.
         return
     size, turns, capacity = room._cut_room
     fits = turns.evaluate(recorder.scope.hints) <= capacity
-    recorder.scope.guards.setdefault(Guard(turns - capacity, "<=", bool(fits)))
+    recorder.scope.note(Guard(turns - capacity, "<=", bool(fits)))
     out._cut_share = mask._cut_share if fits else const(capacity) / size  # type: ignore[attr-defined]
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from cutaway.formula import Formula, const, sym
 from cutaway.formula.core import add, minimum, product
-from cutaway.trace.dim import Dim, Scope, exact_quotient, rounded_down, rounded_up
+from cutaway.trace.dim import Dim, Guard, Scope, exact_quotient, rounded_down, rounded_up
 
 Sizes = Sequence[int]
 Dims = tuple[Formula, ...]
@@ -40,7 +40,9 @@ class Resolver:
 
     def find(self, value: int) -> Formula | None:
         """The formula for this number, when it is known."""
-        if value in (-1, 0, 1):
+        if value in (-1, 0, 1):  # which are everywhere: a size that is one of them here is not followed at other sizes
+            if value in self.local:
+                self.scope.note(Guard(self.local[value] - value, "==", True))
             return const(value)
         found = self.local.get(value) or (self.scope.known.get(value) if value >= self.telling else None)
         return found or (self._part_of_known(value) if self.scope.architecture and value >= 256 else None)

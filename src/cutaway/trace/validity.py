@@ -28,13 +28,23 @@ def conditions(scope: Scope, plan: InputPlan, values: Mapping[str, int]) -> tupl
         if _offset(g) > _offset(bounds[_shape_of(g)]):
             bounds[_shape_of(g)] = g
     ones = [f"{s.name} {'==' if values.get(s.name) == 1 else '>'} 1" for s in plan.symbols]
-    chunks = [f"{_plain(f)} {f'== {v}' if v < 2 else '> 1'}" for f, v in scope.counts.items()]
+    chunks = [f"{_plain(f)} {f'== {v}' if v < 2 else '> 1'}" for f, v in _counts(scope).items()]
     even = [
         f"{_plain(a)} % {_plain(b)} == 0"
         for a, b in scope.divides
         if a.constant() is None and (b.constant() or 0) < 256
     ]
     return (*ones, *(text(g) for g in bounds.values()), *chunks, *even, *_rests(scope, plan))
+
+
+def _counts(scope: Scope) -> dict[Formula, int]:
+    """The numbers of chunks that were met, but for those that are more than one because others are."""
+    least: dict[Formula, Any] = {}
+    for f, value in scope.counts.items():
+        if value > 1:
+            base, more = f - f.terms.get((), 0), f.terms.get((), 0)
+            least[base] = min(more, least.get(base, more))
+    return {f: v for f, v in scope.counts.items() if v < 2 or f.terms.get((), 0) == least[f - f.terms.get((), 0)]}
 
 
 def _rests(scope: Scope, plan: InputPlan) -> Iterator[str]:
