@@ -254,3 +254,18 @@ def test_groups_that_are_full_are_sizes_too(length: int) -> None:
     at = {"batch_size": 2, "seq_len": length}
     assert found.total.matmul_flops.evaluate(at) == 2 * 16 * 16 * 2 * -(-length // 256)
     assert all(holds(c, at) for c in found.valid_when)
+
+
+class CutShort(nn.Module):
+    """Takes no more than 2000 tokens."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x[:, :2000] @ x.new_zeros(16, 16)
+
+
+def test_what_is_cut_short_only_where_there_is_more_says_so() -> None:
+    found = analyse_module(CutShort(), PLAN, name="CutShort", values={})
+    assert found.total.matmul_flops == 2 * 16 * 16 * B * S
+    assert "seq_len <= 2000" in found.valid_when
+    there = analyse_module(CutShort(), PLAN, name="CutShort", values={"batch_size": 2, "seq_len": 3000})
+    assert there.total.matmul_flops.evaluate({"batch_size": 2, "seq_len": 3000}) == 2 * 16 * 16 * 2 * 2000

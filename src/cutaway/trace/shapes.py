@@ -17,6 +17,9 @@ Sizes = Sequence[int]
 Dims = tuple[Formula, ...]
 
 
+NO_END = 1 << 62  # what torch writes for a slice without an end
+
+
 class Resolver:
     """Finds formulas for the numbers of one call."""
 
@@ -353,6 +356,8 @@ def _steps(first: Formula, last: Formula, step: int) -> Formula:
 
 def _bound(at: int, size: int, whole: Formula, r: Resolver) -> Formula:
     if at >= size:
+        if size < at < NO_END:  # cut short where there is more
+            r.scope.note(Guard(whole - r.number(at), "<=", True))
         return whole
     if at < 0:
         return whole + r.number(at) if at > -size else const(0)
