@@ -19,6 +19,7 @@ from cutaway.trace.devices import MOVES, moved, redirected
 from cutaway.trace.dim import Dim, Scope, make
 from cutaway.trace.dim import current as dim_scope
 from cutaway.trace.explain import explained
+from cutaway.trace.indexes import bounded, has_bounds, has_mask, note_ends, unmasked
 from cutaway.trace.kernels import asked
 from cutaway.trace.record import ModuleRun, OpEvent, TensorRef, Where
 from cutaway.trace.routing import assumed_counts, assumed_nonzero, note_routing, one_hot, places_of
@@ -173,11 +174,13 @@ class ShapeMode(TorchFunctionMode):
             args[1]
         ):  # C++ would make a tensor of the list unseen, without its values
             args = (args[0], _listed(recorder, args[1], dims), *args[2:])
-        if func in _INDEXES and _has_bounds(args[1]):  # C++ would read the number and lose its formula
-            args = (args[0], _bounded(args[1]), *args[2:])
+        if func in _INDEXES:
+            note_ends(recorder.scope, args[0], args[1])
+        if func in _INDEXES and has_bounds(args[1]):  # C++ would read the number and lose its formula
+            args = (args[0], bounded(args[1]), *args[2:])
             dims = [*dims, *_dims_in(args)]
-        if func in _INDEXES and _has_mask(args[1]):  # C++ would look for the places in the values unseen
-            args = (args[0], _unmasked(args[1]), *args[2:])
+        if func in _INDEXES and has_mask(args[1]):  # C++ would look for the places in the values unseen
+            args = (args[0], unmasked(args[1]), *args[2:])
         if not dims:
             return func(*args, **(kwargs or {}))
         outer = recorder.call_dims, recorder.call_sizes
@@ -408,38 +411,6 @@ def _listed(recorder: Recorder, index: Any, dims: list) -> Any:
         return tuple(_listed(recorder, i, dims) for i in index)
     plain = isinstance(index, list) and all(isinstance(i, (int, bool)) for i in index)
     return _from_data(recorder, torch.tensor, (index,), {}, dims) if plain else index
-
-
-def _has_bounds(index: Any) -> bool:
-    return any(
-        isinstance(i, slice) and any(isinstance(v, torch.Tensor) for v in (i.start, i.stop, i.step))
-        for i in (index if isinstance(index, tuple) else (index,))
-    )
-
-
-def _bounded(index: Any) -> tuple:
-    """An index whose slices are bounded by numbers in place of tensors of one element."""
-    number = lambda v: v.item() if isinstance(v, torch.Tensor) else v  # noqa: E731
-    return tuple(
-        slice(number(i.start), number(i.stop), number(i.step)) if isinstance(i, slice) else i
-        for i in (index if isinstance(index, tuple) else (index,))
-    )
-
-
-def _has_mask(index: Any) -> bool:
-    return any(
-        isinstance(i, torch.Tensor)
-        and i.dtype == torch.bool
-        and i.is_meta
-        and (values.kept(i) is not None or hasattr(i, "_cut_taken"))
-        for i in (index if isinstance(index, tuple) else (index,))
-    )
-
-
-def _unmasked(index: Any) -> tuple:
-    """An index with its masks replaced by the places where they are true."""
-    parts = index if isinstance(index, tuple) else (index,)
-    return tuple(p for i in parts for p in (i.nonzero().unbind(1) if _has_mask(i) else (i,)))
 
 
 def _dims_in(args: Iterable[Any]) -> Iterator[Dim]:
