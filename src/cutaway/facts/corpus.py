@@ -191,6 +191,8 @@ class Corpus:
             mask |= lexicons["owner"].mask(container)
         uses = lexicons["uses"].known
         for word in definition.words:
+            if word == local:  # its own name says nothing of what it does
+                continue
             found = uses.get(word)
             mask |= lexicons["uses"].mask(word) if found is None else found
         for parameter in definition.params:

@@ -20,6 +20,7 @@ _NOT_BASES = {
 }
 LIVE = 0.75  # points for what the loop reaches
 CONTEST, REACH = 12, 1500  # candidates and definitions that are looked at for it
+CLOSURE = 0.1  # points of a function before the one within it
 DRIVES = 0.5  # points for a loop over another candidate
 STEPS, WHOLE = 2, 0.6  # candidates that one must call to be their whole, and the share of their points that it needs
 GENERATIONS = 4  # how far up bases are followed
@@ -78,7 +79,13 @@ class Kinship:
         by_name = {(s.entity.path, s.entity.definition.name): s for s in final}
         for scored in final:
             holder = by_name.get((scored.entity.path, scored.entity.container))
-            if holder is None or holder.entity.definition.kind not in TYPE:
+            if holder is None:
+                continue
+            if holder.entity.definition.kind in CALLABLE:  # who makes a function within it is where it is found
+                if 0.7 * scored.score <= holder.score <= scored.score:
+                    holder.score = scored.score + CLOSURE
+                continue
+            if holder.entity.definition.kind not in TYPE:
                 continue
             if favoured >= 0 and 0.7 * scored.score <= holder.score < scored.score:
                 holder.score = (

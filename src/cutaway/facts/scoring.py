@@ -23,7 +23,7 @@ ROLE_FACTOR = {"code": 1.0, "tool": 0.8, "example": 0.45, "benchmark": 0.4}
 # What serves one device, one auxiliary model or one rare mode is seldom "the" component; what only watches, wraps or
 # stands in for it never is. A factor for each word, in the own name or the class's, and in the path.
 _SPECIAL = matcher(
-    r"avx|avx_2|avx_512|neon|sse|simd|sve|amx|wasm|turbo\w*|hybrid|tpu|xpu|watermark\w*|trtllm|tensorrt\w*|llamacpp|openvino|onnx|move|p_2_p|dequant\w*|hpu|npu|neuron|gaudi|"
+    r"ring|ulysses|avx|avx_2|avx_512|neon|sse|simd|sve|amx|wasm|turbo\w*|hybrid|tpu|xpu|watermark\w*|trtllm|tensorrt\w*|llamacpp|openvino|onnx|move|p_2_p|dequant\w*|hpu|npu|neuron|gaudi|"
     "xla|rocm|hip|ascend|cpu|metal|vulkan|sycl|opencl|cann|musa|webgpu|encoder|enc|cross|pooling|"
     "pooler|draft|drafter"
     "|spec|speculative|speculator|eagle|medusa|ngram|mtp|dflash|mamba|ssm|rwkv|gdn|fusion|"
@@ -38,6 +38,8 @@ _STUB = re.compile(
     r"raise (?:NotImplementedError|Exception)|^\s*(?:pass|\.\.\.)\s*$|unimplemented!|todo!", re.MULTILINE
 )
 _PRODUCT = re.compile(r"(?:^|/)(?:examples?|tools?|demos?)/(?:server|serve|main|cli|engine)[/.]")
+_PAST = re.compile(r"(?:^|/)(?:legacy|deprecated|obsolete|attic|archived?)/")  # kept for those who need it still
+PAST_FACTOR = 0.6
 _VERSION = re.compile(r"/v(\d+)/")
 _MINOR = matcher(
     "mock|fake|dummy|stub|noop|null|test|tests|example|legacy|deprecated|compat|shim|wrapper|"
@@ -212,10 +214,11 @@ def _hands_out(corpus: Corpus, entity: Entity) -> bool:
 
 
 def _role_factor(entity: Entity) -> float:
-    """Less for examples and benchmarks; a server or the command itself is the product, wherever it is kept."""
+    """Less for examples, benchmarks and what is kept of the past; a server or the command itself is the product, wherever
+    it stands."""
     if entity.role == "example" and _PRODUCT.search(entity.path):
         return ROLE_FACTOR["tool"]
-    return ROLE_FACTOR.get(entity.role, 1.0)
+    return ROLE_FACTOR.get(entity.role, 1.0) * (PAST_FACTOR if _PAST.search(entity.path) else 1.0)
 
 
 def _ordinary(concept: Concept, entity: Entity) -> float:

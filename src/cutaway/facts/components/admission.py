@@ -92,6 +92,7 @@ ADMISSION = Concept(
         code(r"(?:limit|permit)\w*[\w.()\s]*\.(?:try_)?acquire\w*\(", 2, "refuses"),
         code(r"\w*sema\w*\s*<-|\w*sem\w*\.(?:[aA]cquire|wait|down)\w*\(", 3, "refuses"),  # a permit is taken
         code(r"wait\w*\([^\n]*(?:size|count|len)\w*\(?\)?\s*<", 3, "refuses"),
+        code(r"(?s)if (\w+)\[(\w+)\] is None:.{0,800}?\b\1\[\2\] = ", 3, "refuses"),  # a free place is taken
         code(r"\w*(?:count\w*|running|active|in_?flight)\w*\s*(?:>=|>|<|<=)\s*\S*max_\w+", 2, "limit"),
         code(
             r"(?i)(?:free|avail|remain|budget|capacity|pending|queue|running)\w*(?:\(\))?\)?\s*(?:<|>=|<=|>|==\s*0)",

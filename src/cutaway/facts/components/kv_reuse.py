@@ -10,7 +10,7 @@ KV_REUSE = Concept(
     clues=(
         name(
             r"radix\w*|prefix_?cach\w*|\w*prefix_cache\w*|radix_tree|radix_cache|trie|kv_trie\w*|"
-            r"prompt_cache\w*|\w*prompt_cache\w*|\w*_radix_\w*",
+            r"prompt_cache\w*|\w*prompt_cache\w*|\w*_radix_\w*|\w*kv_prefix\w*|prefix_(?:reuse|tree|index|pool|store)\w*",
             5,
             "named",
         ),
@@ -50,7 +50,7 @@ KV_REUSE = Concept(
         ),
         has(r"evict\w*|lock\w*|inc_lock_ref|split\w*|dec_ref\w*", 1.5),
         uses(
-            r"hash_to_block_id|block_hash\w*|compute_hash|prefix\w*|\w*_prefix\w*|cached_block\w*|"
+            r"hash_to_block_id|block_hash\w*|compute_hash|prefix\w*|\w*_prefix\w*|cached_blocks?|cached_block_(?:hash|id)\w*|"
             r"cached_len\w*|hash_block\w*|page_hash\w*|\w*prompt_hash\w*|num_cached_\w+|matched\w*|prompt_tokens_cached|"
             r"common_part|n_past|cached_prompt\w*|prompt|prompt_ids|cache_prompt|token_ids_key|match_len\w*",
             2.2,

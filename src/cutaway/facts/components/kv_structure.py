@@ -42,6 +42,11 @@ KV_STRUCTURE = Concept(
         ),
         # Whoever keeps keys and values is their structure, whatever its name; and so is what sets their memory up.
         keeps(r"(?:k|keys?)_(?:\w+_)?caches?|cache_k|past_keys?|(?:k|keys?)_buffer", 4, "named"),
+        code(
+            r"(?i)\bk(?:ey)?_?cache\w*\s*=\s*(?:\w+\.)*(?:zeros|empty|new_zeros|new_empty|full)\(",
+            3,
+            "named",
+        ),
         name(r"(?:initiali[sz]\w*|init|alloc\w*|malloc|setup)_(?:\w+_)?(?:memory|buffers?)", 2, "named"),
         has(r"update|append|store\w*|put|set_kv\w*|put\w*|push|write\w*|forward", 1),
         has(

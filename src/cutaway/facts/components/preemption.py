@@ -15,6 +15,7 @@ PREEMPTION = Concept(
             5,
             "named",
         ),
+        name(r"reset_(?:request|req|seq|sequence|for)_?\w*|\w*_for_recompute\w*", 3, "named"),
         name(r"schedule|update_slots|step|process_pending|decode_batch|schedule_\w+", 2, "step"),
         name(
             r"metric\w*|stats?|count\w*|num|event|events|log|output|mode|config|reason|is|has|"
@@ -44,6 +45,8 @@ PREEMPTION = Concept(
             2,
             "back",
         ),
+        # what was computed of it is forgotten, to be computed again
+        code(r"(?:num_computed\w*|seq_len\w*|cached_len|n_past|num_prefilled\w*)\s*=\s*0\b", 2.5, "preempts"),
     ),
     needs=("named|preempts", "frees|back|preempts", "back|running|frees"),
     least=8,

@@ -9,6 +9,9 @@ _MOVES = (
     r".{0,800}?\b\w*(?:running|active|in_?flight)\w*(?:\.|->)(?:append|add|insert|push\w*|emplace\w*)\b"
 )
 
+# A free place in a table of running requests is given to another one.
+_FILLS = r"(?s)if (\w+)\[(\w+)\] is None:.{0,800}?\b\1\[\2\] = "
+
 SCHEDULER = Concept(
     key="scheduler",
     looked_for="holds waiting and running requests and picks among them under a budget of tokens, slots or memory",
@@ -33,6 +36,8 @@ SCHEDULER = Concept(
             "picks",
         ),
         code(_MOVES, 3, "picks"),
+        code(_FILLS, 3, "picks"),
+        uses("priority_queue|heappush|heappop|binary_heap", 2.5, "picks"),
         name(
             "config|args|options|output|outputs|result|policy|state|status|type|kind|params|entry|"
             "item|method|mixin|factory|error|msg|stats",

@@ -17,7 +17,7 @@ SEEDS = Concept(
         ),
         name(
             r"sampler|sampling|sampling_states?|sample|random_sample|gumbel_sample|\w*sampler\w*|"
-            r"rng|generator|xorshift\w*|random_\w*|build_sampler|new_sampler|llama_sampler_init_dist",
+            r"rng|^generator$|xorshift\w*|random_\w*|build_sampler|new_sampler|llama_sampler_init_dist",
             3,
             "named",
         ),
@@ -57,7 +57,7 @@ SEEDS = Concept(
         about(r"seeds?|determinis\w*|reproducib\w*", 1.5, "seed"),
         code(
             r"(?i)manual_seed|seed_from_u64|mt19937|srand\(|\.seed\(|NewPCG|rand\.New|set_seed|"
-            r"rng\.seed|NewSource|rng_seed|Generator\(",
+            r"rng\.seed|NewSource|rng_seed|(?<!\w)Generator\(",
             2.5,
             "seeds",
         ),

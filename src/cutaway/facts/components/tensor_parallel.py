@@ -65,6 +65,7 @@ TENSOR_PARALLEL = Concept(
             2,
             "ranks",
         ),
+        code(r"[\"'](?:WORLD_SIZE|LOCAL_RANK|RANK)[\"']", 2, "ranks"),
         uses(r"weight|linear|in_features|input_size_per_partition|shard\w*|chunk|split|slice\w*", 0.7),
         uses(r"ddp|distributed_data_parallel|optimizer|backward|fsdp\w*", -3),
         path(
@@ -78,7 +79,7 @@ TENSOR_PARALLEL = Concept(
         about(r"tensor[ -](?:model[ -])?parallel\w*|all-?reduce|collective", 1),
         code(
             r"(?i)all_?reduce\w*\(|all_?gather\w*\(|ncclAllReduce|AllReduce|reduce_scatter\w*\(|"
-            r"init_process_group\(",
+            r"\binit_(?:process_group|distributed)\w*\(\w",
             1.5,
             "collective",
         ),

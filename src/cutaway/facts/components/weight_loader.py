@@ -58,7 +58,7 @@ WEIGHT_LOADER = Concept(
             r"gguf_init_from_file|load_state_dict|torch_load|get_tensor\w*|loaded_weight\w*|"
             r"state_dict|named_parameters|weights_iterator|get_all_weights|weight_loader\w*|"
             r"load_weights?\w*|mmap\w*|fread|get_parameter|weight_files|weight_map|"
-            r"packed_modules_mapping|var_builder|shard_files|load_hf_weight\w*|weights",
+            r"packed_modules_mapping|var_builder|shard_files|load_hf_weight\w*|^weights$|from_pretrained",
             3,
             "reads",
         ),
@@ -85,6 +85,8 @@ WEIGHT_LOADER = Concept(
         path(r"(?<=models/)\w+|models/\w+/\w+|export\w*|convert\w*|diffusion\w*|speech\w*|imagegen", -2),
         base(r"\w*loader\w*", 1),
         about(r"load\w*|weights?|checkpoint", 1),
+        # a model's path handed to what builds it
+        code(r"(?:build|create|make|load)\w*\([^()]{0,200}\bmodel_?(?:name|path|id)", 1.5, "reads"),
         code(
             r"safe_open\(|load_state_dict\(|torch\.load\(|\.copy_\(|gguf_init|MmapedSafetensors|"
             r"from_mmaped|\bmmap\(|fread\(|load_file\(|safetensors\.",

@@ -13,7 +13,8 @@ __all__ = ["call_marks", "decorator_marks", "table_marks"]
 Found = tuple[str, str, dict[str, str]]
 
 _ENV_NAME = re.compile(r"^[A-Z][A-Z0-9_]{2,}$")
-_ENV_READERS = {"getenv", "environ.get", "environ.pop", "environ.setdefault"}
+_ANY_NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_]{2,}$")  # enough where only the environment can be meant
+_ENV_READERS = ("getenv", "environ.get", "environ.pop", "environ.setdefault")
 _METHODS = {"get", "post", "put", "delete", "patch", "websocket", "route", "api_route", "head", "options"}
 _TASKS = {
     "create_task": "task", "ensure_future": "task", "run_coroutine_threadsafe": "task", "start_soon": "task",
@@ -47,7 +48,9 @@ def call_marks(node: ast.Call, callee: str, arguments: list[str], source: Callab
     """What one call declares; most declare nothing."""
     last = callee.rpartition(".")[2]
     first = _string(node.args[0]) if node.args else None
-    if last in _DECLARING or (first is not None and (_ENV_NAME.match(first) or last.startswith("DEFINE_"))):
+    if last in _DECLARING or (
+        first is not None and (_names_variable(first, callee) or last.startswith("DEFINE_"))
+    ):
         return _declared(node, callee, last, first, arguments, source)
     if node.keywords and "register" in callee:
         return _declared(node, callee, last, first, arguments, source)
@@ -57,7 +60,7 @@ def call_marks(node: ast.Call, callee: str, arguments: list[str], source: Callab
 def _declared(
     node: ast.Call, callee: str, last: str, first: str | None, arguments: list[str], source: Callable
 ) -> Iterator[Found]:
-    if first is not None and _ENV_NAME.match(first) and _reads_environment(callee, last):
+    if first is not None and _names_variable(first, callee) and _reads_environment(callee, last):
         yield "env", first, _kept(default=arguments[1] if len(arguments) > 1 else "", via=callee)
     elif last == "add_argument" or (last in _OPTIONS and first and first.startswith("-")):
         yield from _flag(node, source)
@@ -144,9 +147,18 @@ def _flag(node: ast.Call, source: Callable) -> Iterator[Found]:
     )
 
 
+def _names_variable(text: str, callee: str) -> bool:
+    """In capitals, or in any letters where the call can read nothing but the environment."""
+    if _ENV_NAME.match(text):
+        return True
+    return bool(_ANY_NAME.match(text)) and (
+        callee.endswith(_ENV_READERS) or callee.rpartition(".")[2].startswith("getenv_")
+    )
+
+
 def _reads_environment(callee: str, last: str) -> bool:
     return (
-        any(callee.endswith(r) for r in _ENV_READERS) or "env" in last.lower() or "environ" in callee
+        callee.endswith(_ENV_READERS) or "env" in last.lower() or "environ" in callee
     ) and last not in ("load_dotenv",)
 
 
