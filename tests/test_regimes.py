@@ -150,3 +150,22 @@ def test_a_comparison_of_two_sizes_is_one_condition_on_both() -> None:
         a, b = symbols.dim("a"), symbols.dim("b")
         assert a < b and a <= b and b > a and b >= a and a != b
         assert {g.difference for g in symbols.guards} <= {sym("a") - sym("b"), sym("b") - sym("a")}
+
+
+FLOAT = (InputSpec("x", ("batch_size", "seq_len", 16), "float", "random"),)
+FLOATS = InputPlan("prefill", FLOAT, symbols_of(FLOAT), None, ())
+
+
+class Biased(nn.Module):
+    """Adds the last of 1200 places to the tokens: it takes 1200 of them, and no more."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        places = x.new_zeros(1200, 16)
+        return (x + places[max(0, 1200 - x.shape[1]) :]) @ x.new_zeros(16, 16)
+
+
+def test_the_greatest_length_that_forward_takes() -> None:
+    at = {"batch_size": 2, "seq_len": 1200}
+    found = analyse_module(Biased(), FLOATS, name="Biased", values=at)
+    assert found.gaps == () and all(holds(c, at) for c in found.valid_when)
+    assert found.total.matmul_flops.evaluate(at) == 2 * 16 * 16 * 2 * 1200

@@ -105,14 +105,23 @@ def _derived(
 def _in_regime(
     job: Job, subject: Subject, found: Analysis, values: Mapping[str, int], *, check: bool
 ) -> Analysis:
-    """The formulas on the side of each condition where `values` are; those with the fewest gaps of a few tries."""
+    """The formulas on the side of each condition where `values` are; those with the fewest gaps of a few tries.
+
+    Sizes beside `values` may be more than forward takes; what it says of `values` themselves is an error.
+    """
     broken = broken_conditions(found.valid_when, values)
     best, known, tries = (len(broken), len(found.gaps)), list(found.valid_when), 0
     for hints in job.regimes(values, frozenset().union(*map(symbols_in, broken))) if broken else ():
         if tries == MOST_TRIES or not _same_side(known, hints, values):
             continue
+        try:
+            derived = job.derive(hints, check=check)
+        except ForwardRaised:
+            if all(values.get(n, v) == v for n, v in hints.items()):
+                raise
+            continue
         tries += 1
-        other = to_analysis(job, *job.derive(hints, check=check), subject=subject, values=values)
+        other = to_analysis(job, *derived, subject=subject, values=values)
         known += other.valid_when
         rank = (len(broken_conditions(other.valid_when, values)), len(other.gaps))
         if rank < best or tries == 1:

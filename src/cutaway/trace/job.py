@@ -120,10 +120,14 @@ class Job:
         return few, short, again
 
     def _again(self, first: Run, hints: Mapping[str, int], *, shorter: bool = False) -> Run:
-        """A run at other sizes, where they can be others, that takes the same branches."""
+        """A run at other sizes, where they can be others, that takes the same branches: the first once more where forward
+        takes none, as at the greatest length of a model whose tables end there."""
         twin, limit = self.twin or self, self.limit or position_limit(self.model)
-        other = other_hints(first.scope, hints, self.plan, limit, shorter) | dict(twin.architecture)
-        return twin.trace(other, lines=False)
+        for less in (shorter, not shorter):
+            other = other_hints(first.scope, hints, self.plan, limit, less) | dict(twin.architecture)
+            with contextlib.suppress(ForwardRaised):
+                return twin.trace(other, lines=False)
+        return twin.trace({**hints, **twin.architecture}, lines=False)
 
     def _accepted(self, several: Iterable[Mapping[str, int]]) -> Iterator[Run]:
         """Runs at the sizes that forward takes: larger ones may ask for more values than are kept."""
