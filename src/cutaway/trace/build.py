@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from cutaway.errors import BadConfig, BadValue, CutawayError, ForwardRaised, NeedsExtra, NeedsTrust, nearest
 from cutaway.trace.arguments import constructor_arguments
 from cutaway.trace.config import check_config, check_heads, check_heads_of_dict
+from cutaway.trace.parts import tensors_of
 from cutaway.trace.target import Target, load_class
 
 __all__ = ["build", "build_class", "build_model", "load_config", "model_class", "torch_dtype"]
@@ -88,7 +89,7 @@ def build_model(config_or_class, dtype: str = "bfloat16", attn: str = "eager", a
     with _building(kind.__name__):
         model = kind._from_config(config, dtype=torch_dtype(dtype), attn_implementation=attn)
         _keep_float32(model)
-    return model.to("meta").eval()  # `torch.Tensor(n)` heeds no device
+    return _settled(model)
 
 
 def build_class(cls: type, args: dict, dtype: str = "bfloat16"):
@@ -101,9 +102,15 @@ def build_class(cls: type, args: dict, dtype: str = "bfloat16"):
     torch.set_default_dtype(torch_dtype(dtype))
     try:
         with _building(cls.__name__):
-            return cls(*found.positional, **found.named).to("meta").eval()
+            return _settled(cls(*found.positional, **found.named))
     finally:
         torch.set_default_dtype(before)
+
+
+def _settled(model):
+    """The model in eval mode and on the meta device, of which `torch.Tensor(n)` heeds nothing."""
+    there = all(t.is_meta for t in tensors_of(model))
+    return (model if there else model.to("meta")).eval()
 
 
 def torch_dtype(name: str):
@@ -209,9 +216,9 @@ def _building(name: str) -> Iterator[None]:
 @contextlib.contextmanager
 def _constants_kept() -> Iterator[None]:
     """Numbers that a constructor makes tensors of (a stride, a kernel's size) keep their values beside them."""
-    from cutaway.trace.constants import Constants, Numbers
+    from cutaway.trace.constants import Numbers
 
-    with Constants(), Numbers():
+    with Numbers():
         yield
 
 

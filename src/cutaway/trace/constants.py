@@ -12,13 +12,20 @@ MOST = 64  # elements of a constant
 
 
 class Numbers(TorchFunctionMode):
-    """Hears `torch.tensor([...])`, which reaches no dispatcher with its numbers."""
+    """Hears `torch.tensor([...])`, which reaches no dispatcher with its numbers, and the calls that get what it made.
+
+    Only within these is each op looked at: a large model makes thousands of tensors, and constants of few of them.
+    """
 
     def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
-        made = func(*args, **(kwargs or {}))
+        kwargs = kwargs or {}
+        if any(isinstance(a, torch.Tensor) and hasattr(a, "_cutaway_value") for a in (*args, *kwargs.values())):
+            with Constants():
+                return func(*args, **kwargs)
+        made = func(*args, **kwargs)
         if func is torch.tensor and made.is_meta and made.numel() <= MOST:
             with torch._C.DisableTorchFunction(), _disable_current_modes():
-                made._cutaway_value = func(*args, **{**(kwargs or {}), "device": "cpu"})
+                made._cutaway_value = func(*args, **{**kwargs, "device": "cpu"})
         return made
 
 

@@ -21,6 +21,7 @@ from cutaway.trace.limits import position_limit
 from cutaway.trace.loops import fit_loops
 from cutaway.trace.modes import DataDependent, LongLoop, Recorder
 from cutaway.trace.packed import FEW, few
+from cutaway.trace.parts import parts_of, tensors_of
 from cutaway.trace.record import CallEvent, ModuleRun, count_ops
 from cutaway.trace.run import run
 from cutaway.trace.validity import differences, more_hints, other_hints
@@ -168,7 +169,7 @@ class Job:
         near = {n: v for n, v in values.items() if n in usual and n in names and v > 1}
         if not near:
             return
-        taken = {d for t in (*self.model.parameters(), *self.model.buffers()) for d in t.shape}
+        taken = {d for t in tensors_of(self.model) for d in t.shape}
         step = {s.name: s.multiple_of for s in self.plan.symbols}
         moves = [{n: times * v + shift * step.get(n, 1) for n, v in near.items()} for times, shift in MOVES]
         plain = [
@@ -321,7 +322,8 @@ def tag_state(recorder: Recorder, value: Any, seen: set[int] | None = None) -> N
 
 def forget_cached(model: torch.nn.Module) -> None:
     """Empty the caches of the model's own methods: what one run made, at its sizes, is none of another's."""
-    for cls in {c for m in model.modules() for c in type(m).__mro__ if not c.__module__.startswith("torch.")}:
+    kinds = {type(m) for m in parts_of(model)}
+    for cls in {c for kind in kinds for c in kind.__mro__ if not c.__module__.startswith("torch.")}:
         for value in vars(cls).values():
             function = getattr(value, "__func__", value)
             cells = (c.cell_contents for c in getattr(function, "__closure__", None) or () if c != _EMPTY)

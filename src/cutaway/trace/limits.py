@@ -3,6 +3,8 @@ from __future__ import annotations
 
 import torch
 
+from cutaway.trace.parts import tensors_of
+
 _LIMITS = (
     "max_position_embeddings",
     "n_positions",
@@ -16,7 +18,7 @@ _LIMITS = (
 
 def position_limit(model: torch.nn.Module) -> int | None:
     """Tokens that the model keeps a table of positions for; None where positions are computed and only advice is given."""
-    sizes = {d for t in (*model.parameters(), *model.buffers()) for d in t.shape}
+    sizes = {d for t in tensors_of(model) for d in t.shape}
     return min(
         (v for v in _limits(model) if not sizes.isdisjoint(range(v - 1, v + 4))), default=None
     )  # tables may hold a few rows more

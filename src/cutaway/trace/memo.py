@@ -76,10 +76,10 @@ class Memo:
         entry = self.found.get(key) if key is not None else None
         if entry is None or not entry.before:
             return entry
-        shift, now = _shift(entry.record.module, module), _slots((args, kwargs))
+        shift, caches = _shift(entry.record.module, module), caches_in((args, kwargs))
         for (n, name, i), spec in entry.before.items():
-            at = (n, name, i + shift)
-            if spec != (_state_spec(now[at]) if at in now else None):
+            held = vars(caches[n]).get(name, ()) if n < len(caches) else ()
+            if spec != (_state_spec(held[i + shift]) if 0 <= i + shift < len(held) else None):
                 return None
         return entry
 
@@ -214,14 +214,15 @@ def replay(entry: Entry, module: torch.nn.Module, args: tuple, kwargs: dict, rec
     same = {id(a): b for a, b in zip(before, now, strict=True) if not isinstance(a, _SIMPLE)}
     leaves, spec = pytree.tree_flatten(entry.outputs, is_leaf=is_cache)
     made: dict[int, Any] = {}
-    for leaf in leaves:
-        if id(leaf) not in made:
-            made[id(leaf)] = same[id(leaf)] if id(leaf) in same else _twin(leaf, recorder)
-    if entry.after:
-        caches, shift = caches_in((args, kwargs)), _shift(entry.record.module, module)
-        for (n, name, i), state in sorted(entry.after.items(), key=lambda item: item[0]):
-            held = vars(caches[n])[name]
-            held[i + shift : i + shift + 1] = [_copied(state, lambda leaf: _twin(leaf, recorder))]
+    with torch.utils._python_dispatch._disable_current_modes(), torch._C.DisableTorchFunction():
+        for leaf in leaves:
+            if id(leaf) not in made:
+                made[id(leaf)] = same[id(leaf)] if id(leaf) in same else _twin(leaf, recorder)
+        if entry.after:
+            caches, shift = caches_in((args, kwargs)), _shift(entry.record.module, module)
+            for (n, name, i), state in sorted(entry.after.items(), key=lambda item: item[0]):
+                held = vars(caches[n])[name]
+                held[i + shift : i + shift + 1] = [_copied(state, lambda leaf: _twin(leaf, recorder))]
     return pytree.tree_unflatten([made[id(leaf)] for leaf in leaves], spec)
 
 
@@ -285,8 +286,7 @@ def _copied(state: Any, change: Callable[[Any], Any]) -> Any:
 def _twin(leaf: Any, recorder: Recorder) -> Any:
     if not isinstance(leaf, torch.Tensor):
         return leaf
-    with torch.utils._python_dispatch._disable_current_modes(), torch._C.DisableTorchFunction():
-        out = torch.empty_strided(leaf.shape, leaf.stride(), dtype=leaf.dtype, device=leaf.device)
+    out = torch.empty_strided(leaf.shape, leaf.stride(), dtype=leaf.dtype, device=leaf.device)
     ref = recorder.tag(leaf)
     recorder.tag(out, ref.dims, ref.role)
     if (value := kept(leaf) if leaf.is_meta else None) is not None:

@@ -13,6 +13,7 @@ import torch
 from cutaway.model import Gap, Module
 from cutaway.trace.fit import merge
 from cutaway.trace.inputs import Symbol
+from cutaway.trace.parts import tensors_of
 from cutaway.trace.record import count_ops
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ Fitted = tuple[list[Module], list[Gap]]
 def few(symbol: Symbol, model: torch.nn.Module) -> int:
     """A small size to trace packed images at, none of whose parts is a size of the model's own (or of a square table)."""
     least, unit = FEW[symbol.name], symbol.multiple_of
-    own = {d for t in (*model.parameters(), *model.buffers()) for d in t.shape}
+    own = {d for t in tensors_of(model) for d in t.shape}
     own |= {isqrt(d) for d in own if isqrt(d) ** 2 == d}
     parts = [d for d in range(1, unit + 1) if unit % d == 0] if unit > 1 else []
     free = (n for n in range(least, least + TRIED) if own.isdisjoint(n * unit // d for d in parts))

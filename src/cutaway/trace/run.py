@@ -80,7 +80,7 @@ def _tag_state(module: torch.nn.Module, recorder: Recorder) -> dict[int, str]:
         for tensors, role in ((m._parameters, "parameter"), (m._buffers, "buffer")):
             for t in tensors.values():
                 if t is not None:
-                    recorder.tag(t, _own_sizes(t, recorder), role)
+                    recorder.tag(t, None if hasattr(t, "_cut") else _own_sizes(t, recorder), role)
         for name, below in m._modules.items():
             if below is not None:
                 visit(below, f"{path}.{name}" if path else name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from cutaway.errors import UnknownTarget
-from cutaway.formula import Formula, const, sym
+from cutaway.formula import Formula, sym
 from cutaway.formula.core import ZERO, add, product
 from cutaway.formula.names import BY_NAME
 from cutaway.model import Analysis, Call, Gap, Module, ParameterCount, SymbolInfo
@@ -21,6 +21,7 @@ from cutaway.trace.assemble import Assembler, count_repeats
 from cutaway.trace.dim import Scope
 from cutaway.trace.job import Job, Run
 from cutaway.trace.limits import position_limit
+from cutaway.trace.parts import parts_of
 from cutaway.trace.record import CallEvent, ModuleRun
 from cutaway.trace.validity import conditions
 
@@ -178,25 +179,46 @@ def _assumptions(job: Job) -> tuple[str, ...]:
 
 
 def _parameters(model: torch.nn.Module, dtype: torch.dtype) -> ParameterCount:
-    seen: dict[int, tuple[str, torch.nn.Parameter]] = {}
-    for name, p in model.named_parameters():
-        seen.setdefault(id(p), (name, p))
-    total = add(_numel(p) for _, p in seen.values())
-    trainable = add(_numel(p) for _, p in seen.values() if p.requires_grad)
-    size = add(
-        _numel(p) * (sym("w_bytes") if p.dtype is dtype else p.dtype.itemsize) for _, p in seen.values()
-    )
-    parts: dict[str, Formula] = {}
-    for name, p in seen.values():
-        child = name.partition(".")[0]
-        parts[child] = parts.get(child, ZERO) + _numel(p)
-    return ParameterCount(total, trainable, total - trainable, size, tuple(parts.items()))
+    seen: dict[int, None] = {}
+    counted: list[tuple[str, torch.nn.Parameter, int | Formula]] = []
+    for child, held in _held(model):
+        for name, p in held.items():
+            if p is not None and id(p) not in seen:
+                seen[id(p)] = None
+                counted.append((child or name, p, _numel(p)))
+    total = _sum(n for _, _, n in counted)
+    trainable = _sum(n for _, p, n in counted if p.requires_grad)
+    other = _sum(n * p.dtype.itemsize for _, p, n in counted if p.dtype is not dtype)
+    size = _sum(n for _, p, n in counted if p.dtype is dtype) * sym("w_bytes") + other
+    parts: dict[str, list[int | Formula]] = {}
+    for name, _, n in counted:
+        parts.setdefault(name, []).append(n)
+    return ParameterCount(total, trainable, total - trainable, size, tuple((name, _sum(n)) for name, n in parts.items()))
 
 
-def _numel(p: torch.Tensor) -> Formula:
+def _held(model: torch.nn.Module) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The parameters of each module below, with the child of the model that it belongs to; first the model's own."""
+    yield "", model._parameters
+    for name, child in model._modules.items():
+        for part in parts_of(child) if child is not None else ():
+            yield name, part._parameters
+
+
+def _sum(sizes: Iterable[int | Formula]) -> Formula:
+    """The sum of plain numbers, which are many, and of formulas."""
+    plain, formulas = 0, []
+    for n in sizes:
+        if isinstance(n, int):
+            plain += n
+        else:
+            formulas.append(n)
+    return add((*formulas, plain))
+
+
+def _numel(p: torch.Tensor) -> int | Formula:
     ref = getattr(p, "_cut", None)
     if ref is None or all(d.constant() is not None for d in ref.dims):
-        return const(p.numel())
+        return int(p.numel())
     return product(ref.dims)
 
 
