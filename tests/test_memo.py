@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -98,6 +99,26 @@ def test_a_call_that_changes_its_module_is_not_repeated_from_the_record() -> Non
     first, second, third = calls(record_of(Stack(toggles, toggles, toggles)))
     assert [len(r.events) for r in (first, second)] == [1, 2]
     assert third is second  # it only said again what was so already
+
+
+class Gathers(nn.Module):
+    """Adds up all that it was ever given, which it keeps in a container."""
+
+    def __init__(self, kind: type) -> None:
+        super().__init__()
+        self.seen = kind()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        held = self.seen if isinstance(self.seen, list) else vars(self.seen).setdefault("all", [])
+        held.append(x)
+        return torch.cat(held)
+
+
+def test_what_a_module_gathers_in_a_container_makes_its_next_call_another() -> None:
+    for kind in (list, SimpleNamespace):
+        gathers = Gathers(kind)
+        sizes = [r.events[0].outputs[0].sizes[0] for r in calls(record_of(Stack(gathers, gathers, gathers)))]
+        assert sizes == [37, 74, 111]
 
 
 class Keeps(nn.Module):

@@ -63,6 +63,12 @@ class Memo:
         self.found: dict[Hashable, Entry] = {}
         self.writes = 0  # how often a forward changed an attribute: its outputs are not all that it leaves
 
+    def note_kept(self, module: torch.nn.Module, before: Hashable) -> None:
+        """A call of the module is over, ahead of which its attributes were these."""
+        if attributes_of(module) != before:
+            self.writes += 1
+            self.prints.clear()
+
     def note_write(self, module: torch.nn.Module, name: str, value: Any) -> None:
         """A forward is about to give an attribute this value."""
         if not _is(vars(module).get(name, NotComparable), value):
@@ -104,11 +110,6 @@ class Memo:
         """Class, simple attributes except the layer's index, parameters and buffers, of the module and all below."""
         found = self.prints.get(id(module))
         if found is None:
-            simple = tuple(
-                (k, v if isinstance(v, _SIMPLE) else repr(v))
-                for k, v in sorted(vars(module).items())
-                if k not in _SKIPPED and (isinstance(v, _SIMPLE) or _flat_simple(v))
-            )
             objects = tuple((k, id(v)) for k, v in vars(module).items() if k == "config")
             own = tuple(
                 (k, tuple(p.shape), p.dtype)
@@ -117,8 +118,33 @@ class Memo:
                 if p is not None
             )
             below = tuple((k, self.fingerprint(m)) for k, m in module._modules.items() if m is not None)
-            found = self.prints[id(module)] = hash((type(module), simple, objects, own, below))
+            found = self.prints[id(module)] = hash((type(module), attributes_of(module), objects, own, below))
         return found
+
+
+def attributes_of(module: torch.nn.Module) -> Hashable:
+    """The attributes on which the course of a forward may depend: simple values, and how much is kept in the others."""
+    return tuple(
+        (k, v if isinstance(v, _SIMPLE) else repr(v) if _flat_simple(v) else _extent(v))
+        for k, v in sorted(vars(module).items())
+        if k not in _SKIPPED
+    )
+
+
+def _extent(value: Any, depth: int = 3) -> Hashable:
+    """How much a value holds: sizes of tensors and containers, and switches; names and numbers may be a layer's own."""
+    if isinstance(value, torch.Tensor):
+        return getattr(value, "_cut_dims", None) or tuple(value.shape)
+    if isinstance(value, (list, tuple, dict)):
+        within = value.values() if isinstance(value, dict) else value
+        if depth and len(value) <= 64:
+            return (type(value).__name__, *(_extent(v, depth - 1) for v in within))
+        return (type(value).__name__, len(value))
+    if isinstance(value, set):
+        return ("set", len(value))
+    if depth and not _is_plain(value) and not callable(value):
+        return (type(value).__name__, *((k, _extent(v, depth - 1)) for k, v in sorted(vars(value).items())))
+    return value if isinstance(value, bool) else type(value).__name__
 
 
 def layer_index(module: Any) -> int | None:

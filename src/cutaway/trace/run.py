@@ -15,7 +15,7 @@ from cutaway.trace import source
 from cutaway.trace.attention_ops import in_one_op
 from cutaway.trace.compiled import as_written
 from cutaway.trace.dim import Scope, scope
-from cutaway.trace.memo import Memo, described, leaves_of, replay
+from cutaway.trace.memo import Memo, attributes_of, described, leaves_of, replay
 from cutaway.trace.modes import OpMode, Recorder, ShapeMode
 from cutaway.trace.record import CallEvent, ModuleRun, TensorRef
 
@@ -179,9 +179,9 @@ def _enter(
         record = entry.record
     else:
         record = ModuleRun(module, path, inputs=ins)
-        writes, before = (
-            (memo.writes, described((args, kwargs))) if memo is not None and key is not None else (0, {})
-        )
+        noted = memo is not None and key is not None
+        writes, before = (memo.writes, described((args, kwargs))) if noted else (0, {})
+        attributes = attributes_of(module) if noted else None
         recorder.modules.append(record)
         sys.settrace(tracer)
         try:
@@ -189,9 +189,11 @@ def _enter(
         finally:
             sys.settrace(None)
             recorder.modules.pop()
-        if memo is not None and key is not None and memo.writes == writes:
+        if noted:
             with torch._C.DisableTorchFunction():
-                memo.keep(key, record, (args, kwargs), out, before)
+                memo.note_kept(module, attributes)
+                if memo.writes == writes:
+                    memo.keep(key, record, (args, kwargs), out, before)
     with torch._C.DisableTorchFunction():
         outs = _refs(recorder, out)
     if entry is None:
