@@ -102,13 +102,38 @@ def test_a_host_that_launches_experts_holds_up_short_prompts_alone():
 
 
 def test_prompts_of_equal_requests_come_together_where_steps_mix_too():
-    alike, apart = (serving.closed_loop(step, engine.find("ideal"), 8, 4000, 101, alike=a) for a in (True, False))
-    first = serving.closed_loop(step, engine.find("ideal"), 1, 4000, 101, alike=True)
+    keeping, mixing = engine.Engine("keeping", together=True), engine.find("ideal")
+    alike, apart = (serving.closed_loop(step, keeping, 8, 4000, 101, alike=a) for a in (True, False))
+    first = serving.closed_loop(step, keeping, 1, 4000, 101, alike=True)
     assert alike.ttft > apart.ttft and alike.tpot == apart.tpot
     assert first.ttft == pytest.approx(step(4000, 0, 0, 0))
+    assert serving.closed_loop(step, mixing, 8, 4000, 101, alike=True).ttft == apart.ttft
 
 
 def test_an_unknown_engine_gets_the_nearest():
     with pytest.raises(BadValue) as caught:
         engine.find("vlm")
     assert "vllm" in caught.value.known
+
+
+@pytest.mark.parametrize("users", [1, 8])
+@pytest.mark.parametrize("mixed", [True, False])
+def test_a_prompt_is_cut_into_tokens_before_its_first_step(users, mixed):
+    quick = engine.Engine("quick", request=0.2, mixed=mixed)
+    slow = engine.Engine("slow", request=0.2, token=1e-4, mixed=mixed)
+    for prompt in (100, 3000):
+        fast, late = (serving.closed_loop(step, e, users, prompt, 50).ttft for e in (quick, slow))
+        # Who waits longer outside is less in the others' way.
+        assert 0.7 * prompt * 1e-4 < late - fast <= prompt * 1e-4 * (1 + 1e-9)
+    assert slow.arrival(3000) == pytest.approx(0.5)
+    assert np.allclose(slow.arrival(np.array([0.0, 1000.0])), [0.2, 0.3])
+
+
+def test_one_load_and_many_are_solved_alike():
+    for name in ("vllm", "sglang", "trtllm"):
+        loads = [(1, 100, 20), (7, 3000, 2), (300, 900, 128)]
+        together = serving.closed_loop(step, engine.find(name), *np.array(loads, float).T, most_sequences=64)
+        for n, load in enumerate(loads):
+            alone = serving.closed_loop(step, engine.find(name), *load, most_sequences=64)
+            for figure in ("ttft", "tpot", "throughput", "batch", "prefill_share"):
+                assert getattr(alone, figure) == pytest.approx(getattr(together, figure)[n], rel=1e-12)

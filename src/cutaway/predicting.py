@@ -308,7 +308,7 @@ def predict(
         )
     else:
         machine = setup.machine
-        got = serving.static(machine.step, share, prompt, output, request=setup.engine.request, yields=machine.yields)
+        got = serving.static(machine.step, share, prompt, output, request=setup.engine.arrival(prompt), yields=machine.yields)
     figures = float(got.ttft), float(got.tpot), float(got.throughput) * users / share
     return Prediction(setup, "static" if concurrency is None else "closed loop", asked, *figures)
 

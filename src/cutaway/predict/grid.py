@@ -37,7 +37,7 @@ def static_grid(
         machine.step(whole[:, None], (each[None, :] - whole[:, None]) / 2, 0.0, 0.0), (len(whole), len(each))
     )
     across, along = _between(whole, tokens), _between(each, np.broadcast_to(p, tokens.shape))
-    ttft = _read(prefill, across, along) + machine.engine.request
+    ttft = _read(prefill, across, along) + machine.engine.arrival(p)
     middle = p[:, None] + np.maximum(o[None, :] - 1, 1) / 2
     sizes, caches = _nodes(own, _MANY), _nodes(middle, _FEW)
     steps = np.broadcast_to(

@@ -99,5 +99,5 @@ def serve(
         trace, table, config, instances=machine.copies, disaggregation=apart, concurrency=concurrency
     ).summary()
     for name in ("ttft_s", "e2e_s"):  # what happens to a request before it is in the queue
-        found[name] = {mark: value + engine.request for mark, value in found[name].items()}
+        found[name] = {mark: value + engine.arrival(prompt) for mark, value in found[name].items()}
     return found | {"longest_tokens": longest}

@@ -118,7 +118,8 @@ def closed_loop(
     Benchmarks are no steady state: all users begin at once. With `rounds` requests per user, the mean TTFT holds that
     first burst once in `rounds`. Where `alike` (requests of exactly the same lengths) and the engine computes prompts
     before it goes on decoding, users never get out of step: every round is such a burst, and who is first waits for the
-    last before the second token. `yields` are the tokens that a sequence gets of a step, where some are guessed.
+    last before the second token. An engine may keep them `together` although it mixes. `yields` are the tokens that a
+    sequence gets of a step, where some are guessed.
     """
     users, prompt, output = (np.asarray(v, float) for v in (concurrency, prompt, output))
     limit = engine.sequences if most_sequences is None else np.minimum(most_sequences, engine.sequences)
@@ -135,24 +136,25 @@ def closed_loop(
     plain_at, mixed_at = sampled(step, at, prompt[..., None], output[..., None], held, kv[..., None], tokens)
     chunks = np.ceil(prompt[..., None] / np.maximum(tokens - held, 1))
     added_at = np.maximum(mixed_at - (chunks * plain_at if engine.mixed else 0.0), 0.0)
+    arrival = engine.arrival(prompt)
     if running.size == 1:
         # One load is a page of numbers: arrays of one would take ten times as long.
         alone = _AloneBetween(float(running.item()), plain_at, mixed_at, added_at)
-        found = _settled(alone, engine.request, float(running.item()), float(steps.item()), max, min)
+        found = _settled(alone, float(arrival.item()), float(running.item()), float(steps.item()), max, min)
         ttft, tpot, batch, others, added = (np.reshape(v, running.shape) for v in found)
     else:
         between = _Between(running, plain_at, mixed_at, added_at)
-        ttft, tpot, batch, others, added = _settled(between, engine.request, running, steps, np.maximum, np.minimum)
-    if np.any(alike) and engine.mixed:
+        ttft, tpot, batch, others, added = _settled(between, arrival, running, steps, np.maximum, np.minimum)
+    if np.any(alike) and engine.together:
         # Prompts come together again each round, and the one behind the others waits for all of them.
-        ttft = np.where(alike, mixed_at[..., -1] * (running + 1) / 2 + engine.request, ttft)
-    elif np.any(alike):
+        ttft = np.where(alike, mixed_at[..., -1] * (running + 1) / 2 + arrival, ttft)
+    elif np.any(alike) and not engine.mixed:
         burst, wait = _burst(step, running, prompt, tokens)
-        ttft = np.where(alike, burst + engine.request, ttft)
+        ttft = np.where(alike, burst + arrival, ttft)
         tpot = np.where(alike, decode(step, running, prompt, output) + wait / steps, tpot)
     life = ttft + steps * tpot
     if rounds is not None:
-        ttft = ttft + (_burst(step, running, prompt, tokens)[0] + engine.request - ttft) / rounds
+        ttft = ttft + (_burst(step, running, prompt, tokens)[0] + arrival - ttft) / rounds
     # Those beyond what may run wait for a place, outside of the life that others see.
     queue = np.maximum(users - running, 0.0) / running * life
     prefill = prompt * batch / steps
@@ -161,13 +163,13 @@ def closed_loop(
 
 
 def _settled(
-    between: Callable[[Any], Any], request: float, running: Any, steps: Any, most: Callable[..., Any], least: Callable[..., Any]
+    between: Callable[[Any], Any], arrival: Any, running: Any, steps: Any, most: Callable[..., Any], least: Callable[..., Any]
 ) -> tuple[Any, ...]:
     """TTFT, TPOT, sequences that decode, others in flight and what a prompt adds to a step, where these agree with each other.
     Numbers with `most` and `least` of two numbers, or arrays with those of arrays."""
     batch = running
     tpot, ttft, _ = between(running)
-    ttft = between(running * 0 + 1)[1] + request
+    ttft = between(running * 0 + 1)[1] + arrival
     for _ in range(_ROUNDS):
         life = ttft + steps * tpot
         batch = least(most(running * steps * tpot / life, 1.0), running)
@@ -178,7 +180,7 @@ def _settled(
         busy = least(others * mixed / most(life, 1e-12), 0.95)
         wait = busy * mixed / 2 / (1 - busy) + (running > 1) * plain / 2
         tpot = (tpot + plain + others * added / steps) / 2
-        ttft = (ttft + request + mixed + wait) / 2
+        ttft = (ttft + arrival + mixed + wait) / 2
     return ttft, tpot, batch, others, added
 
 
