@@ -151,6 +151,22 @@ def test_what_no_growth_explains_is_a_gap() -> None:
     assert analyse_module(Steep(), IMAGES, name="it", values={}).gaps
 
 
+class Attended(nn.Module):
+    """The patches of each image meet one another; how many there are went through `int`."""
+
+    def forward(self, x: torch.Tensor, grid_thw: torch.Tensor) -> torch.Tensor:
+        sides = [(int(h), int(w)) for _, h, w in grid_thw.tolist()]
+        return torch.cat([rows @ rows.t() @ rows for rows in x.split([h * w for h, w in sides])])
+
+
+def test_squares_of_what_each_image_has_are_fitted_over_all() -> None:
+    found = analyse_module(Attended(), IMAGES, name="it", values={})
+    assert found.gaps == ()
+    patches = sym("image_height") * sym("image_width") / 64
+    assert found.total.matmul_flops == 4 * 16 * B * patches * patches
+    assert all(line.status != "not_taken" for m in found.modules for line in m.lines)
+
+
 class Frames(nn.Module):
     """Cuts a recording into frames, whose number torch divides out."""
 
@@ -222,6 +238,30 @@ class TwoLoops(nn.Module):
         for chunk in nn.functional.pad(every, (0, 0, 0, -x.shape[1] % 64)).split(64, 1):
             every = every + chunk.exp().sum(1, keepdim=True)
         return every
+
+
+def test_nothing_is_priced_that_does_not_explain_how_many_ops_there_are(monkeypatch) -> None:
+    priced = []
+    modules = jobs.Job.modules
+
+    def noted(job, run):
+        priced.append(run.scope.hints)
+        return modules(job, run)
+
+    monkeypatch.setattr(jobs.Job, "modules", noted)
+    found = analyse_module(Sequences(), PLAN, name="it", values={})
+    assert found.gaps == () and found.total.flops == 16 * B * S * 2
+    fitted = [hints for hints in priced if hints["batch_size"] < 16]
+    assert len(fitted) == 4 and len({hints["seq_len"] for hints in fitted}) == 1  # a loop over the sequences alone
+
+
+class Sequences(nn.Module):
+    """A loop over the sequences, beside a choice that depends on the number of tokens."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        rows = [row.exp() for row in x.split(1)]
+        x = torch.cat(rows) + 1
+        return x.reshape(x.shape[0], -1, 4, 16) if x.shape[1] % 4 == 0 else x
 
 
 def test_two_loops_beside_each_other_are_fitted_together() -> None:

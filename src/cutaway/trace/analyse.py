@@ -2,7 +2,7 @@
 # family's model uses it, in architecture symbols; a class that nothing owns by itself.
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,15 +10,16 @@ import torch
 
 from cutaway.errors import BadValue, CutawayError, ForwardRaised, nearest
 from cutaway.formula.condition import holds, symbols_in
-from cutaway.model import DEFAULT_CONVENTION, Analysis, Convention, Gap, Module
+from cutaway.model import DEFAULT_CONVENTION, Analysis, Convention
 from cutaway.trace.build import build, torch_dtype
 from cutaway.trace.family import family_job, symbolic_job
 from cutaway.trace.inputs import InputPlan, plan_inputs
-from cutaway.trace.job import Job, Run
+from cutaway.trace.job import Job, Start
 from cutaway.trace.limits import named_limit
 from cutaway.trace.standalone import standalone_job
 from cutaway.trace.summary import BYTE_SYMBOLS, Subject, to_analysis
 from cutaway.trace.target import Target, load_class, resolve
+from cutaway.trace.validity import conditions
 
 MOST_TRIES = 4  # traces at other sizes, in search of those that take the branches of the asked ones
 
@@ -69,7 +70,7 @@ def analyse_module(
 
 
 def derive(job: Job, subject: Subject, values: Mapping[str, int], *, check: bool = True) -> Analysis:
-    """Trace, check, and take a second look in the regime of `values` if they leave that of the first."""
+    """Trace and check, in the regime of `values` if they leave that of the usual sizes."""
     known = [*(s.name for s in job.plan.symbols), *job.architecture, *BYTE_SYMBOLS]
     for name in values:
         if name not in known:
@@ -77,14 +78,29 @@ def derive(job: Job, subject: Subject, values: Mapping[str, int], *, check: bool
             raise BadValue(
                 "no such symbol here", asked=name, known=", ".join(known), try_=", ".join(close) or None
             )
-    job, derived = _derived(job, {n: 1 for n, v in values.items() if v == 1}, check=check)
-    found = to_analysis(job, *derived, subject=subject, values=values)
-    return _in_regime(job, subject, found, values, check=check)
+    try:
+        return _derived(job, subject, values, check=check)
+    finally:
+        job.writes.undo()
 
 
-def _derived(
-    job: Job, ones: Mapping[str, int], *, check: bool
-) -> tuple[Job, tuple[Run, list[Module], list[Gap]]]:
+def _derived(job: Job, subject: Subject, values: Mapping[str, int], *, check: bool) -> Analysis:
+    raised: ForwardRaised | None = None
+    for one, hints, start in _starts(job, {n: 1 for n, v in values.items() if v == 1}):
+        met = conditions(start[0].scope, one.plan, values) if subject.cls is None else ()
+        if (found := _in_regime(one, subject, met, values, check=check)) is not None:
+            return found  # what holds at other sizes than the asked ones need not be derived
+        try:
+            derived = one.derive(hints, start=start, check=check)
+        except ForwardRaised as error:
+            raised = raised or error
+            continue
+        found = to_analysis(one, *derived, subject=subject, values=values)
+        return _in_regime(one, subject, found.valid_when, values, check=check) or found
+    raise raised  # type: ignore[misc]
+
+
+def _starts(job: Job, ones: Mapping[str, int]) -> Iterator[tuple[Job, Mapping[str, int], Start]]:
     """What is derived at the usual sizes; where forward raises, at fewer tokens, and at the fewest.
 
     There may be more tokens than the code makes room for, though no table of the model says so, or a cache that a
@@ -92,25 +108,30 @@ def _derived(
     """
     limited = replace(job, limit=named_limit(job.model))
     tries = [(job, job.hints(ones)), (limited, limited.hints(ones)), (limited, limited.smallest(ones))]
-    first: ForwardRaised | None = None
+    raised: ForwardRaised | None = None
     for n, (one, hints) in enumerate(tries):
-        if all(hints != before for _, before in tries[:n]):
-            try:
-                return one, one.derive(hints, check=check)
-            except ForwardRaised as error:
-                first = first or error
-    raise first  # type: ignore[misc]
+        if any(hints == before for _, before in tries[:n]):
+            continue
+        try:
+            start = one.start(hints)
+        except ForwardRaised as error:
+            raised = raised or error
+            continue
+        yield one, hints, start
+    if raised is not None:
+        raise raised
 
 
 def _in_regime(
-    job: Job, subject: Subject, found: Analysis, values: Mapping[str, int], *, check: bool
-) -> Analysis:
+    job: Job, subject: Subject, valid_when: Sequence[str], values: Mapping[str, int], *, check: bool
+) -> Analysis | None:
     """The formulas on the side of each condition where `values` are; those with the fewest gaps of a few tries.
 
-    Sizes beside `values` may be more than forward takes; what it says of `values` themselves is an error.
+    None where all conditions hold, or where no sizes are known to lie on that side. Sizes beside `values` may be more
+    than forward takes; what it says of `values` themselves is an error.
     """
-    broken = broken_conditions(found.valid_when, values)
-    best, known, tries = (len(broken), len(found.gaps)), list(found.valid_when), 0
+    broken, known, tries = broken_conditions(valid_when, values), list(valid_when), 0
+    found, best = None, (0, 0)
     for hints in job.regimes(values, frozenset().union(*map(symbols_in, broken))) if broken else ():
         if tries == MOST_TRIES or not _same_side(known, hints, values):
             continue
@@ -124,7 +145,7 @@ def _in_regime(
         other = to_analysis(job, *derived, subject=subject, values=values)
         known += other.valid_when
         rank = (len(broken_conditions(other.valid_when, values)), len(other.gaps))
-        if rank < best or tries == 1:
+        if found is None or rank < best:
             found, best = other, rank
         if best == (0, 0):
             break

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from cutaway.formula import Formula, const, sym
@@ -14,14 +14,20 @@ from cutaway.model import Call, Cost, Gap, Kernel, Module, Step
 DEGREE = 3
 _PARTS = ("flops", "matmul_flops", "read", "write")
 
-Points = Sequence[int]
 
 
-def fit_formula(symbol: str, points: Points, values: Sequence[Formula]) -> Formula | None:
-    """The formula in `symbol` that takes each of `values` at its point; None when no low polynomial does.
+@dataclass(frozen=True)
+class Along:
+    """A size, or another whole number, and the points at which the runs have it. So many of them are spared in every
+    fit, to check it: none only where the caller holds what comes out against runs at quite other sizes."""
 
-    The points after the first few are not used for the fit: they check it.
-    """
+    symbol: str
+    points: Sequence[int]
+    spare: int = 1
+
+
+def fit_formula(along: Along, values: Sequence[Formula]) -> Formula | None:
+    """The formula that takes each of `values` at its point; None when no low polynomial does."""
     if all(v == values[0] for v in values):
         return values[0]
     monomials: dict[Monomial, None] = {}
@@ -29,20 +35,17 @@ def fit_formula(symbol: str, points: Points, values: Sequence[Formula]) -> Formu
         monomials.update(dict.fromkeys(v.terms))
     parts = []
     for m in monomials:
-        polynomial = _polynomial(symbol, points, [Fraction(v.terms.get(m, 0)) for v in values])
+        polynomial = _polynomial(along, [Fraction(v.terms.get(m, 0)) for v in values])
         if polynomial is None:
             return None
         parts.append(Formula({m: 1}) * polynomial)
     return add(parts)
 
 
-def _polynomial(symbol: str, points: Points, ys: Sequence[Fraction]) -> Formula | None:
-    """The lowest polynomial through all the points, of degree three at the most (Newton's divided differences).
-
-    One point at least is not used for it.
-    """
-    x = sym(symbol)
-    for degree in range(min(DEGREE, len(points) - 2) + 1):
+def _polynomial(along: Along, ys: Sequence[Fraction]) -> Formula | None:
+    """The lowest polynomial through all the points, of degree three at the most (Newton's divided differences)."""
+    x, points = sym(along.symbol), along.points
+    for degree in range(min(DEGREE, len(points) - 1 - along.spare) + 1):
         table = list(ys[: degree + 1])
         for level in range(1, degree + 1):
             for i in range(degree, level - 1, -1):
@@ -50,23 +53,23 @@ def _polynomial(symbol: str, points: Points, ys: Sequence[Fraction]) -> Formula 
         found, basis = ZERO, const(1)
         for i, c in enumerate(table):
             found, basis = found + basis * const(c), basis * (x - points[i])
-        if all(found.evaluate({symbol: p}) == y for p, y in zip(points, ys, strict=True)):
+        if all(found.evaluate({along.symbol: p}) == y for p, y in zip(points, ys, strict=True)):
             return found
     return None
 
 
-def merge(symbol: str, points: Points, runs: Sequence[Sequence[Module]]) -> tuple[list[Module], list[Gap]]:
-    """One list of modules from those of several lengths; a line that fits no polynomial in `symbol` is a gap."""
+def merge(along: Along, runs: Sequence[Sequence[Module]]) -> tuple[list[Module], list[Gap]]:
+    """One list of modules from those of several lengths; a line that fits no polynomial is a gap."""
     gaps: list[Gap] = []
     kinds = {tuple(m.class_name for m in modules) for modules in runs}
     if len(kinds) != 1:
         last = runs[-1]
         return list(last), [
-            Gap(last[-1].class_name, str(last[-1].source), f"which modules run depends on {symbol}")
+            Gap(last[-1].class_name, str(last[-1].source), f"which modules run depends on {along.symbol}")
         ]
     merged: list[Module] = []
     for same in zip(*runs, strict=True):
-        merged.append(_merge_module(symbol, points, same, merged, gaps))
+        merged.append(_merge_module(along, same, merged, gaps))
     return merged, gaps
 
 
@@ -102,7 +105,7 @@ def substitute(modules: Sequence[Module], symbol: str, by: Formula) -> list[Modu
 
 
 def _merge_module(
-    symbol: str, points: Points, same: Sequence[Module], below: Sequence[Module], gaps: list[Gap]
+    along: Along, same: Sequence[Module], below: Sequence[Module], gaps: list[Gap]
 ) -> Module:
     first = same[-1]
     groups = [_groups(m.steps) for m in same]
@@ -110,7 +113,7 @@ def _merge_module(
     steps: list[Step] = []
     for key in keys:
         for members in _each([g.get(key, []) for g in groups]):
-            step = _merge_steps(symbol, points, members)
+            step = _merge_steps(along, members)
             if step is None:
                 shown = next(m[0] for m in members if m)
                 name = shown.op if isinstance(shown, Kernel) else below[shown.module].class_name
@@ -118,22 +121,22 @@ def _merge_module(
                     Gap(
                         name,
                         str(shown.stack[-1]) if shown.stack else str(first.source),
-                        f"its cost fits no polynomial in {symbol}",
+                        f"its cost fits no polynomial in {along.symbol}",
                     )
                 )
             else:
                 steps.append(step)
     own = _sum([s.cost * s.repeat for s in steps if isinstance(s, Kernel)])
     total = _sum([own, *(_times(below[s.module].total, s.repeat) for s in steps if isinstance(s, Call))])
-    fused = _fit_cost(symbol, points, [m.fused for m in same])
+    fused = _fit_cost(along, [m.fused for m in same])
     return replace(
         first,
         steps=tuple(steps),
         own=own,
         total=total,
         fused=fused if fused is not None else total,
-        inputs=_fit_specs(symbol, points, [m.inputs for m in same]),
-        outputs=_fit_specs(symbol, points, [m.outputs for m in same]),
+        inputs=_fit_specs(along, [m.inputs for m in same]),
+        outputs=_fit_specs(along, [m.outputs for m in same]),
     )
 
 
@@ -153,10 +156,10 @@ def _each(members: list[list[Step]]) -> list[list[list[Step]]]:
     return [[[s] for s in same] for same in zip(*members, strict=True)]
 
 
-def _merge_steps(symbol: str, points: Points, members: Sequence[Sequence[Step]]) -> Step | None:
+def _merge_steps(along: Along, members: Sequence[Sequence[Step]]) -> Step | None:
     shown = next(m[0] for m in reversed(members) if m)
     if isinstance(shown, Call):
-        times = fit_formula(symbol, points, [add(s.repeat for s in m) for m in members])
+        times = fit_formula(along, [add(s.repeat for s in m) for m in members])
         return (
             None
             if times is None
@@ -164,18 +167,18 @@ def _merge_steps(symbol: str, points: Points, members: Sequence[Sequence[Step]])
                 shown,
                 repeat=_number(times),
                 turns=shown.turns if times == len(shown.turns) else (),
-                **_fitted_specs(symbol, points, members),
+                **_fitted_specs(along, members),
             )
         )
     if all(len(m) == 1 and m[0].repeat == shown.repeat for m in members):
         costs, repeat = [m[0].cost for m in members], shown.repeat
     else:
         costs, repeat = [_sum([s.cost * s.repeat for s in m]) for m in members], 1
-    cost = _fit_cost(symbol, points, costs)
+    cost = _fit_cost(along, costs)
     if cost is None:
         return None
     looped = repeat == 1 and any(len(m) != 1 or m[0].repeat != 1 for m in members)
-    text = f"{shown.analysis}; all turns of a loop over {symbol} together" if looped else shown.analysis
+    text = f"{shown.analysis}; all turns of a loop over {along.symbol} together" if looped else shown.analysis
     return replace(
         shown,
         cost=cost,
@@ -183,24 +186,24 @@ def _merge_steps(symbol: str, points: Points, members: Sequence[Sequence[Step]])
         analysis=text,
         repeat=repeat,
         turns=() if looped else shown.turns,
-        **_fitted_specs(symbol, points, members),
+        **_fitted_specs(along, members),
     )
 
 
-def _fitted_specs(symbol: str, points: Points, members: Sequence[Sequence[Step]]) -> dict:
+def _fitted_specs(along: Along, members: Sequence[Sequence[Step]]) -> dict:
     if not all(members):
         return {}
-    return {n: _fit_specs(symbol, points, [getattr(m[0], n) for m in members]) for n in ("inputs", "outputs")}
+    return {n: _fit_specs(along, [getattr(m[0], n) for m in members]) for n in ("inputs", "outputs")}
 
 
-def _fit_specs(symbol: str, points: Points, specs: Sequence[tuple]) -> tuple:
+def _fit_specs(along: Along, specs: Sequence[tuple]) -> tuple:
     """Sizes as formulas of the length; where the turns of a loop differ, those of the last trace are shown."""
     out = []
     for same in zip(*specs, strict=False):
-        if len({len(s.dims) for s in same}) != 1 or len(same) != len(points):
+        if len({len(s.dims) for s in same}) != 1 or len(same) != len(along.points):
             out.append(same[-1])
             continue
-        dims = [fit_formula(symbol, points, d) for d in zip(*(s.dims for s in same), strict=True)]
+        dims = [fit_formula(along, d) for d in zip(*(s.dims for s in same), strict=True)]
         out.append(
             replace(
                 same[-1], dims=tuple(d if d is not None else same[-1].dims[i] for i, d in enumerate(dims))
@@ -209,8 +212,8 @@ def _fit_specs(symbol: str, points: Points, specs: Sequence[tuple]) -> tuple:
     return tuple(out)
 
 
-def _fit_cost(symbol: str, points: Points, costs: Sequence[Cost]) -> Cost | None:
-    parts = [fit_formula(symbol, points, [getattr(c, n) for c in costs]) for n in _PARTS]
+def _fit_cost(along: Along, costs: Sequence[Cost]) -> Cost | None:
+    parts = [fit_formula(along, [getattr(c, n) for c in costs]) for n in _PARTS]
     return None if any(p is None for p in parts) else Cost(*parts)
 
 

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from types import CellType
@@ -25,6 +25,7 @@ from cutaway.trace.parts import parts_of, tensors_of
 from cutaway.trace.record import CallEvent, ModuleRun, count_ops
 from cutaway.trace.run import run
 from cutaway.trace.validity import differences, more_hints, other_hints
+from cutaway.trace.writes import Writes
 
 MANY = 8000  # ops of a pass that is not traced again on the mere suspicion that its first time was special
 
@@ -49,6 +50,9 @@ class Run:
     model: torch.nn.Module
 
 
+Start = tuple[Run, Mapping[str, int], Run | None]  # the first run, its sizes, and a run for the check if there is one
+
+
 @dataclass(frozen=True)
 class Job:
     """What is traced, and how.
@@ -69,12 +73,17 @@ class Job:
     defaults: Mapping[str, int] = field(
         default_factory=dict
     )  # what the config gives for architecture symbols
-    prints: dict[int, Hashable] = field(default_factory=dict, compare=False)  # of the model's parts, for all runs
+    writes: Writes = field(default_factory=Writes, compare=False)  # what runs have changed in the model
     limit: int | None = None  # tokens that forward takes; None: as many as its tables have positions for
 
-    def derive(self, hints: Mapping[str, int], *, check: bool = True) -> tuple[Run, list[Module], list[Gap]]:
-        """The run, its priced modules (callees first, the root last), and what could not be derived."""
-        first, hints, again = self._first(hints)
+    def derive(
+        self, hints: Mapping[str, int], *, start: Start | None = None, check: bool = True
+    ) -> tuple[Run, list[Module], list[Gap]]:
+        """The run, its priced modules (callees first, the root last), and what could not be derived.
+
+        `start` is a start at these `hints`, if there is one already.
+        """
+        first, hints, again = start or self.start(hints)
         modules, gaps = self.modules(first)
         if not check:
             return first, modules, gaps
@@ -92,15 +101,15 @@ class Job:
         if found and (known := self._told(first, again)) is not None:
             return known, *self.modules(known)
         if found:
-            elsewhere = lambda: (twin.modules(again)[0][-1].total, again.scope.hints)  # noqa: E731
-            modules, gaps = fit_loops(self, first, modules, found, elsewhere)
+            modules, gaps = fit_loops(self, first, modules, found, twin, again)
         return first, modules, gaps
 
-    def _first(self, hints: Mapping[str, int]) -> tuple[Run, Mapping[str, int], Run | None]:
-        """A run at these values; at shorter usual ones where the code loops over the tokens, turn by turn.
+    def start(self, hints: Mapping[str, int]) -> Start:
+        """A run of the model as it was built, at these values; at shorter usual ones where it loops over the tokens.
 
         At the smallest ones where such a loop is in another one. What tells that a loop is long is a run for the check.
         """
+        self.writes.undo()
         short = {n: min(v, SHORT.get(n, v)) if v == self.usual.get(n) else v for n, v in hints.items()}
         short = self.plan.with_room(short)
         if short == hints or self.plan.packed:  # loops over images are fitted from few of them, whatever their length
@@ -244,7 +253,7 @@ class Job:
                     prepare,
                     given,
                     memo=self.memo,
-                    prints=self.prints if self.make is None else None,
+                    writes=self.writes if self.make is None else None,
                     lines=lines,
                     arrange=arrange,
                     architecture=frozenset(self.architecture),

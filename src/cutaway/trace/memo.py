@@ -13,6 +13,7 @@ from torch.utils import _pytree as pytree
 from cutaway.trace.modes import Recorder
 from cutaway.trace.record import ModuleRun, TensorRef
 from cutaway.trace.values import kept
+from cutaway.trace.writes import Writes
 
 _SIMPLE = (int, float, str, bool, type(None), torch.dtype, torch.device)
 _INDEX_NAMES = (
@@ -58,22 +59,14 @@ class Entry:
 class Memo:
     """Records of the modules seen in one run."""
 
-    def __init__(self, prints: dict[int, Hashable] | None = None) -> None:
-        self.prints = {} if prints is None else prints  # may be of an earlier run of the same modules
+    def __init__(self, writes: Writes) -> None:
+        self.writes = writes  # a forward that changes an attribute leaves more than its outputs
         self.found: dict[Hashable, Entry] = {}
-        self.writes = 0  # how often a forward changed an attribute: its outputs are not all that it leaves
 
     def note_kept(self, module: torch.nn.Module, before: Hashable) -> None:
         """A call of the module is over, ahead of which its attributes were these."""
         if attributes_of(module) != before:
-            self.writes += 1
-            self.prints.clear()
-
-    def note_write(self, module: torch.nn.Module, name: str, value: Any) -> None:
-        """A forward is about to give an attribute this value."""
-        if not _is(vars(module).get(name, NotComparable), value):
-            self.writes += 1
-            self.prints.clear()
+            self.writes.changed()
 
     def lookup(
         self, key: Hashable | None, module: torch.nn.Module, args: tuple, kwargs: dict
@@ -108,7 +101,7 @@ class Memo:
 
     def fingerprint(self, module: torch.nn.Module) -> Hashable:
         """Class, simple attributes except the layer's index, parameters and buffers, of the module and all below."""
-        found = self.prints.get(id(module))
+        found = self.writes.prints.get(id(module))
         if found is None:
             objects = tuple((k, id(v)) for k, v in vars(module).items() if k == "config")
             own = tuple(
@@ -118,7 +111,7 @@ class Memo:
                 if p is not None
             )
             below = tuple((k, self.fingerprint(m)) for k, m in module._modules.items() if m is not None)
-            found = self.prints[id(module)] = hash((type(module), attributes_of(module), objects, own, below))
+            found = self.writes.prints[id(module)] = hash((type(module), attributes_of(module), objects, own, below))
         return found
 
 
@@ -318,8 +311,3 @@ def _twin(leaf: Any, recorder: Recorder) -> Any:
     if (value := kept(leaf) if leaf.is_meta else None) is not None:
         out._cutaway_value = value  # type: ignore[attr-defined]
     return out
-
-
-def _is(a: Any, b: Any) -> bool:
-    """Whether an attribute keeps its value. Sizes with formulas are not compared: that would be a condition."""
-    return a is b or (type(a) is type(b) and type(a) in (int, float, str, bool) and a == b)

@@ -96,7 +96,6 @@ class Recorder:
         self.caching = 0  # inside a cache's update: what is made there is cached state
         self.infos: dict[Any, OpInfo] = {}
         self.mute = 0
-        self.keeps = False  # a module has kept a tensor beyond its call
         self.assumptions: dict[str, None] = {}
         self.used_classes: dict[
             int, list[int]

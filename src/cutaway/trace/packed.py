@@ -4,27 +4,21 @@
 # That few points lie on a polynomial proves nothing; the caller holds the result against runs at quite other sizes.
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from math import isqrt
-from typing import TYPE_CHECKING
 
 import torch
 
-from cutaway.model import Gap, Module
-from cutaway.trace.fit import merge
 from cutaway.trace.inputs import Symbol
+from cutaway.trace.loop import Loop, Runs
 from cutaway.trace.parts import tensors_of
 from cutaway.trace.record import count_ops
-
-if TYPE_CHECKING:
-    from cutaway.trace.job import Job
 
 IMAGES = (2, 3, 5)
 GROUPS = {"image_height": (2, 3, 5), "image_width": (3, 4, 6)}  # of patches that stay together, along a side
 FEW = {"batch_size": 5, "image_height": 5, "image_width": 13}  # to trace at: a few of them are more than a hundred groups
 TRIED = 8
 
-Fitted = tuple[list[Module], list[Gap]]
 
 
 def few(symbol: Symbol, model: torch.nn.Module) -> int:
@@ -37,48 +31,31 @@ def few(symbol: Symbol, model: torch.nn.Module) -> int:
     return next(free, least) * unit
 
 
-def over_images(job: Job, hints: Mapping[str, int]) -> Iterator[Fitted]:
-    """The modules of a forward that loops over packed images, where the number of its ops follows theirs or their sides."""
+def over_images(runs: Runs) -> Iterator[tuple[tuple[Loop, ...], tuple[int, ...]]]:
+    """Loops over packed images and their sides, the first innermost, and at how many lengths each is traced.
+
+    Those that the number of ops follows come first, at the fewest images: most of it grows in proportion to them.
+    """
+    job, hints = runs.job, runs.first.scope.hints
     sized = [s for s in job.plan.symbols if s.name in FEW and hints[s.name] > 1]
     if not job.plan.packed or not sized:
         return
-    points = {s.name: _points(s, hints[s.name]) for s in sized}
-    least = {n: p[0] for n, p in points.items()}
-    base = _ops(job, hints, least)
-    looped = {n: p for n, p in points.items() if _ops(job, hints, {**least, n: p[1]}) != base}
-    runs: dict[tuple, Fitted] = {}
+    loops = [Loop(s.name, _points(s, hints[s.name]), spare=0) for s in sized[::-1]]
+    least = tuple((loop, loop.lengths[0]) for loop in loops)
+    ops = lambda at: count_ops(runs.run(at).root)  # noqa: E731
+    base = ops(least)
+    grown = [(*least[:n], (loop, loop.lengths[1]), *least[n + 1 :]) for n, loop in enumerate(loops)]
+    looped = tuple(loop for loop, at in zip(loops, grown, strict=True) if ops(at) != base)
     if not looped:
         return
-    few_images = {"batch_size": IMAGES[:2]} if "batch_size" in points else {}  # most of it grows in proportion to them
-    for chosen in (few_images, {}):
-        yield _fitted(job, hints, looped | {n: p for n, p in chosen.items() if n in looped}, {}, runs)
-    if looped != points:  # code that has lost a size on its way: all are numbers, and fitted
-        yield _fitted(job, hints, points, {}, runs)
+    points = tuple(len(loop.lengths) for loop in looped)
+    if looped[-1].symbol == "batch_size":
+        yield looped, (*points[:-1], 2)
+    yield looped, points
+    if len(looped) < len(loops):  # code that has lost a size on its way: all are numbers, and fitted
+        yield tuple(loops), tuple(len(loop.lengths) for loop in loops)
 
 
 def _points(s: Symbol, hint: int) -> tuple[int, ...]:
     """Few images; sides of few groups, with what the traced ones have beside whole groups."""
     return tuple(n * s.multiple_of + hint % s.multiple_of for n in GROUPS[s.name]) if s.name in GROUPS else IMAGES
-
-
-def _fitted(
-    job: Job,
-    hints: Mapping[str, int],
-    points: Mapping[str, tuple[int, ...]],
-    fixed: Mapping[str, int],
-    runs: dict[tuple, Fitted],
-) -> Fitted:
-    """The modules at these numbers, or fitted in the sizes of which there are several; `runs` are those made before."""
-    key = (*points.items(), *fixed.items())
-    if key not in runs and not points:
-        runs[key] = job.modules(job.trace(job.plan.with_room({**hints, **fixed}), fixed=fixed))
-    elif key not in runs:
-        (name, lengths), *rest = points.items()
-        each = [_fitted(job, hints, dict(rest), {**fixed, name: n}, runs) for n in lengths]
-        merged, gaps = merge(name, lengths, [modules for modules, _ in each])
-        runs[key] = merged, [*(gap for _, found in each for gap in found), *gaps]
-    return runs[key]
-
-
-def _ops(job: Job, hints: Mapping[str, int], fixed: Mapping[str, int]) -> int:
-    return count_ops(job.trace(job.plan.with_room({**hints, **fixed}), fixed=fixed, lines=False).root)

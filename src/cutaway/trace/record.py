@@ -54,9 +54,12 @@ class ModuleRun:
     outputs: tuple[TensorRef, ...] = ()
 
 
-def count_ops(root: ModuleRun, sizes: dict[int, int] | None = None) -> int:
-    """Ops of a whole run."""
+def count_ops(root: ModuleRun, *, views: bool = True, sizes: dict[int, int] | None = None) -> int:
+    """Ops of a whole run; without `views` those that compute or move anything."""
     sizes = {} if sizes is None else sizes
     if id(root) not in sizes:
-        sizes[id(root)] = sum(count_ops(e.module, sizes) if isinstance(e, CallEvent) else 1 for e in root.events)
+        sizes[id(root)] = sum(
+            count_ops(e.module, views=views, sizes=sizes) if isinstance(e, CallEvent) else views or not e.view
+            for e in root.events
+        )
     return sizes[id(root)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -18,6 +18,7 @@ from cutaway.trace.dim import Scope, scope
 from cutaway.trace.memo import Memo, attributes_of, described, leaves_of, replay
 from cutaway.trace.modes import OpMode, Recorder, ShapeMode
 from cutaway.trace.record import CallEvent, ModuleRun, TensorRef
+from cutaway.trace.writes import Writes
 
 
 def run(
@@ -25,7 +26,7 @@ def run(
     hints: Mapping[str, int],
     *,
     memo: bool = True,
-    prints: dict[int, Hashable] | None = None,
+    writes: Writes | None = None,
     lines: bool = True,
     arrange: Callable[[Recorder, Mapping[str, Any]], None] | None = None,
     architecture: frozenset[str] = frozenset(),
@@ -38,9 +39,11 @@ def run(
 
     `prepare` gives the module and its (args, kwargs) on the meta device, from the scope's Dims. `arrange` may tag tensors.
     To `settle` is to run once more where modules kept tensors for the next time: that one is recorded.
+    `writes` are told what it changes in the module.
     Raises `LongLoop` where one forward runs more than `most` ops by itself.
     """
-    outer = ModuleRun(None, "")
+    outer, writes = ModuleRun(None, ""), writes or Writes()
+    writes.keeps = False
     with scope(hints, architecture, multiples) as symbols:
         symbols.told = told or {}
         recorder = Recorder(symbols, outer, most)
@@ -57,11 +60,12 @@ def run(
                     torch.device("meta"),
                     as_written(),
                     in_one_op(),
-                    _hooked(recorder, Memo(prints) if memo else None, paths),
+                    writes.heard(),
+                    _hooked(recorder, Memo(writes) if memo else None, paths),
                     _lines_of(recorder, lines),
                 ):
                     out = module(*args, **kwargs)
-                if not (settle and recorder.keeps):
+                if not (settle and writes.keeps):
                     break
                 settle = False
                 outer.events.clear()
@@ -110,17 +114,8 @@ def _hooked(recorder: Recorder, memo: Memo | None, paths: dict[int, str]) -> Ite
             sys.settrace(tracer)
 
     assert _cutaway_call.__name__ == source.BOUNDARY_NAME
-    plain_setattr = torch.nn.Module.__setattr__
-
-    def __setattr__(self: torch.nn.Module, name: str, value: Any) -> None:
-        recorder.keeps |= isinstance(value, torch.Tensor)
-        if memo is not None:
-            memo.note_write(self, name, value)
-        plain_setattr(self, name, value)
-
-    patched = [(torch.nn.Module, "__call__", original), (torch.nn.Module, "__setattr__", plain_setattr)]
+    patched = [(torch.nn.Module, "__call__", original)]
     torch.nn.Module.__call__ = _cutaway_call  # type: ignore[method-assign]
-    torch.nn.Module.__setattr__ = __setattr__  # type: ignore[method-assign]
     for cls in _cache_classes():
         for name in (
             "update",
@@ -180,7 +175,7 @@ def _enter(
     else:
         record = ModuleRun(module, path, inputs=ins)
         noted = memo is not None and key is not None
-        writes, before = (memo.writes, described((args, kwargs))) if noted else (0, {})
+        writes, before = (memo.writes.count, described((args, kwargs))) if noted else (0, {})
         attributes = attributes_of(module) if noted else None
         recorder.modules.append(record)
         sys.settrace(tracer)
@@ -192,7 +187,7 @@ def _enter(
         if noted:
             with torch._C.DisableTorchFunction():
                 memo.note_kept(module, attributes)
-                if memo.writes == writes:
+                if memo.writes.count == writes:
                     memo.keep(key, record, (args, kwargs), out, before)
     with torch._C.DisableTorchFunction():
         outs = _refs(recorder, out)
