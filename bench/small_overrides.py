@@ -195,6 +195,23 @@ CONFIG_OVERRIDES: dict[str, dict[str, Any]] = {
         ("sam", "sam_hq"),
         {"prompt_encoder_config": {"image_size": 64, "image_embedding_size": 4, "hidden_size": 64}},
     ),
+    "sam3_tracker": {"vision_config": {"backbone_feature_sizes": [[16, 16], [8, 8], [4, 4]]}},
+    # patches of the image are images of the towers
+    "depth_pro": {"patch_size": 56},
+    # what text and image are compared in, which the head takes to be as wide as the text
+    **each(("owlvit", "owlv2"), {"projection_dim": 64}),
+    # tokens that have no default, or one outside the vocabulary
+    "shieldgemma2": {"yes_token_index": 298, "no_token_index": 299},
+    "blip-2": {"image_token_index": 299},
+    # the width of the text, which its head reads
+    "jev": {"hidden_size": 64},
+    # what compares texts with images reads texts
+    "blip_2_qformer": {"use_qformer_text_input": True},
+    # a width that the class reads and the config does not have
+    "qwen3_omni_moe_talker_text": {"shared_expert_intermediate_size": 32},
+    "qwen3_omni_moe_talker": {"spatial_merge_size": 2},
+    # it is added to a list
+    "vitmatte": {"fusion_hidden_sizes": [256, 128, 64, 32]},
     # fewer positions than the longest sequence of the runs
     **each(("owlvit_text_model", "owlv2_text_model"), {"max_position_embeddings": 64}),
     # the segmentation heads want four feature maps
