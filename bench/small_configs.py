@@ -74,6 +74,8 @@ def small_model(model_type: str, head: str = "CausalLM") -> tuple[PreTrainedConf
         config.is_decoder = True  # encoders of the BERT family are language models only when told so
     if "SequenceClassification" in class_name and config.get_text_config().pad_token_id is None:
         config.get_text_config().pad_token_id = config.pad_token_id = 0  # to find the last token of each row
+    if "ImageTextRetrieval" in class_name:
+        config.image_token_index = None  # its texts have no places for images
     if config.model_type == "reformer":
         config.is_decoder = "LMHead" in class_name  # the class insists on one or the other
     return config, cls

@@ -196,8 +196,9 @@ CONFIG_OVERRIDES: dict[str, dict[str, Any]] = {
         {"prompt_encoder_config": {"image_size": 64, "image_embedding_size": 4, "hidden_size": 64}},
     ),
     "sam3_tracker": {"vision_config": {"backbone_feature_sizes": [[16, 16], [8, 8], [4, 4]]}},
-    # patches of the image are images of the towers
-    "depth_pro": {"patch_size": 56},
+    "sam3_tracker_prompt_encoder": {"image_size": 56, "hidden_size": 64},
+    # patches of the image are images of the towers, and an image is a patch at least
+    "depth_pro": {"patch_size": 56, "scaled_images_ratios": [1, 2, 4]},
     # what text and image are compared in, which the head takes to be as wide as the text
     **each(("owlvit", "owlv2"), {"projection_dim": 64}),
     # tokens that have no default, or one outside the vocabulary

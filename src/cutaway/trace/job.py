@@ -90,14 +90,12 @@ class Job:
         twin = self.twin or self
         again = again or self._again(first, hints)
         found = differences(first.root, again.root)
-        if (
-            found and count_ops(first.root) < MANY
-        ):  # a module may prepare something in its first pass: what counts comes after
-            asked = first.scope.guards
-            first = self.trace(hints)
-            first.scope.guards.update(asked)
-            modules, gaps = self.modules(first)
-            found = differences(first.root, again.root)
+        if found and count_ops(first.root) < MANY:
+            second = self.trace(hints)  # a module may prepare something in its first pass: what counts comes after
+            if differences(first.root, second.root):
+                second.scope.guards.update(first.scope.guards)
+                first, (modules, gaps) = second, self.modules(second)
+                found = differences(first.root, again.root)
         if found and (known := self._told(first, again)) is not None:
             return known, *self.modules(known)
         if found:
