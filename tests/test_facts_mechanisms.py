@@ -2,11 +2,16 @@
 # is forgotten, caches made inside a layer, a model's path handed on; and names that are no evidence at all.
 from cutaway.facts.components import find_components
 from cutaway.facts.config_surface import find_config_surface
+from cutaway.facts.entrypoints import find_entrypoints
 from cutaway.read.memory import program_of
 
-README = "# Ferro\n\nServes large language models: tokens, transformer, KV cache, attention, sampling of logits.\n"
+README = (
+    "# Ferro\n\nServes large language models: tokens, transformer, KV cache, attention, sampling of logits.\n"
+)
 # Enough for the verdict that the program is about language models, and nothing that any component is.
-ABOUT = {"ferro/words.py": "def facts(kv_cache, n_heads, rope): return kv_cache.len, n_heads, rope, prefill_seen, logits\n"}
+ABOUT = {
+    "ferro/words.py": "def facts(kv_cache, n_heads, rope): return kv_cache.len, n_heads, rope, prefill_seen, logits\n"
+}
 
 
 def found(key, tree):
@@ -75,7 +80,7 @@ def schedule_pending(slots, queue, max_batch_size):
 
 
 def test_a_request_whose_progress_is_forgotten_and_that_waits_again_was_preempted():
-    source = '''
+    source = """
 class RaggedBatch:
     def schedule(self):
         for request in self.waiting:
@@ -86,10 +91,12 @@ class RaggedBatch:
         victim.clear_tokens()
         victim.seq_length = 0
         self.waiting.appendleft(victim)
-'''
+"""
     place = "ferro/ragged.py", "RaggedBatch.reset_request"
     assert place in found("preemption", {"ferro/ragged.py": source})
-    kept = source.replace("victim.seq_length = 0\n", "victim.seen = True\n").replace("reset_request", "requests")
+    kept = source.replace("victim.seq_length = 0\n", "victim.seen = True\n").replace(
+        "reset_request", "requests"
+    )
     assert found("preemption", {"ferro/ragged.py": kept}) == []
 
 
@@ -119,11 +126,11 @@ class QuantizedWeights:
     def copy(self):
         return QuantizedWeights(self.scales, self.weight)
 '''
-    loader = '''
+    loader = """
 def load_model(config):
     init(config)
     return build_engine(path=config.model_name_or_path, settings=config.settings)
-'''
+"""
     tree = {"ferro/quantize.py": holder, "ferro/models.py": loader}
     assert found("weight_loader", tree) == [("ferro/models.py", "load_model")]
 
@@ -143,7 +150,7 @@ class ModelConfig:
 
 
 def test_who_makes_a_function_is_named_before_the_function_within():
-    source = '''
+    source = """
 def make_sampler(temp, top_p, top_k):
     def sample(logits):
         if temp == 0:
@@ -152,7 +159,7 @@ def make_sampler(temp, top_p, top_k):
         logits = mask_top_p(logits, top_p)
         return categorical(logits / temp)
     return sample
-'''
+"""
     assert found("sampling_params", {"ferro/sampler.py": source})[0] == ("ferro/sampler.py", "make_sampler")
 
 
@@ -166,3 +173,114 @@ def init_distributed(config):
 '''
     place = "ferro/parallel.py", "init_distributed"
     assert found("tensor_parallel_comm", {"ferro/parallel.py": source}) == [place]
+
+
+def test_who_listens_and_waits_is_the_loop_of_a_service():
+    source = '''
+async def worker_serve(app, config):
+    servers = []
+    for sock in config.sockets:
+        servers.append(await asyncio.start_server(app.callback, sock=sock, backlog=config.backlog))
+    await config.shutdown.wait()
+
+class FrameDecoder:
+    """Parses frames of bytes."""
+    def decode(self, data):
+        for part in data:
+            value = self.decode(part)
+        while self.rest:
+            value = self.decode(self.rest)
+        return value
+'''
+    tree = {"ferry/run.py": source}
+    candidates = find_components(program_of(tree))["runtime_loop"].candidates
+    assert [(c.path, c.symbol) for c in candidates] == [("ferry/run.py", "worker_serve")]
+
+
+def test_the_master_of_workers_loops_over_what_it_manages():
+    source = '''
+class Keeper:
+    """Keeps workers alive."""
+    def run(self):
+        self.start()
+        while True:
+            for sig in self.signals(timeout=1.0):
+                if sig not in self.names:
+                    self.log("unknown")
+                    continue
+                name = self.names[sig]
+                handler = getattr(self, name)
+                if not handler:
+                    continue
+                handler()
+            self.manage_workers()
+'''
+    candidates = find_components(program_of({"ferry/keeper.py": source}))["runtime_loop"].candidates
+    assert [(c.path, c.symbol) for c in candidates] == [("ferry/keeper.py", "Keeper.run")]
+
+
+def test_who_waits_above_a_mark_of_what_is_buffered_pushes_back():
+    source = """
+class Buffer:
+    async def push(self, data):
+        self.buffer.extend(data)
+        if len(self.buffer) >= HIGH_WATER:
+            await self.drained.wait()
+"""
+    tree = {"ferry/buffer.py": source}
+    candidates = find_components(program_of(tree))["admission_or_backpressure"].candidates
+    assert [(c.path, c.symbol) for c in candidates] == [("ferry/buffer.py", "Buffer.push")]
+    never = {"ferry/buffer.py": source.replace("await self.drained.wait()", "self.log()")}
+    assert not find_components(program_of(never))["admission_or_backpressure"].candidates
+
+
+def test_who_hands_a_cache_on_writes_nothing_into_it():
+    source = """
+class Attention(nn.Module):
+    def forward(self, x, positions, kv_caches_given, layer_cache):
+        q, k, v = self.qkv(x)
+        q, k = self.rope(positions, q, k)
+        return self.backend.forward(q, k, v, self.layer)
+"""
+    writer = """
+class PlainBackend:
+    def forward(self, query, key, value, layer_cache):
+        append_paged_kv_cache(key, value, self.positions, self.indices)
+        return self.attend(query, layer_cache)
+"""
+    tree = {"ferro/net.py": source, "ferro/attention.py": writer}
+    assert found("kv_cache_update", tree) == [("ferro/attention.py", "PlainBackend.forward")]
+
+
+def test_flags_that_stand_in_an_attribute_of_each_class():
+    source = """
+class Setting:
+    cli = None
+
+    def add_option(self, parser):
+        args = tuple(self.cli)
+        parser.add_argument(*args, dest=self.name)
+
+
+class Bind(Setting):
+    cli = ["-b", "--bind"]
+    default = "localhost"
+
+
+class Quiet(Setting):
+    name = "quiet"
+"""
+    flags = find_config_surface(program_of({"ferry/config.py": source}))["cli_flags"]
+    assert [(f["name"], f["line"], f["default"]) for f in flags] == [("--bind", 11, '"localhost"')]
+
+
+def test_what_a_facade_imports_and_what_a_package_below_defines_are_entries():
+    tree = {
+        "ferry/__init__.py": "from ferry.api import Engine\n",
+        "ferry/api.py": "def Engine(*args):\n    from ferry.core import Engine\n\n    return Engine(*args)\n",
+        "ferry/core.py": "class Engine:\n    def generate(self, prompt):\n        return prompt\n",
+        "ferry/aio/__init__.py": "from ferry.core import Engine\n\nasync def serve(app):\n    await app()\n\ndef helper():\n    pass\n",
+    }
+    entries = {(e["path"], e["symbol"]) for e in find_entrypoints(program_of(tree))}
+    assert {("ferry/core.py", "Engine"), ("ferry/aio/__init__.py", "serve")} <= entries
+    assert not {("ferry/api.py", "Engine"), ("ferry/aio/__init__.py", "helper")} & entries

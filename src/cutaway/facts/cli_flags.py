@@ -31,6 +31,9 @@ _WORD = re.compile(r'^"([a-z][\w-]*)"$')
 _OF_FIELDS = re.compile(r"""^(f["']--\{|["']--["']\s*\+)""")  # a flag whose name is a field's
 _KWARGS = re.compile(r"""^\*\*(?P<kwargs>\w+)\[["'](?P<field>\w+)["']\]$""")
 _CLASS_IN = re.compile(r"\(\s*(?P<cls>[A-Z]\w+)\s*[,)]")
+_SPREAD = re.compile(r"^\*(?!\*)(?P<text>[\w.]+)$")  # `add_argument(*self.names, …)`
+_ATTRIBUTE = re.compile(r"\bself\.(\w+)")
+_SPELT = re.compile(r"""["'](--?[A-Za-z][\w-]*)["']""")
 _READ = re.compile(
     r"^(?:(?P<field>\w+)=)?(?:\w+\()?\w*(?:args?|opts?|options|namespace|flags|parsed|FLAGS)\.(?P<dest>\w+)\b"
 )
@@ -52,7 +55,10 @@ def find_cli_flags(program: Program, classes: list[dict[str, Any]]) -> list[dict
                 row = _flag(program, path, mark)
                 row["sets"] = _sets(look, path, record, mark, reads, fields)
                 found.setdefault((path, row["name"], ""), row)
-        made = (_derived(program, look, path, record), _globals(program, path, record), _described(program, path, record))
+        made = (
+            _derived(program, look, path, record), _kept_in_classes(program, path, record),
+            _globals(program, path, record), _described(program, path, record),
+        )  # fmt: skip
         for row in chain.from_iterable(made):
             found.setdefault((row["path"], row["name"], ""), row)
     return sorted(
@@ -187,6 +193,28 @@ def _derived(program: Program, look: Lookup, path: str, record: FileRecord) -> I
                 proof = evidence(program, path, call.line, "adds a flag for each field")
                 for where, definition in [(path, owner), *_heirs(program, path, owner)]:
                     yield from _of_definition(program, look, where, definition, proof)
+
+
+def _kept_in_classes(program: Program, path: str, record: FileRecord) -> Iterator[dict[str, Any]]:
+    """Flags that stand in an attribute of each class: a method of their base hands it to the parser."""
+    for call in record.calls if record.language == "python" else ():
+        spread = _SPREAD.match(call.args[0]) if call.callee.endswith("add_argument") and call.args else None
+        owner = _owner(record, call.scope) if spread else None
+        if owner is None:
+            continue
+        known = [b.value for b in record.binds if b.scope == call.scope and b.target == spread["text"]]
+        named = _ATTRIBUTE.search(" ".join([spread["text"], *known]))
+        proof = evidence(program, path, call.line, f"hands {spread['text']} of each class to the parser")
+        for where, definition in [(path, owner), *_heirs(program, path, owner)] if named else ():
+            there = program.record(where)
+            index = next(i for i, d in enumerate(there.defs) if d is definition or d.name == definition.name)
+            own = {b.target: b for b in there.binds if b.scope == index}
+            spelt = _SPELT.findall(own[named[1]].value) if named[1] in own else []
+            if spelt:
+                yield {
+                    "name": max(spelt, key=len), "path": where, "line": own[named[1]].line, "help": "", "sets": None,
+                    "default": own["default"].value if "default" in own else "", "evidence": [proof],
+                }  # fmt: skip
 
 
 def _globals(program: Program, path: str, record: FileRecord) -> Iterator[dict[str, Any]]:

@@ -40,6 +40,9 @@ def public_objects(program: Program) -> Iterator[tuple[str, Def, str, bool, list
     look = lookup(program)
     tops = top_packages(program)
     shown = _shown(program, look)
+    for path, definition in _below(program, tops):
+        proofs = [evidence(program, path, definition.line, "its package defines it")]
+        yield path, definition, definition.name, True, proofs
     for init in tops:
         # Without one package above them, only what an example, a benchmark or a document imports is the library's face.
         several = sum(_above(init) == _above(other) for other in tops) >= SIBLINGS
@@ -56,10 +59,33 @@ def public_objects(program: Program) -> Iterator[tuple[str, Def, str, bool, list
                 continue
             path, definition = place
             proofs = [evidence(program, init, line, f"exports {name}")]
+            path, definition = _behind(look, path, definition)
             work = _work(look, path, definition) if definition.kind == "class" else []
             yield path, definition, name, bool(work), proofs
             for where, method in work:
                 yield where, method, f"{name}.{method.name.rpartition('.')[2]}", True, proofs
+
+
+def _behind(look: Lookup, path: str, definition: Def) -> tuple[str, Def]:
+    """What a function stands for that only imports its namesake when it is called, and calls it."""
+    record = look.program.record(path)
+    index = next((i for i, d in enumerate(record.defs) if d is definition), -1)
+    for one in record.imports if definition.kind == "function" else ():
+        if one.scope == index and one.symbol == definition.name:
+            target = look.modules.resolve(one.module, path)
+            place = look.follow(target, one.symbol) if target else None
+            if place and any(c.scope == index and c.callee == one.name for c in record.calls):
+                return place
+    return path, definition
+
+
+def _below(program: Program, tops: list[str]) -> Iterator[tuple[str, Def]]:
+    """What a package within another defines itself, in its `__init__.py`, and names by a verb of work: `package.aio.serve`."""
+    for path in program.paths:
+        if path.endswith("/__init__.py") and path not in tops and role_of(path) == "code":
+            for definition in program.record(path).defs:
+                if definition.parent < 0 and definition.kind == "function" and definition.name in WORK:
+                    yield path, definition
 
 
 def _above(init: str) -> str:

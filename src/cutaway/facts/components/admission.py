@@ -45,6 +45,9 @@ ADMISSION = Concept(
             "entry",
         ),
         keeps(r"\w*semaphore|sema|permits?|limit_conn\w*|conn\w*_limit", 3.5, "entry"),
+        name("push|write|drain", 1, "entry"),
+        # waits above a mark of how much is buffered
+        code(r"(?i)>=? ?\w*(?:high|max|limit)\w*\)?:\s*\n\s*(?:await )?[\w.]+\.wait\w*\(", 5, "refuses"),
         name(r"config|stats|metric\w*|output|test|kernel|blocks|init|^free|weight\w*|layer|reason|gpu", -3),
         owner(
             r"scheduler|sched\w*|\w*manager|adder|queue|server\w*|validation|infer|router|state|"

@@ -90,7 +90,7 @@ CONFIG = Concept(
             0.8,
             "settings",
         ),
-        has(r"forward\w*|prefill\w*|decode\w*", -4),
+        has(r"forward(?:_\w+)?|prefill\w*|decode(?:_\w+)?", -4),
         uses("^arg$|invalid_param|args|flags", 1.5, "parses"),
         path(
             r"config\w*|args?|arg_utils|cli_args|server_args|envconfig|cli|launch\w*|params|options|"

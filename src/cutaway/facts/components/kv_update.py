@@ -57,10 +57,16 @@ KV_UPDATE = Concept(
             2,
             "writes",
         ),
+        # it calls what writes
+        uses(
+            r"(?:append|store|write|save|set|put|update)_(?:\w+_)?kv(?:_?cache|_buffer)\w*|reshape_and_cache\w*",
+            3,
+            "writes",
+        ),
         uses("keys?|values?|k|v|k_val|v_val|new_k|new_v|key_states|k_cur|v_cur", 0.7, "kv"),
         owner(r"\w*_model", -1),
         owner(r"\w*for_causal_lm|\w*for_conditional_generation", -2.5),
-        takes(r"cache|kv_cache\w*|past_\w+|layer_cache", 1.5, "cache"),
+        takes(r"cache|kv_cache\w*|past_\w+|layer_cache", 1.5, "given"),
         takes(
             "keys?|values?|k|v|k_val|v_val|k_src|v_src|key_states|xk|k_cur|kv|src|slot_mapping|input_pos",
             1,
@@ -85,7 +91,14 @@ KV_UPDATE = Concept(
             "puts",
         ),
     ),
-    needs=("named|cache_owner|weak|puts", "cache|cache_owner", "writes|where", "kv|cache"),
+    # who is only given a cache may hand it on
+    needs=(
+        "named|cache_owner|weak|puts",
+        "cache|cache_owner|given",
+        "writes|where",
+        "kv|cache|given",
+        "named|cache|writes|puts",
+    ),
     least=7,
     near={"kv_cache_structure": 2},
 )

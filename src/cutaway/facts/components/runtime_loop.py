@@ -10,7 +10,7 @@ RUNTIME_LOOP = Concept(
     clues=(
         owner(
             r"\w*comm|communicator|\w*transfer|\w*cache|session|thread|watcher|updater|download\w*|ui|store|"
-            r"model_\w+_cache",
+            r"model_\w+_cache|\w*(?:encoder|decoder|codec|parser)",
             -3,
         ),
         name(
@@ -36,7 +36,7 @@ RUNTIME_LOOP = Concept(
         name(
             "config|args|init|setup|create|build|get|parse|test|stop|shutdown|handle|check|warmup|"
             r"profile\w*|eval\w*|output\w*|embed\w*|image\w*|transcri\w*|stream\w*|load\w*|train\w*|"
-            "worker",
+            "worker(?!_(?:serve|run|loop|main))",
             -2.5,
         ),
         name(r"(?:start|launch|submit|create|spawn)_(?:jobs?|tasks?|requests?|workers?)", -3),
@@ -63,6 +63,12 @@ RUNTIME_LOOP = Concept(
             r"run_\w*batch\w*",
             1.5,
             "steps",
+        ),
+        # the loop of events is the library's: who listens and waits is what runs
+        uses(
+            "start_server|create_server|start_unix_server|serve_listeners|serve_forever|run_forever",
+            3,
+            "picks",
         ),
         uses("http|http_client|new_request|gin|fiber|fetch|content_type|status_code|axum|ui", -3),
         uses(
@@ -97,7 +103,11 @@ RUNTIME_LOOP = Concept(
             1.5,
             "picks",
         ),
-        code(r"\bwhile\b|\bloop\s*\{|\bfor\s*\{|\bfor\s*\(|\bfor \w+ := |\bfor \w+ in range|\bfor \w+ in ", 2, "loops"),
+        code(
+            r"\bwhile\b|\bloop\s*\{|\bfor\s*\{|\bfor\s*\(|\bfor \w+ := |\bfor \w+ in range|\bfor \w+ in ",
+            2,
+            "loops",
+        ),
         code(
             r"(?:\bwhile\b|\bfor\b|\bloop\b)[^\n]*[{:]\n(?:[^\n]*\n){0,25}?[^\n]*"
             r"(?:[fF]orward|generate_?[tT]oken|[pP]redict|[dD]ecode|[sS]ample|[eE]val)\w*\(",
@@ -108,6 +118,12 @@ RUNTIME_LOOP = Concept(
             r"(?:while\b|for \w+ in\b|for\s*\{|loop\s*\{)[^\n]*\n(?:[^\n]*\n){0,7}?\s*(?:await )?"
             r"(?:self|this|\w)(?:\.|->)\w*(?:iterat|tick|step|poll|round|once|exec|process|consume|work|dispatch)\w*\(",
             3,
+            "steps",
+        ),
+        code(
+            r"while (?:True|not\b|[\w.]*(?:alive|running)\w*)[^\n]*:\n(?:[^\n]*\n){0,30}?\s*(?:await )?"
+            r"self\.\w*(?:manage|wait_for|select|dispatch|iterat|tick|step|poll|process|consume|work)\w*\(",
+            2,
             "steps",
         ),
         code(
