@@ -1,8 +1,6 @@
-# Parts known by what the code does with its state: a free place that is filled, a heap that orders what waits, progress that
-# is forgotten, caches made inside a layer, a model's path handed on; and names that are no evidence at all.
+# Parts known by what the code does with its state: a free place that is filled, progress that is forgotten, caches
+# made inside a layer, a model's path handed on, tokens compared one by one; and names that are no evidence at all.
 from cutaway.facts.components import find_components
-from cutaway.facts.config_surface import find_config_surface
-from cutaway.facts.entrypoints import find_entrypoints
 from cutaway.read.memory import program_of
 
 README = (
@@ -18,47 +16,6 @@ def found(key, tree):
     """The candidates of one component, as (file, symbol)."""
     candidates = find_components(program_of({"README.md": README, **ABOUT, **tree}))[key].candidates
     return [(c.path, c.symbol) for c in candidates]
-
-
-def test_a_variable_of_small_letters_is_one_where_only_the_environment_is_read():
-    tree = {
-        "app/a.py": "import os\nx = os.getenv('app_delay', 3)\ny = table.getenvelope('not_one')\n",
-        "app/b.py": "z = getenv_int('app_depth')\nw = settings.get('app_other')\nv = env.get('app_third')\n",
-    }
-    rows = find_config_surface(program_of(tree))["env_vars"]
-    assert [row["name"] for row in rows] == ["app_delay", "app_depth"]
-
-
-def test_who_orders_what_waits_by_a_heap_schedules():
-    tree = {
-        "ferry/dock.py": '''
-class DockThread(Thread):
-    """Takes tasks of a queue and orders them by the time at which they are due."""
-    def __init__(self, work_queue: PriorityQueue[Item]):
-        self.running = False
-        self.work_queue = work_queue
-        self.delay_queue: PriorityQueue[Item] = PriorityQueue()
-
-    def run(self):
-        self.running = True
-        while self.running:
-            task = self.source.consume()
-            self.handle(task)
-
-    def handle(self, task):
-        if task.due > now():
-            self.delay_queue.put(Item(task.due, task))
-        else:
-            self.work_queue.put(Item(task.priority, task))
-
-    def requeue(self, tasks):
-        self.work_queue.put(tasks)
-
-    def put(self, task):
-        self.work_queue.put(task)
-'''
-    }
-    assert found("scheduler", tree)[0] == ("ferry/dock.py", "DockThread")
 
 
 def test_a_free_place_of_a_table_is_where_a_request_is_taken_in():
@@ -175,65 +132,6 @@ def init_distributed(config):
     assert found("tensor_parallel_comm", {"ferro/parallel.py": source}) == [place]
 
 
-def test_who_listens_and_waits_is_the_loop_of_a_service():
-    source = '''
-async def worker_serve(app, config):
-    servers = []
-    for sock in config.sockets:
-        servers.append(await asyncio.start_server(app.callback, sock=sock, backlog=config.backlog))
-    await config.shutdown.wait()
-
-class FrameDecoder:
-    """Parses frames of bytes."""
-    def decode(self, data):
-        for part in data:
-            value = self.decode(part)
-        while self.rest:
-            value = self.decode(self.rest)
-        return value
-'''
-    tree = {"ferry/run.py": source}
-    candidates = find_components(program_of(tree))["runtime_loop"].candidates
-    assert [(c.path, c.symbol) for c in candidates] == [("ferry/run.py", "worker_serve")]
-
-
-def test_the_master_of_workers_loops_over_what_it_manages():
-    source = '''
-class Keeper:
-    """Keeps workers alive."""
-    def run(self):
-        self.start()
-        while True:
-            for sig in self.signals(timeout=1.0):
-                if sig not in self.names:
-                    self.log("unknown")
-                    continue
-                name = self.names[sig]
-                handler = getattr(self, name)
-                if not handler:
-                    continue
-                handler()
-            self.manage_workers()
-'''
-    candidates = find_components(program_of({"ferry/keeper.py": source}))["runtime_loop"].candidates
-    assert [(c.path, c.symbol) for c in candidates] == [("ferry/keeper.py", "Keeper.run")]
-
-
-def test_who_waits_above_a_mark_of_what_is_buffered_pushes_back():
-    source = """
-class Buffer:
-    async def push(self, data):
-        self.buffer.extend(data)
-        if len(self.buffer) >= HIGH_WATER:
-            await self.drained.wait()
-"""
-    tree = {"ferry/buffer.py": source}
-    candidates = find_components(program_of(tree))["admission_or_backpressure"].candidates
-    assert [(c.path, c.symbol) for c in candidates] == [("ferry/buffer.py", "Buffer.push")]
-    never = {"ferry/buffer.py": source.replace("await self.drained.wait()", "self.log()")}
-    assert not find_components(program_of(never))["admission_or_backpressure"].candidates
-
-
 def test_who_hands_a_cache_on_writes_nothing_into_it():
     source = """
 class Attention(nn.Module):
@@ -252,35 +150,76 @@ class PlainBackend:
     assert found("kv_cache_update", tree) == [("ferro/attention.py", "PlainBackend.forward")]
 
 
-def test_flags_that_stand_in_an_attribute_of_each_class():
+def test_what_stands_in_a_comment_alone_is_not_done():
     source = """
-class Setting:
-    cli = None
-
-    def add_option(self, parser):
-        args = tuple(self.cli)
-        parser.add_argument(*args, dest=self.name)
-
-
-class Bind(Setting):
-    cli = ["-b", "--bind"]
-    default = "localhost"
-
-
-class Quiet(Setting):
-    name = "quiet"
+def sample(logits, temperature, top_k):
+    # torch.manual_seed(42)
+    return multinomial(softmax(logits / temperature), top_k)
 """
-    flags = find_config_surface(program_of({"ferry/config.py": source}))["cli_flags"]
-    assert [(f["name"], f["line"], f["default"]) for f in flags] == [("--bind", 11, '"localhost"')]
+    assert found("seeds_determinism", {"ferro/sampler.py": source}) == []
+    done = source.replace("# torch", "torch")
+    assert found("seeds_determinism", {"ferro/sampler.py": done}) == [("ferro/sampler.py", "sample")]
 
 
-def test_what_a_facade_imports_and_what_a_package_below_defines_are_entries():
-    tree = {
-        "ferry/__init__.py": "from ferry.api import Engine\n",
-        "ferry/api.py": "def Engine(*args):\n    from ferry.core import Engine\n\n    return Engine(*args)\n",
-        "ferry/core.py": "class Engine:\n    def generate(self, prompt):\n        return prompt\n",
-        "ferry/aio/__init__.py": "async def serve(app):\n    await app()\n\ndef helper():\n    pass\n",
-    }
-    entries = {(e["path"], e["symbol"]) for e in find_entrypoints(program_of(tree))}
-    assert {("ferry/core.py", "Engine"), ("ferry/aio/__init__.py", "serve")} <= entries
-    assert not {("ferry/api.py", "Engine"), ("ferry/aio/__init__.py", "helper")} & entries
+def test_what_is_kept_and_compared_token_by_token_is_reused():
+    source = """
+class Speaker:
+    def begin_reuse(self, tokens):
+        n = 0
+        while n < len(tokens) and n < len(self.sequence) and self.sequence[0, n] == tokens[0, n]:
+            n += 1
+        self.cache.length = n
+        self.feed(tokens[:, n:])
+"""
+    key = "kv_cache_eviction_or_prefix_reuse"
+    assert found(key, {"ferro/speaker.py": source}) == [("ferro/speaker.py", "Speaker.begin_reuse")]
+    assert (
+        found(key, {"ferro/speaker.py": source.replace(" and self.sequence[0, n] == tokens[0, n]", "")}) == []
+    )
+
+
+def test_a_prompt_cut_in_a_loop_over_its_length_is_chunked():
+    source = '''
+class Net:
+    def forward(self, tokens, cache):
+        """Runs the prompt in chunks."""
+        chunk_begin = 0
+        remaining = num_tokens = tokens.shape[-1]
+        while chunk_begin < num_tokens:
+            chunk_size = min(remaining, self.max_chunk)
+            self.run(tokens[:, chunk_begin : chunk_begin + chunk_size], cache, self.seqs)
+            chunk_begin += chunk_size
+'''
+    assert found("batching_or_chunked_prefill", {"ferro/net.py": source}) == [("ferro/net.py", "Net.forward")]
+
+
+def test_a_model_that_is_made_from_its_files_loads_its_weights():
+    source = """
+class Net:
+    def __init__(self, config):
+        self.layers = {}
+        with safe_open(config.model_path, framework="pt") as f:
+            for name in f.keys():
+                self.layers[name] = f.get_tensor(name).to(config.device)
+"""
+    assert ("ferro/net.py", "Net") in found("weight_loader", {"ferro/net.py": source})
+
+
+def test_settings_made_of_other_settings_are_the_whole():
+    source = '''
+@dataclass
+class PartArgs:
+    """Sizes."""
+    n_layers: int = 2
+    vocab_size: int = 10
+
+@dataclass
+class TrainArgs:
+    """What a run is told."""
+    name: str = ""
+    seed: int = 1
+    data: DataArgs = field(default_factory=DataArgs)
+    model: PartArgs = field(default_factory=PartArgs)
+    logs: LogArgs = field(default_factory=LogArgs)
+'''
+    assert found("config_parser", {"ferro/config.py": source})[0] == ("ferro/config.py", "TrainArgs")

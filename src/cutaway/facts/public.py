@@ -23,6 +23,7 @@ WORK = (
 )  # fmt: skip
 METHODS = 3  # of each class
 SIBLINGS = 4  # packages side by side are the parts of one namespace
+_STARTS = re.compile(r"^(run|serve|start|launch)(_|$)")
 _PRIVATE = re.compile(r"(^|\.)_")
 
 
@@ -41,7 +42,7 @@ def public_objects(program: Program) -> Iterator[tuple[str, Def, str, bool, list
     tops = top_packages(program)
     shown = _shown(program, look)
     for path, definition in _below(program, tops):
-        proofs = [evidence(program, path, definition.line, "its package defines it")]
+        proofs = [evidence(program, path, definition.line, "a package within the program hands it out")]
         yield path, definition, definition.name, True, proofs
     for init in tops:
         # Without one package above them, only what an example, a benchmark or a document imports is the library's face.
@@ -80,12 +81,14 @@ def _behind(look: Lookup, path: str, definition: Def) -> tuple[str, Def]:
 
 
 def _below(program: Program, tops: list[str]) -> Iterator[tuple[str, Def]]:
-    """What a package within another defines itself, in its `__init__.py`, and names by a verb of work: `package.aio.serve`."""
-    for path in program.paths:
-        if path.endswith("/__init__.py") and path not in tops and role_of(path) == "code":
-            for definition in program.record(path).defs:
-                if definition.parent < 0 and definition.kind == "function" and definition.name in WORK:
-                    yield path, definition
+    """Functions that a package within another hands out and that start something: `package.aio.serve`."""
+    look = lookup(program)
+    for init in program.paths:
+        if init.endswith("/__init__.py") and init not in tops and role_of(init) == "code":
+            for name, _ in _exports(program, init):
+                place = look.follow(init, name) if _STARTS.match(name) else None
+                if place and place[1].kind == "function" and role_of(place[0]) == "code":
+                    yield place
 
 
 def _above(init: str) -> str:

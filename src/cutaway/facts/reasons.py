@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["Candidate", "Evidence", "Found", "body", "explain", "line_of"]
 
 SHOWN = 6
+_SLASHES = re.compile(r"\s*//")
+_COMMENT = {"python": re.compile(r"\s*#")}
 
 
 class Evidence(Struct, frozen=True):
@@ -46,9 +48,10 @@ class Found(Struct, frozen=True):
 
 
 def body(corpus: Corpus, entity: Entity) -> str:
-    """The source text of a definition."""
-    lines = corpus.lines(entity.path)
-    return "\n".join(lines[entity.definition.line - 1 : entity.definition.end])
+    """The source text of a definition; lines that are only a comment are left empty, since they do nothing."""
+    comment = _COMMENT.get(corpus.program.record(entity.path).language, _SLASHES)
+    lines = corpus.lines(entity.path)[entity.definition.line - 1 : entity.definition.end]
+    return "\n".join("" if comment.match(line) else line for line in lines)
 
 
 def explain(corpus: Corpus, concept: Concept, scored: Scored) -> Candidate:

@@ -175,12 +175,13 @@ def _refine(
 ) -> None:
     """The evidence that needs text, the program around the candidate, or the winners of other concepts."""
     entity, definition = scored.entity, scored.entity.definition
+    text = body(corpus, entity)
     for bit in bits:
         clue = corpus.clues[bit]
         if clue.field == "about":
             hit = definition.doc and matcher(clue.pattern).search(definition.doc.lower())
         elif clue.field == "code":
-            hit = re.search(clue.pattern, body(corpus, entity))
+            hit = re.search(clue.pattern, text)
         else:
             continue
         if hit:
@@ -193,7 +194,7 @@ def _refine(
         points *= 0.7
     if definition.end - definition.line < 2 and definition.kind in (*TYPE, *CALLABLE):
         points *= 0.5  # an alias or a stub
-    if definition.end - definition.line < 8 and _STUB.search(body(corpus, entity)):
+    if definition.end - definition.line < 8 and _STUB.search(text):
         points *= 0.6  # says that others must do it
     if _hands_out(corpus, entity):
         points *= 0.5  # only returns what its type keeps

@@ -15,7 +15,7 @@ BATCHING = Concept(
             r"(?:get_|form_|build_|make_|fill_|try_)?(?:next|new|prefill|decode)_batch\w*|"
             r"form_batch|next_batch\w*|(?:schedule_)?next_batch|batching_task|update_slots|"
             r"create_batch|concatenate|batch_\w*prefill|chunked_prefill|make_chunk\w*|"
-            r"prefill_chunk\w*|re_?batch\w*|batch_reader",
+            r"prefill_chunk\w*|re_?batch\w*|batch_reader|(?:batch|pack)_(?:prompts?|requests?|seqs|sequences)",
             4,
             "named",
         ),
@@ -37,7 +37,7 @@ BATCHING = Concept(
         uses(
             r"max_num_batched_tokens|num_batched_tokens|\w*token_budget|\w*_budget|"
             r"max_batch_\w*tokens|max_prefill_tokens|n_batch|batch_size|num_batch|n_ubatch|"
-            r"max_batch\w*|prefill_token_budget",
+            r"max_batch\w*|prefill_token_budget|max_elements",
             2,
             "budget",
         ),
@@ -64,6 +64,11 @@ BATCHING = Concept(
         # a prompt cut into chunks that are run one after another
         code(
             r"range\(0,[^)\n]*(?:seq|tok|len|prompt|inp)\w*[^)\n]*chunk\w*\)|\.chunks\([^)\n]*batch",
+            4.5,
+            "chunked",
+        ),
+        code(
+            r"while \w*(?:begin|start|pos|offset|processed)\w* < \w*(?:len|seq|tokens|prompt)\w*",
             4.5,
             "chunked",
         ),

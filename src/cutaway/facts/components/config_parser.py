@@ -53,7 +53,8 @@ CONFIG = Concept(
         uses(
             "argparse|argument_parser|add_argument|parse_args|parse_known_args|"
             r"flexible_argument_parser|clap|parser|getopt\w*|argc|argv|atoi|strcmp|stoi|flag_set|"
-            "getenv|environ|cobra|value_parser|click|typer|cobra",
+            "getenv|environ|cobra|value_parser|click|typer|cobra|from_cli|draccus|tyro|jsonargparse|"
+            "hf_argument_parser",
             3,
             "cli",
         ),
@@ -108,6 +109,12 @@ CONFIG = Concept(
             1,
         ),
         owner(r"\w*converter|\w*tokenizer|\w*loader|\w*parser|lexer", -4),
+        # made of other settings: the whole that is told
+        code(
+            r"(?m)(?:^\s+\w+\s*:\s*[\w.]*(?:Args|Config|Settings|Options)\b[^\n]*(?:\n|\Z)(?:[^\n]*\n){0,6}?){3}",
+            3.5,
+            "settings",
+        ),
         base("(?:clap_)?parser|struct_opt", 3, "cli"),
         about(r"config\w*|arguments?|settings|options|command[ -]line", 1),
         code(

@@ -29,6 +29,9 @@ KV_REUSE = Concept(
             "named",
         ),
         name(r"can_allocate|allocate|allocate_(?:blocks|pages|slots)|cache_blocks|cache_req|insert|free", 1.5, "weak"),
+        name(r"(?:\w+_)?reuse(?:_\w+)?", 3, "named"),
+        # what is kept is compared with what is asked, token by token
+        code(r"while [^\n]*\b(\w+)\b[^\n]*\[[^\]\n]*\b\1\][^\n]*==[^\n]*\[[^\]\n]*\b\1\]", 5, "prefix"),
         name(r"(?:prompt|prefix|context|state|\w+_state)_cache", 4, "named"),
         name(
             r"reset|clear|enable\w*|disable\w*|num_common|get_num|config|args|metric\w*|stats?|events?|mode|test|params|error|"

@@ -58,7 +58,7 @@ SCHEDULER = Concept(
         has(r"preempt\w*|evict\w*|retract\w*|abort\w*|free_\w+|finish\w*|cancel\w*", 1),
         uses(
             r"waiting|waiting_\w+|wait_\w+|pending|pending_\w+|queue|queued?_\w+|\w*_queue|deferred|"
-            "backlog|entries",
+            "backlog|entries|scheduled_(?:tasks?|jobs?)|schedules",
             2,
             "queue",
         ),

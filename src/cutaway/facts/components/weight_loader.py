@@ -81,8 +81,8 @@ WEIGHT_LOADER = Concept(
             "model",
             1.5,
         ),
-        path(r"convert(?:_\w+)?|export(?:_\w+)?", -1.5),
-        path(r"(?<=models/)\w+|models/\w+/\w+|export\w*|convert\w*|diffusion\w*|speech\w*|imagegen", -2),
+        path(r"conver(?:t|sion)(?:_\w+)?|export(?:_\w+)?", -1.5),
+        path(r"(?<=models/)\w+|models/\w+/\w+|export\w*|conver(?:t|sion)\w*|diffusion\w*|speech\w*|imagegen", -2),
         base(r"\w*loader\w*", 1),
         about(r"load\w*|weights?|checkpoint", 1),
         # a model's path handed to what builds it
@@ -93,7 +93,9 @@ WEIGHT_LOADER = Concept(
             2,
             "reads",
         ),
+        # a model that is made from its files
+        code(r"(?s)def __init__\(.{0,6000}?\b(?:safe_open|torch\.load)\(", 0.5, "opens"),
     ),
-    needs=("named|weak", "reads", "weights|files"),
+    needs=("named|weak|opens", "reads", "weights|files"),
     least=6.5,
 )
