@@ -141,7 +141,7 @@ def _row(raw: dict) -> Row | str:
     source = raw["silicon_data_source"]
     found = re.search(r"silicon_concurrency=(\d+)", source)
     concurrency = int(found[1]) if found else number("batch_size") * dp
-    if raw["attention_dp_size"]:
+    if number("attention_dp_size"):
         # Where it stands how many copies of the attention there are, a batch is that of one, in every row but one: there the
         # users are of a whole deployment, 32 times as many, whose caches no such machine could hold.
         concurrency = number("batch_size") * dp

@@ -1,7 +1,7 @@
 # One step of a model is hundreds of small numpy calls, half of which give the same numbers whatever is asked: they see nothing
 # but the model and the device. So the code runs once on stand-ins for its arguments, which note each call that depends on
-# them; what they noted is the same computation with all else done beforehand, factors that follow one another as one, and
-# numpy does what is left as before.
+# them; what they noted is the same computation with all else done beforehand, and numpy does what is left as before, so that
+# results are the same to the last bit however often they are asked for.
 """`record(f, samples)`: a function of arrays as straight code, with what does not depend on them computed once."""
 
 from __future__ import annotations
@@ -38,29 +38,18 @@ class _Tape:
         return _Later(self, len(self.calls) - 1, value)
 
     def _plainer(self, function: Callable[..., Any], args: tuple, value: Any) -> _Later | None:
-        """The same in fewer calls, if it is one that has that."""
+        """What it is without a call, where a constant chooses or changes nothing."""
         if function is np.where and _one(args[0]) is not None:
             return _if_like(args[1] if _one(args[0]) else args[2], value)
-        if function is np.divide and not isinstance(args[1], _Later) and np.all(args[1]):
-            return self.note(np.multiply, (args[0], 1 / np.asarray(args[1])), {})
         if function in (np.multiply, np.add):
             constant, later = args if isinstance(args[1], _Later) else args[::-1]
             if _one(constant) == (function is np.multiply):
                 return _if_like(later, value)
-            if not isinstance(constant, _Later) and later.factor is not None and function is np.multiply:
-                factor, of = later.factor
-                return self.note(np.multiply, (constant * factor, of), {})
-            if not isinstance(constant, _Later) and function is np.multiply:
-                found = self._new(function, (constant, later), {}, value)
-                found.factor = constant, later
-                return found
         return None
 
 
 class _Later(np.lib.mixins.NDArrayOperatorsMixin):
     """The result of a call of the tape; `sample` is one that it had."""
-
-    factor: tuple[Any, _Later] | None = None  # a constant, and of what this is so many times
 
     def __init__(self, tape: _Tape, number: int, sample: Any):
         self.tape, self.number, self.sample = tape, number, sample
@@ -106,7 +95,7 @@ def array(value: Any) -> Any:
 
 def record(function: Callable[..., Any], samples: Sequence[np.ndarray]) -> Callable[..., Any]:
     """The same function, faster, of arrays as many as `samples`, which have more than one element each: what is one and what
-    many is read off them. Results agree but for rounding. Raises `Branches` where values decide what the function does."""
+    many is read off them. Raises `Branches` where values decide what the function does."""
     tape, count = _Tape(), len(samples)
     given = [_Later(tape, -1 - n, sample) for n, sample in enumerate(samples)]
     result = function(*given)
