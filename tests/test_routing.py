@@ -140,6 +140,42 @@ def test_a_class_that_no_choice_sets_is_never_met() -> None:
     assert analysed(Spare, **at).total.matmul_flops.evaluate(at) == 2 * WIDTH * (EXPERTS * 3 + 3 * 6)
 
 
+class Picked(Counted):
+    """A loop over all experts, each of which looks for the tokens that chose it."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        rows = x.view(-1, WIDTH)
+        chosen = self.gate(rows).topk(TOP_K, dim=1).indices
+        out = torch.zeros(rows.shape[0], 3, device=x.device)
+        for n, expert in enumerate(self.experts):
+            self.add(out, rows, chosen, chosen == n, expert)
+        return out
+
+    def add(self, out: torch.Tensor, rows: torch.Tensor, chosen: torch.Tensor, mine: torch.Tensor, expert: nn.Module) -> None:
+        tokens, _ = torch.where(mine)
+        out[tokens] += expert(rows[tokens])
+
+
+class PickedByMask(Picked):
+    def add(self, out: torch.Tensor, rows: torch.Tensor, chosen: torch.Tensor, mine: torch.Tensor, expert: nn.Module) -> None:
+        if mine.any():
+            mask = mine.any(dim=-1)
+            out[mask] += expert(rows[mask])
+
+
+class PickedWhereCounted(Picked):
+    def add(self, out: torch.Tensor, rows: torch.Tensor, chosen: torch.Tensor, mine: torch.Tensor, expert: nn.Module) -> None:
+        if any(torch.bincount(chosen.flatten(), minlength=EXPERTS).tolist()):
+            super().add(out, rows, chosen, mine, expert)
+
+
+def test_tokens_that_chose_an_expert_are_found_by_its_number() -> None:
+    for kind in (Picked, PickedByMask, PickedWhereCounted):
+        found = analysed(kind)
+        assert found.total.matmul_flops == matmuls(TOP_K * TOKENS, TOKENS), kind
+        assert found.gaps == () and BALANCED in found.assumptions
+
+
 def test_products_by_group_are_counted_in_float32_too() -> None:
     found = analysed(Grouped)
     assert found.total.matmul_flops == 2 * WIDTH * (EXPERTS + 16 * TOP_K) * TOKENS and found.gaps == ()

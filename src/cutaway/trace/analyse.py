@@ -133,12 +133,13 @@ def _in_regime(
     broken, known, tries = broken_conditions(valid_when, values), list(valid_when), 0
     found, best = None, (0, 0)
     for hints in job.regimes(values, frozenset().union(*map(symbols_in, broken))) if broken else ():
-        if tries == MOST_TRIES or not _same_side(known, hints, values):
+        asked = all(values.get(n, v) == v for n, v in hints.items())  # tried last, also where others failed
+        if (tries >= MOST_TRIES and not asked) or not _same_side(known, hints, values):
             continue
         try:
             derived = job.derive(hints, check=check)
         except ForwardRaised:
-            if all(values.get(n, v) == v for n, v in hints.items()):
+            if asked:
                 raise
             continue
         tries += 1

@@ -59,7 +59,7 @@ def has_mask(index: Any) -> bool:
         isinstance(i, torch.Tensor)
         and i.dtype == torch.bool
         and i.is_meta
-        and (values.kept(i) is not None or hasattr(i, "_cut_taken"))
+        and (values.kept(i) is not None or hasattr(i, "_cut_taken") or hasattr(i, "_cut_share"))
         for i in (index if isinstance(index, tuple) else (index,))
     )
 

@@ -22,7 +22,14 @@ from cutaway.trace.explain import explained
 from cutaway.trace.indexes import bounded, has_bounds, has_mask, note_ends, unmasked
 from cutaway.trace.kernels import asked
 from cutaway.trace.record import ModuleRun, OpEvent, TensorRef, Where
-from cutaway.trace.routing import assumed_counts, assumed_nonzero, note_routing, one_hot, places_of
+from cutaway.trace.routing import (
+    assumed_counts,
+    assumed_nonzero,
+    counts_by_class,
+    note_routing,
+    one_hot,
+    places_of,
+)
 from cutaway.trace.shapes import SPLITS, Resolver, infer, mark_pieces
 from cutaway.trace.taken import note_taken, number_taken, numbers_taken
 
@@ -215,7 +222,7 @@ class OpMode(TorchDispatchMode):
         if shadow is None and info.name == "_is_all_true":
             shadow = _TRUE  # asked by checks alone, which raise otherwise
         if info.asks and kwargs.get("output_size") is None:
-            out = _answer_from_shadow(recorder, info, shadow, tensors)
+            out = _answer_from_shadow(recorder, info, shadow, tensors, args)
         else:
             if (device := kwargs.get("device")) is not None and device.type != "meta" and not recorder.mute:
                 kwargs = {
@@ -485,7 +492,7 @@ def _as_refs(args: Iterable[Any]) -> tuple:
     )
 
 
-def _answer_from_shadow(recorder: Recorder, info: OpInfo, shadow: Any, tensors: list) -> Any:
+def _answer_from_shadow(recorder: Recorder, info: OpInfo, shadow: Any, tensors: list, args: tuple) -> Any:
     """Ops whose result depends on values: answered from the kept values, or not at all."""
     if info.name == "_assert_async":
         return None
@@ -496,6 +503,8 @@ def _answer_from_shadow(recorder: Recorder, info: OpInfo, shadow: Any, tensors: 
             found = places_of(recorder, tensors[0], *places)
         elif info.name == "nonzero":
             found = assumed_nonzero(recorder, tensors[0])
+        elif info.name == "bincount":
+            found = counts_by_class(recorder, tensors[0], args[2] if len(args) > 2 else 0)
         elif info.name == "_local_scalar_dense":
             found = number_taken(tensors[0])
         if found is None:

@@ -13,6 +13,7 @@ from cutaway.formula import Formula, const
 from cutaway.formula.core import product
 from cutaway.trace.dim import Guard, make
 from cutaway.trace.taken import places_taken
+from cutaway.trace.values import keep
 
 if TYPE_CHECKING:
     from cutaway.trace.modes import Recorder
@@ -53,6 +54,10 @@ def note_routing(recorder: Recorder, name: str, args: tuple, tensors: list, outp
         chosen = outputs[0].shape[args[1]]
         if args[2]._cut_bound == chosen:
             outputs[0]._cut_share = Fraction(int(args[2].shape[args[1]]), int(chosen))
+    elif name == "eq" and len(tensors) == 1 and 1 < getattr(tensors[0], "_cut_bound", 0) <= MOST_EXPERTS:
+        outputs[0]._cut_share = Fraction(1, tensors[0]._cut_bound)  # of the choices, those that are this expert
+    elif name == "any" and hasattr(tensors[0], "_cut_share"):
+        _meets(recorder, args, tensors[0], outputs[0])
     elif name == "sum" and hasattr(tensors[0], "_cut_share") and outputs[0].dim() == 1:
         _count(recorder, outputs[0], product(tensors[0]._cut.dims) * tensors[0]._cut_share)
     elif name == "cumsum" and hasattr(tensors[0], "_cut_share"):
@@ -63,6 +68,28 @@ def note_routing(recorder: Recorder, name: str, args: tuple, tensors: list, outp
         _leave_out(recorder, *tensors, outputs[0])
     elif name == "histc" and hasattr(tensors[0], "_cut_bound"):
         _count(recorder, outputs[0], product(tensors[0]._cut.dims))
+
+
+def _meets(recorder: Recorder, args: tuple, mask: torch.Tensor, out: torch.Tensor) -> None:
+    """Whether an expert is chosen at all, which is so; or which tokens chose it, none of them twice."""
+    sizes = mask._cut.dims  # type: ignore[attr-defined]
+    if len(args) == 1:
+        recorder.assumptions.setdefault(BALANCED)
+        keep(out, torch.tensor(True))
+    elif isinstance(args[1], int) and sizes[args[1]].constant() is not None and product(out._cut.dims).constant() is None:  # type: ignore[attr-defined]
+        out._cut_share = mask._cut_share * sizes[args[1]]  # type: ignore[attr-defined]
+
+
+def counts_by_class(recorder: Recorder, index: torch.Tensor, least: int) -> torch.Tensor | None:
+    """`index.bincount(minlength=least)` of what a top-k chose: as many numbers as there are experts, their values not known."""
+    classes = getattr(index, "_cut_bound", 0)
+    if not 1 < classes <= MOST_EXPERTS or least > classes:
+        return None
+    with torch.utils._python_dispatch._disable_current_modes(), torch._C.DisableTorchFunction():
+        out = torch.empty((classes,), dtype=torch.int64, device="meta")
+    recorder.tag(out, (const(classes),))
+    _count(recorder, out, product(recorder.tag(index).dims))
+    return out
 
 
 def _count(recorder: Recorder, counts: torch.Tensor, choices: Formula) -> None:
