@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
+from itertools import pairwise
 from math import lcm
 from typing import Any
 
@@ -14,13 +15,14 @@ from cutaway.trace.record import CallEvent, ModuleRun, OpEvent
 
 # Other values are tried in this order; those that take the same branches serve for the check.
 _TIMES = (1, -1, 2, 3)
+FEWEST_TURNS = 8  # comparisons of a counter with one size
 _ODD = (37, -37, 26, -26, 5, -5, 2, -2, 1, -1)
 
 
 def conditions(scope: Scope, plan: InputPlan, values: Mapping[str, int]) -> tuple[str, ...]:
     """The guards that say something, as text, the strictest of each kind, and the sizes that must exceed one."""
     bounds: dict[tuple, Guard] = {}
-    for g in scope.guards:
+    for g in _choices(scope):
         unequal = g.relation == "==" and not g.outcome
         if (unequal and not _is_remainder(g.difference)) or not _says_something(g):
             continue
@@ -121,13 +123,38 @@ def _outcome_negative(g: Guard) -> bool:
     return g.outcome if g.relation != "==" else False
 
 
+def _choices(scope: Scope) -> list[Guard]:
+    """The guards without those by which `while n < size` counts its turns: they choose the end of a loop, and no branch."""
+    same: dict[Any, list[Guard]] = {}
+    for g in scope.guards:
+        if g.relation != "==":
+            same.setdefault((_base(g), g.relation), []).append(g)
+    turns: set[Guard] = set()
+    for group in same.values():
+        group.sort(key=_constant)
+        outcomes = [g.outcome for g in group]
+        steps = {_constant(b) - _constant(a) for a, b in pairwise(group)}
+        ends = outcomes[0] != outcomes[-1] and 1 in (outcomes.count(outcomes[0]), outcomes.count(outcomes[-1]))
+        if len(group) >= FEWEST_TURNS and steps == {1} and ends:
+            turns.update(group)
+    return [g for g in scope.guards if g not in turns]
+
+
+def _constant(g: Guard) -> Fraction:
+    return Fraction(g.difference.terms.get((), 0))
+
+
+def _base(g: Guard) -> Any:
+    return (g.difference - g.difference.terms.get((), 0)).key
+
+
 def _shape_of(g: Guard) -> tuple:
-    return ((g.difference - g.difference.terms.get((), 0)).key, g.relation in ("<", "<="), g.outcome)
+    return (_base(g), g.relation in ("<", "<="), g.outcome)
 
 
 def _offset(g: Guard) -> Fraction:
     sign = 1 if g.outcome else -1
-    return Fraction(g.difference.terms.get((), 0)) * sign
+    return _constant(g) * sign
 
 
 def other_hints(
@@ -157,7 +184,7 @@ def more_hints(
 
 def _same_branches(scope: Scope, values: Mapping[str, int]) -> bool:
     """Whether comparisons come out alike, and numbers of chunks stay none, one or above: code asks no question there."""
-    return all(g.holds(values) for g in scope.guards) and all(
+    return all(g.holds(values) for g in _choices(scope)) and all(
         min(f.evaluate(values), 2) == min(met, 2) for f, met in scope.counts.items()
     )
 

@@ -1,0 +1,44 @@
+"""Conditions: what a comparison says of the sizes at which the formulas hold."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from cutaway.formula import sym
+from cutaway.model import Analysis
+from cutaway.trace.analyse import analyse_module
+from cutaway.trace.inputs import InputPlan
+from cutaway.trace.inputs_symbols import symbols_of
+from cutaway.trace.inputs_types import InputSpec
+
+WIDTH = 16
+
+
+class Counting(nn.Module):
+    """A loop over the tokens that counts its turns itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.step = nn.Linear(WIDTH, WIDTH, bias=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        n, out = 0, torch.zeros_like(x[:, 0])
+        while n < x.shape[1]:
+            out = self.step(out + x[:, n])
+            n += 1
+        return out
+
+
+def analysed(kind: type[nn.Module], **values: int) -> Analysis:
+    with torch.device("meta"):
+        model = kind().eval()
+    specs = (InputSpec("x", ("batch_size", "seq_len", WIDTH), "float", "random"),)
+    plan = InputPlan("prefill", specs, symbols_of(specs), None, ())
+    return analyse_module(model, plan, name="it", values=values, dtype="float32")
+
+
+def test_a_loop_that_counts_its_turns_is_one_over_the_tokens() -> None:
+    found = analysed(Counting)
+    assert found.gaps == () and found.valid_when == ("batch_size > 1", "seq_len > 1")
+    assert found.total.matmul_flops == 2 * WIDTH * WIDTH * sym("batch_size") * sym("seq_len")
