@@ -20,7 +20,7 @@ _NOT_BASES = {
 }
 LIVE = 0.75  # points for what the loop reaches
 CONTEST, REACH = 12, 1500  # candidates and definitions that are looked at for it
-CLOSURE = 0.1  # points of a function before the one within it
+AHEAD = 0.1  # points that one of two relatives is put before the other by
 DRIVES = 0.5  # points for a loop over another candidate
 STEPS, WHOLE = 2, 0.6  # candidates that one must call to be their whole, and the share of their points that it needs
 GENERATIONS = 4  # how far up bases are followed
@@ -83,7 +83,7 @@ class Kinship:
                 continue
             if holder.entity.definition.kind in CALLABLE:  # who makes a function within it is where it is found
                 if 0.7 * scored.score <= holder.score <= scored.score:
-                    holder.score = scored.score + CLOSURE
+                    holder.score = scored.score + AHEAD
                 continue
             if holder.entity.definition.kind not in TYPE:
                 continue
@@ -92,7 +92,7 @@ class Kinship:
                     scored.score + 0.01
                 )  # a thing is its class, however well one of its methods is described
             elif favoured < 0 and 0.95 * holder.score <= scored.score <= holder.score:
-                scored.score = holder.score + 0.01  # what is done is in the method
+                scored.score = holder.score + AHEAD  # what is done is in the method
 
     def raise_wholes(self, final: list[Scored]) -> None:
         """Put who calls several candidates of its own file before these: they are its steps."""

@@ -44,7 +44,8 @@ ADMISSION = Concept(
             1.5,
             "entry",
         ),
-        keeps(r"\w*semaphore|sema|sem|sem_\w+|permits?|limit_conn\w*|conn\w*_limit", 3.5, "entry"),
+        keeps(r"sem|sem_\w+", 0.5, "entry"),
+        keeps(r"\w*semaphore|sema|permits?|limit_conn\w*|conn\w*_limit", 3.5, "entry"),
         name("push|write|drain", 1, "entry"),
         # waits above a mark of how much is buffered
         code(r"(?i)>=? ?\w*(?:high|max|limit)\w*\)?:\s*\n\s*(?:await )?[\w.]+\.wait\w*\(", 5, "refuses"),
