@@ -1,7 +1,9 @@
 # The command's own process leaves out what no trace uses, and whoever asks for it all the same gets the real thing.
 import gc
 import importlib
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -56,3 +58,10 @@ def test_transformers_is_told_that_this_process_is_alone(tmp_path, monkeypatch, 
     monkeypatch.setitem(lean._LOADERS, "answers", lean._Alone)
     assert importlib.import_module("answers").is_torch_distributed_available() is False
     sys.modules.pop("answers")
+
+
+def test_files_of_the_folder_one_stands_in_do_not_run_in_the_place_of_modules(tmp_path: Path) -> None:
+    for name in ("traceback", "cuda", "cyclopts"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit(7)\n")
+    command = [sys.executable, "-m", "cutaway", "models", "--help"]
+    assert subprocess.run(command, cwd=tmp_path, capture_output=True, check=False).returncode == 0
