@@ -1,6 +1,7 @@
 # Parts known by what the code does with its state: a free place that is filled, progress that is forgotten, caches
 # made inside a layer, a model's path handed on, tokens compared one by one; and names that are no evidence at all.
 from cutaway.facts.components import find_components
+from cutaway.facts.config_surface import find_config_surface
 from cutaway.read.memory import program_of
 
 README = (
@@ -223,3 +224,205 @@ class TrainArgs:
     logs: LogArgs = field(default_factory=LogArgs)
 '''
     assert found("config_parser", {"ferro/config.py": source})[0] == ("ferro/config.py", "TrainArgs")
+
+
+def test_a_budget_of_a_batch_that_a_sum_is_held_against_batches():
+    tree = {
+        "core/src/queue.rs": """
+//! Where requests wait.
+fn blocking_task(max_batch_tokens: usize, mut receiver: Receiver<Command>) {
+    let mut entries: VecDeque<Entry> = VecDeque::new();
+    while let Some(cmd) = receiver.blocking_recv() {
+        let mut current_tokens = 0;
+        let mut cu_seq_lengths = vec![0];
+        let mut requests = Vec::new();
+        while let Some(entry) = entries.pop_front() {
+            let total_tokens = current_tokens + entry.input_ids.len();
+            if total_tokens > max_batch_tokens {
+                entries.push_front(entry);
+                break;
+            }
+            current_tokens = total_tokens;
+            cu_seq_lengths.push(current_tokens);
+            requests.push(entry);
+        }
+        cmd.sender.send(Batch { requests, cu_seq_lengths });
+    }
+}
+"""
+    }
+    assert found("batching_or_chunked_prefill", tree)[:1] == [("core/src/queue.rs", "blocking_task")]
+
+
+def test_shapes_that_are_spread_are_no_collective():
+    tree = {
+        "src/layers/linear.rs": """
+pub struct Linear { weight: Tensor, bias: Option<Tensor> }
+impl Linear {
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let w = self.weight.broadcast_left(x.dim(0)?)?;
+        let x = x.matmul(&w.t()?)?;
+        match &self.bias { Some(bias) => x.broadcast_add(bias), None => Ok(x) }
+    }
+}
+"""
+    }
+    tree |= {f"src/models/part_{n}.rs": "use crate::layers::linear::Linear;\nstruct Part { a: Linear }\n" for n in range(9)}
+    assert found("tensor_parallel_comm", tree) == []
+
+
+def test_what_can_be_taken_in_is_asked_by_any_verb():
+    tree = {
+        "serve/prefill.cc": """
+namespace serve {
+bool PrefillAction::CanPrefill(State state, int num_requests, int num_required_pages, int num_available_pages) {
+  if (num_requests > config_->max_num_seqs) {
+    return false;
+  }
+  return num_required_pages <= num_available_pages && state->queue.size() > 0;
+}
+void PrefillAction::RateLimitWarnf(int limit) { log(limit); }
+}
+"""
+    }
+    places = [symbol.rpartition(".")[2] for _, symbol in found("admission_or_backpressure", tree)]
+    assert places == ["CanPrefill"]
+
+
+def test_an_enumeration_of_keys_is_no_model():
+    keys = "  KEY_EMBEDDING,\n  KEY_N_LAYER,\n  KEY_BLOCK,\n  KEY_NORM,\n  KEY_ATTENTION,\n  KEY_OUTPUT,\n  KEY_LAYERS,\n"
+    user = '#include "model.h"\nint use(enum llm_model key) { return key; }\n'
+    tree = {"src/model.h": f"enum llm_model {{\n{keys}}};\n"}
+    tree |= {f"src/user_{n}.cpp": user for n in range(8)}
+    assert found("model_definition", tree) == []
+
+
+def test_a_type_that_defaults_are_made_of_holds_settings():
+    tree = {
+        "include/run.h": "struct run_params {\n  int n_threads;\n  float share;\n};\n"
+        "struct op_params {\n  int n;\n  int m;\n};\n",
+        "src/run.cpp": "struct run_params run_default_params(void) {\n  run_params made = {4, 0.5f};\n  return made;\n}\n",
+        "src/told.hpp": "struct told_params_sampling {\n  int top = 40;\n  float heat = 0.8f;\n};\n",
+        "src/arg.cpp": 'void parse() { options.add("port").set_env("RUN_PORT"); keep("RUN_NAME"); }\n',
+    }
+    surface = find_config_surface(program_of(tree))
+    assert [c["symbol"] for c in surface["config_classes"]] == ["run_params", "told_params_sampling"]
+    assert [v["name"] for v in surface["env_vars"]] == ["RUN_PORT"]
+
+
+def test_a_flag_of_a_type_of_its_own_in_go():
+    tree = {
+        "app/main.go": 'package main\n\nfunc main() {\n\tflagSet := flag.NewFlagSet("a", 0)\n'
+        '\tflagSet.Var(&peers, "peer-address", "address of a peer")\n\tflagSet.Int("depth", 3, "how deep")\n}\n'
+    }
+    rows = {row["name"]: row for row in find_config_surface(program_of(tree))["cli_flags"]}
+    assert set(rows) == {"--peer-address", "--depth"}
+    assert rows["--peer-address"]["help"] == "address of a peer" and not rows["--peer-address"]["default"]
+
+
+def test_what_leaves_the_running_for_the_waiting_is_preempted():
+    tree = {
+        "serve/src/engine.rs": """
+impl Engine {
+    fn evict_if_needed(&mut self) {
+        while self.tracked_bytes > self.budget && !self.scheduler.running.is_empty() {
+            let Some(victim) = self.scheduler.running.iter().max_by_key(|id| self.length(id)).cloned() else { break };
+            if let Some(seq) = self.sequences.get_mut(&victim) {
+                seq.caches.clear();
+                seq.status = SequenceStatus::Waiting;
+            }
+            self.scheduler.running.retain(|id| id != &victim);
+            self.scheduler.waiting.push_back(victim);
+        }
+    }
+    fn run(&mut self) {
+        loop {
+            self.evict_if_needed();
+            self.step();
+        }
+    }
+}
+"""
+    }
+    assert found("preemption", tree)[:1] == [("serve/src/engine.rs", "Engine.evict_if_needed")]
+
+
+def test_a_server_that_reads_commands_of_its_clients():
+    tree = {
+        "nsqd/protocol.go": """package nsqd
+
+func (p *protocolV2) IOLoop(c Client) error {
+	for {
+		line, err := client.Reader.ReadSlice('\\n')
+		if err != nil {
+			break
+		}
+		response, err := p.Exec(client, line)
+		if response != nil {
+			p.Send(client, response)
+		}
+	}
+	return nil
+}
+""",
+        "nsqd/statsd.go": """package nsqd
+
+func (n *Daemon) statsdLoop() {
+	for {
+		select {
+		case <-n.exitChan:
+			goto exit
+		case <-ticker.C:
+			n.push(stats)
+		}
+	}
+exit:
+	n.log("closing")
+}
+""",
+        "nsqd/client.go": """package nsqd
+
+func (c *clientV2) IsReadyForMessages() bool {
+	readyCount := atomic.LoadInt64(&c.ReadyCount)
+	inFlightCount := atomic.LoadInt64(&c.InFlightCount)
+	if inFlightCount >= readyCount || readyCount <= 0 {
+		return false
+	}
+	return true
+}
+""",
+    }
+    components = find_components(program_of(tree))
+    assert [c.symbol for c in components["runtime_loop"].candidates][:1] == ["protocolV2.IOLoop"]
+    assert [c.symbol for c in components["admission_or_backpressure"].candidates] == ["clientV2.IsReadyForMessages"]
+
+
+def test_a_loop_that_waits_and_then_steps_leads_one_that_generates_and_returns():
+    tree = {
+        "serve/threads.cc": """
+void ThreadedEngine::RunBackgroundLoop() {
+  while (!exit_now_.load()) {
+    {
+      std::unique_lock<std::mutex> lock(mutex_);
+      changed_.wait(lock, [this] { return engine_->Busy() || exit_now_.load(); });
+      orders = queue_;
+      queue_.clear();
+    }
+    for (const auto& order : orders) { engine_->AddRequest(order); }
+    engine_->Step();
+  }
+}
+""",
+        "serve/sync.py": """
+class SyncEngine:
+    def generate(self, prompts, config):
+        for request in prompts:
+            self.add_request(request)
+        while num_finished < len(prompts):
+            self.step()
+        return outputs
+    def step(self):
+        return self.module.step()
+""",
+    }
+    assert found("runtime_loop", tree)[:1] == [("serve/threads.cc", "ThreadedEngine.RunBackgroundLoop")]

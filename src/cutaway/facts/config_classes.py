@@ -18,6 +18,8 @@ _NAMED = re.compile(
     r"(Config(uration)?|Args|Arguments|Settings|Options|Opts?|Params|Parameters|HParams|Hyperparameters)(Base|Model)?$"
     r"|(^|_)(config|args|arguments|settings|options|opts|params|parameters|hparams)(_t)?$"
 )
+# the word inside of a name; such a class must give most of its fields a value
+_WITHIN = re.compile(r"(Config|Options|Params|Settings)(?=[A-Z])|(^|_)(config|options|params|settings)_\w+$")
 _PARSES = re.compile(r"^((clap|argh|bpaf)::)?(Parser|StructOpt|FromArgs|Bpaf)$")  # derived: a command line
 _HANDED = re.compile(r"(Params|Args|params|args)(_t)?$")
 _TABLE = re.compile(r"(^|_)(configs?|presets?|settings|defaults|options)$", re.IGNORECASE)
@@ -29,6 +31,7 @@ def find_config_classes(program: Program) -> list[dict[str, Any]]:
     """`{path, line, symbol, fields, mentions, evidence}`: classes of fields named as settings (`EngineArgs`, `ServerConfig`,
     `SamplingParams`), and module-level tables of settings, those that most files of the code mention first."""
     mentions: Counter[str] = Counter()
+    made = _made_of_defaults(program)
     found = []
     for path in program.paths:
         record = program.record(path)
@@ -38,7 +41,7 @@ def find_config_classes(program: Program) -> list[dict[str, Any]]:
         if role not in ("code", "tool", "benchmark", "example"):
             continue
         for index, definition in enumerate(record.defs):
-            fields = _settings(record, index, definition)
+            fields = _settings(record, index, definition, made)
             if fields:
                 why = f"{len(fields)} settings"
                 proof = evidence(program, path, definition.line, why, symbol=definition.name)
@@ -52,14 +55,27 @@ def find_config_classes(program: Program) -> list[dict[str, Any]]:
     )
 
 
-def _settings(record: FileRecord, index: int, definition: Def) -> list[dict[str, Any]]:
+def _made_of_defaults(program: Program) -> set[str]:
+    """The types that a function named for defaults returns: `struct run_params run_default_params(void)`."""
+    found: set[str] = set()
+    for path in program.paths:
+        record = program.record(path)
+        for definition in record.defs if record.language in NATIVE else ():
+            if definition.returns and "default" in definition.name.rpartition(".")[2].lower():
+                found.update(re.findall(r"\w+", definition.returns))
+    return found
+
+
+def _settings(record: FileRecord, index: int, definition: Def, made: set[str]) -> list[dict[str, Any]]:
     local = definition.name.rpartition(".")[2]
     if definition.kind in ("class", "struct"):
-        if not _NAMED.search(local) and not any(_PARSES.search(base) for base in definition.bases):
-            return []
         fields = own_fields(record, index)
+        named = _NAMED.search(local) or (_WITHIN.search(local) and fields and _mostly_given(fields))
+        if not named and not any(_PARSES.search(base) for base in definition.bases):
+            return []
         handed = record.language in NATIVE and _HANDED.search(local)
-        if handed and not _mostly_given(fields) and definition.name not in told_by_argv(record):
+        told = local in made or definition.name in told_by_argv(record)
+        if handed and not told and not _mostly_given(fields):
             return []  # what a kernel is handed is no setting
         return fields or _assigned(record, definition) or _given(record, index, local)
     if definition.kind == "constant" and definition.parent < 0 and _TABLE.search(local):

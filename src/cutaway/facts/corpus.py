@@ -227,12 +227,13 @@ class Corpus:
         return {language: count / total for language, count in lines.items()}
 
     def weight_of(self, path: str) -> float:
-        """Less for the scripts of a web page, and for a few helpers in Python, beside a program in another language."""
+        """Less for the scripts of a web page, and for helpers in Python, the fewer the less, beside a program in another
+        language."""
         language = self.program.record(path).language
         share = self.shares.get(language, 0.0)
         if language in ("typescript", "javascript") and share < 0.5:
             return 0.4
-        return 0.75 if language == "python" and share < 0.1 else 1.0
+        return min(1.0, max(0.75, 0.625 + 1.25 * share)) if language == "python" else 1.0
 
     @cached_property
     def _foreign(self) -> tuple[str, ...]:

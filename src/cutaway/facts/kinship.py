@@ -77,8 +77,10 @@ class Kinship:
                 scored.score *= 0.85
         favoured = concept.kinds.get("class", 0) - concept.kinds.get("function", 0)
         by_name = {(s.entity.path, s.entity.definition.name): s for s in final}
+        apart = {id(part): s for s in final for part in s.entity.parts}
         for scored in final:
-            holder = by_name.get((scored.entity.path, scored.entity.container))
+            entity = scored.entity
+            holder = by_name.get((entity.path, entity.container)) or apart.get(id(entity))
             if holder is None:
                 continue
             if holder.entity.definition.kind in CALLABLE:  # who makes a function within it is where it is found

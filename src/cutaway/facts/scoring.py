@@ -40,6 +40,8 @@ _STUB = re.compile(
 _PRODUCT = re.compile(r"(?:^|/)(?:examples?|tools?|demos?)/(?:server|serve|main|cli|engine)[/.]")
 _PAST = re.compile(r"(?:^|/)(?:legacy|deprecated|obsolete|attic|archived?)/")  # kept for those who need it still
 PAST_FACTOR = 0.6
+NATIVE = ("c", "cpp", "cuda")
+_SERVES = re.compile(r"(?:^|[/_.-])server(?:[/_.-]|$)")
 _VERSION = re.compile(r"/v(\d+)/")
 _MINOR = matcher(
     "mock|fake|dummy|stub|noop|null|test|tests|example|legacy|deprecated|compat|shim|wrapper|"
@@ -196,6 +198,8 @@ def _refine(
         points *= 0.5  # an alias or a stub
     if definition.end - definition.line < 8 and _STUB.search(text):
         points *= 0.6  # says that others must do it
+    if definition.kind == "enum" and not entity.members:
+        points *= 0.0 if corpus.program.record(entity.path).language in NATIVE else 0.5  # only names things
     if _hands_out(corpus, entity):
         points *= 0.5  # only returns what its type keeps
     if entity.local == entity.container.rpartition(".")[2]:
@@ -228,6 +232,8 @@ def _ordinary(concept: Concept, entity: Entity) -> float:
     for text, own in ((snake(entity.definition.name), True), (snake(entity.path), False)):
         special = {w for w in _SPECIAL.findall(text) if not _asked(concept, w)}
         minor = {w for w in _MINOR.findall(text) if not _asked(concept, w)}
+        if _SERVES.search(entity.path):
+            minor.discard("client")  # what a server keeps of each of its clients
         factor *= (0.75 if own else 0.85) ** min(3, len(special)) * (0.6 if own else 0.85) ** min(
             2, len(minor)
         )

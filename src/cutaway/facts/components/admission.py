@@ -16,6 +16,8 @@ ADMISSION = Concept(
         name(
             r"can_(?:allocate|append|schedule|admit|run|add|fit)\w*|"
             r"try_(?:add|allocate|alloc|schedule|reserve)\w*|has_(?:capacity|room|free_\w+)|"
+            r"can_(?:prefill|decode|verify|accept|serve|start|launch|take|put|enter)\w*|has_\w*(?:space|room|capacity)|"
+            r"would_\w+|exceed\w*|at_limit|stall\w*|overloaded|"
             r"check_(?:capacity|admission|budget)|\w*admit\w*|\w*admission\w*|try_reserve\w*|budget_ok|"
             r"get_available_(?:slot|capacity|\w*slots)|defer|waiting_\w+_fits?\w*|"
             r"\w*onboard\w*|\w*(?:pages|blocks|slots|tokens)_(?:required|needed)\w*|required_(?:pages|blocks|slots)",
@@ -39,6 +41,12 @@ ADMISSION = Concept(
         ),
         name(r"exec|execute|process|consume|handle_\w*request", 1, "entry"),
         name(
+            r"(?:add|accept|register|create|new)_(?:\w+_)?(?:client|conn\w*|connection|session|consumer|subscriber)",
+            2,
+            "entry",
+        ),
+        name(r"is_ready\w*|ready_(?:for|to)_\w+", 4, "named"),
+        name(
             r"add_request|add_req|enqueue|submit|put|add_one_req\w*|get_runner|validate\w*|"
             r"get_new_prefill_batch|append|process_single_task|launch_slot\w*|process_one_\w+",
             1.5,
@@ -49,12 +57,17 @@ ADMISSION = Concept(
         name("push|write|drain", 1, "entry"),
         # waits above a mark of how much is buffered
         code(r"(?i)>=? ?\w*(?:high|max|limit)\w*\)?:\s*\n\s*(?:await )?[\w.]+\.wait\w*\(", 5, "refuses"),
-        name(r"config|stats|metric\w*|output|test|kernel|blocks|init|^free|weight\w*|layer|reason|gpu", -3),
+        name(
+            r"config|stats|metric\w*|output|test|kernel|blocks|init|^free|weight\w*|layer|reason|gpu|disk|"
+            "logs?|logf|warnf?|errorf?|debugf?|infof?|tracef?|fatalf?",
+            -3,
+        ),
         owner(
             r"scheduler|sched\w*|\w*manager|adder|queue|server\w*|validation|infer|router|state|"
             r"block_\w+",
             1.5,
         ),
+        owner(r"clients?|client_v_?\d+|conn\w*|session\w*|consumer\w*|subscri\w*", 1),  # what a server keeps of each
         uses(
             r"can_(?:allocate|append|schedule|run|add|fit|be)\w*|"
             r"try_(?:allocate|acquire|send|add|reserve)\w*|available_size|available_\w*|"
@@ -97,7 +110,23 @@ ADMISSION = Concept(
         code(r"\w*sema\w*\s*<-|\w*sem\w*\.(?:[aA]cquire|wait|down)\w*\(", 3, "refuses"),  # a permit is taken
         code(r"wait\w*\([^\n]*(?:size|count|len)\w*\(?\)?\s*<", 3, "refuses"),
         code(r"(?s)if (\w+)\[(\w+)\] is None:.{0,800}?\b\1\[\2\] = ", 3, "refuses"),  # a free place is taken
-        code(r"\w*(?:count\w*|running|active|in_?flight)\w*\s*(?:>=|>|<|<=)\s*\S*max_\w+", 2, "limit"),
+        code(
+            r"(?i)(?:num|count|clients|conns|connections|in_?flight|active|running)\w{0,12}\)?"
+            r"\s*(?:>=?|<=?)\s*[^\s,;]{0,24}?max_?\w+",
+            2,
+            "limit",
+        ),
+        code(
+            r"(?i)(?:in_?flight|pending|outstanding)\w{0,12}\s*(?:>=|>|<)\s*\w*(?:ready|credit|window|limit|max)\w*",
+            3,
+            "limit",
+        ),
+        code(
+            r"(?i)(?:return|throw|raise|Err\()[^\n]*"
+            r"(?:too_?many|limit_?(?:reached|exceeded)|exceed\w*|overload\w*|queue_?full|busy|capacity)",
+            2.5,
+            "refuses",
+        ),
         code(
             r"(?i)(?:free|avail|remain|budget|capacity|pending|queue|running)\w*(?:\(\))?\)?\s*(?:<|>=|<=|>|==\s*0)",
             1.5,

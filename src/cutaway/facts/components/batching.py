@@ -49,7 +49,7 @@ BATCHING = Concept(
         ),
         uses(
             r"num_scheduled_tokens|num_new_tokens|num_computed_tokens|extend_len\w*|remaining\w*|"
-            r"num_cached_tokens|cached_len|cu_seqlens\w*|query_start_loc|n_past|num_tokens",
+            r"num_cached_tokens|cached_len|cu_seqlens\w*|cu_seq_len\w*|cumulative_seq\w*|query_start_loc|n_past|num_tokens",
             1.5,
             "tokens",
         ),
@@ -61,6 +61,13 @@ BATCHING = Concept(
         path(r"scheduler|sched|batch\w*|prefill|queue|model_runner|infer_batch", 1.5),
         about(r"chunk\w*|batch\w*|prefill", 1),
         code(r"min\([^()\n]*(?:budget|remaining|chunk|max_|n_batch|batch)", 1.5, "chunk"),
+        # what is taken in is summed up and held against what one batch may have
+        code(
+            r"(?i)(?:tokens|len|length|size|count)\w{0,12}(?:\s*\+[^\n<>]{0,60})?\s*>=?\s*\*?[\w.]{0,40}?"
+            r"(?:max_?\w{0,12}batch|token_?budget)",
+            4,
+            "chunked",
+        ),
         # a prompt cut into chunks that are run one after another
         code(
             r"range\(0,[^)\n]*(?:seq|tok|len|prompt|inp)\w*[^)\n]*chunk\w*\)|\.chunks\([^)\n]*batch",

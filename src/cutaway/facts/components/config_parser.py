@@ -115,7 +115,7 @@ CONFIG = Concept(
             3.5,
             "settings",
         ),
-        base("(?:clap_)?parser|struct_opt", 3, "cli"),
+        base("(?:clap_)?parser|struct_opt", 6, "cli"),
         about(r"config\w*|arguments?|settings|options|command[ -]line", 1),
         code(
             r"add_argument\(|argparse|#\[arg|#\[clap|@dataclass|strcmp\(|os\.Getenv|"

@@ -35,7 +35,7 @@ KV_MEMORY = Concept(
             "weak",
         ),
         name(
-            r"metrics?|stats?|log|test|print|config_parser|scale\w*|quant\w*|connector|encoder|"
+            r"defrag\w*|read|write|dump|view|metrics?|stats?|log|test|print|config_parser|scale\w*|quant\w*|connector|encoder|"
             r"temp|scratch|weights?|offload\w*|transfer|swap|validate|dtype|update|store|copy|hash|prefix",
             -3,
         ),
@@ -65,7 +65,7 @@ KV_MEMORY = Concept(
         uses(
             r"cache_per_page|block_bytes|page_size_bytes|bytes_per_\w+|itemsize|element_size|"
             "dtype_size|size_in_bytes|total_cache_size|cache_block_size|cell_size|get_cell_size|"
-            "ggml_row_size|ggml_nbytes|n_?bytes|numel|nelement|elem_count|sizeof|size_of|element_bytes|ggml_type_size|dtype_bytes",
+            r"ggml_row_size|ggml_nbytes|n_?bytes|numel|nelement|elem_count|sizeof|size_of|element_bytes|ggml_type_size|dtype_bytes|get_size",
             2,
             "bytes",
         ),

@@ -36,6 +36,8 @@ KV_PAGING = Concept(
             -4,
         ),
         uses(r"rms_\w+|ffn\w*|feed_forward\w*|mlp|w_?[qo](?:_\w+)?", -5),  # a block of the network
+        name(r"paged_kv\w*|page_table|block_table", 1, "blocks"),
+        name(r"radix\w*|trie\w*|prefix\w*", -3),
         has(r"allocate\w*|alloc\w*|append_\w*|get_new_blocks|append_row|add_row|find_slot\w*", 1.5),
         has(r"free\w*|deallocate|release\w*|free_blocks|free_block", 1.5, "frees"),
         owner(

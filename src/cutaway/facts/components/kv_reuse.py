@@ -60,7 +60,7 @@ KV_REUSE = Concept(
             "prefix",
         ),
         uses(
-            r"\w*seq_rm|\w*seq_add|\w*seq_cp|n_keep|n_discard|context_shift|delta_prompt|start_pos|"
+            r"\w*seq_rm|\w*seq_add|p_0|\w*seq_cp|n_keep|n_discard|context_shift|delta_prompt|start_pos|"
             r"n_common\w*|n_matching",
             2,
             "evicts",
@@ -79,15 +79,21 @@ KV_REUSE = Concept(
             1,
             "kv",
         ),
+        path(r"convert(?:_\w+)?|export(?:_\w+)?|finetune\w*", -4),  # runs before there is a cache
         path(
             r"radix\w*|prefix\w*|kv_?cache\w*|block_pool|block_manager|cache|prompt_cache|"
             "dynamic_prompt|trie",
             2,
         ),
         about(r"prefix|evict\w*|reuse\w*|radix|least[ -]recently", 1.5, "prefix"),
+        code(
+            r"(?i)common_?(?:prefix|part|substring|subsequence|len)|\b(?:lcp|lcs)_|seq_rm\(|prompt_similarity",
+            3,
+            "matches",
+        ),
         code(r"(?i)hash\w*\s*(?:\[|\.get|\.update)|last_access|evict", 1),
     ),
-    needs=("named|weak|cache_owner", "prefix|evicts|tree", "kv"),
+    needs=("named|weak|cache_owner|matches", "prefix|evicts|tree", "kv"),
     least=7,
     near={"kv_cache_block_table_or_paging": 1.5, "kv_cache_structure": 1},
 )

@@ -45,6 +45,13 @@ PREEMPTION = Concept(
             2,
             "back",
         ),
+        # it is said to wait and leaves those that run
+        code(
+            r"(?s)status\w*\s*=\s*\S*(?i:waiting|preempted|pending)\b.{0,600}?"
+            r"(?:running|active)\w*(?:\.|->)(?:retain|remove|erase|swap_remove|pop\w*)\b",
+            4,
+            "preempts",
+        ),
         # what was computed of it is forgotten, to be computed again
         code(r"(?:num_computed\w*|seq_len\w*|cached_len|n_past|num_prefilled\w*)\s*=\s*0\b", 2.5, "preempts"),
     ),

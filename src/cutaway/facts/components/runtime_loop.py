@@ -29,7 +29,7 @@ RUNTIME_LOOP = Concept(
         ),
         name(r"\w*heart_?beat\w*", -6),
         name(
-            r"readline\w*|repl|listen\w*|monitor\w*|handler|route|middleware|download\w*|upload\w*|refresh|watch|poll\w*|prefix|cache|"
+            r"stats\w*|lookup\w*|catch_?up\w*|telemetry|report\w*|readline\w*|repl|listen\w*|monitor\w*|handler|route|middleware|download\w*|upload\w*|refresh|watch|poll\w*|prefix|cache|"
             "model_list|prompt",
             -3,
         ),
@@ -40,6 +40,8 @@ RUNTIME_LOOP = Concept(
             -2.5,
         ),
         name(r"(?:start|launch|submit|create|spawn)_(?:jobs?|tasks?|requests?|workers?)", -3),
+        owner(r"lookup\w*|admin\w*|stats\w*", -1.5),
+        owner(r"protocol\w*|session\w*|connection\w*", 1),  # of a server
         owner(
             r"engine\w*|\w+engine\w*|scheduler|runner|\w*_core_proc|server|batcher|llm|pipeline|"
             "generator",
@@ -120,6 +122,15 @@ RUNTIME_LOOP = Concept(
             3,
             "steps",
         ),
+        # it waits for work and then makes something take a step
+        code(
+            r"(?s)(?:\bwait\w*\(|\.recv\w*\(|<-\s*\w).{0,2500}?"
+            r"(?:\.|->)(?:[sS]tep|[fF]orward|[eE]mbed|[gG]enerate|[dD]ecode|[pP]redict|[rR]un_?[bB]atch)\w*\(",
+            3,
+            "takes",
+        ),
+        # it reads what peers send
+        code(r"(?:conn|nc|sock|stream|[rR]eader)\w{0,8}\.(?:[rR]ead|[rR]ecv|[rR]eceive)\w*\(", 2.5, "takes"),
         code(
             r"while (?:True|not\b|[\w.]*(?:alive|running)\w*)[^\n]*:\n(?:[^\n]*\n){0,30}?\s*(?:await )?"
             r"self\.\w*(?:manage|wait_for|select|dispatch|iterat|tick|step|poll|process|consume|work)\w*\(",

@@ -28,6 +28,8 @@ SCHEDULER = Concept(
             "named",
         ),
         name("server_(?:context|impl)|engine", 1.5, "named"),
+        name(r"scheduling|scheduled_\w+", 4, "named"),
+        code(r"time\.(?:AfterFunc|NewTimer|NewTicker)|call_later\(|sleep_until|timer\.Reset\(", 2.5, "timed"),
         name("schedule|next_batch|get_next_batch_to_run|update_slots", 4, "named"),
         name(
             r"(?:\w+_)?(?:start|launch|activate|admit|promote|pick|poll)_(?:new_|next_|pending_|waiting_)?"
@@ -37,7 +39,7 @@ SCHEDULER = Concept(
         ),
         code(_MOVES, 3, "picks"),
         code(_FILLS, 3, "picks"),
-        uses("priority_queue|heappush|heappop|binary_heap", 2.5, "picks"),
+        uses("priority_queue|p_?queue|pq|heappush|heappop|binary_heap", 2.5, "picks"),
         name(
             "config|args|options|output|outputs|result|policy|state|status|type|kind|params|entry|"
             "item|method|mixin|factory|error|msg|stats",
@@ -88,7 +90,7 @@ SCHEDULER = Concept(
         about(r"schedul\w*|waiting|batch", 1),
         base(r"scheduler\w*|scheduler_\w+", 1),
     ),
-    needs=("named|picks", "queue", "running|budget", "requests|tokens"),
+    needs=("named|picks", "queue|timed", "running|budget", "requests|tokens"),
     least=8.5,
     anywhere=True,
 )

@@ -10,7 +10,7 @@ SEEDS = Concept(
     clues=(
         name(
             r"(?:set|init|initialize|fix|reset|get|build|create|make|apply|update|manual)_(?:\w+_)?(?:random_)?seeds?\w*|"
-            r"seed|seed_\w+|manual_seed\w*|set_seed\w*|with_seed|seeds|get_rng_seed|random_seed|"
+            r"seed|seed_\w+|manual_seed\w*|set_seed\w*|with_seed|seeds|get_rng_seed|random_seed|rand_seed|"
             "set_global_seed",
             4.5,
             "named",
@@ -61,6 +61,7 @@ SEEDS = Concept(
             2.5,
             "seeds",
         ),
+        code(r"(?i)nanos\b|time_ns|UnixNano|random_device|from_entropy|from_os_rng", 1.5, "seeds"),  # chosen anew
         code(r"(?i)(?:sampl\w*|logits_?processor\w*|rng|random)(?:::|\.|\()[^\n]*\bseed\b", 2.5, "seeds"),
     ),
     needs=("seeds|rng", "seed|seeds"),

@@ -49,7 +49,7 @@ TENSOR_PARALLEL = Concept(
         uses(
             r"all_reduce\w*|sum_all_reduce|allreduce|all_gather\w*|reduce_scatter\w*|"
             r"nccl_all_reduce|nccl_\w+|all_gather_into_tensor|tensor_model_parallel_all_\w+|funcol|"
-            r"reduce_from\w*|broadcast(?:_(?:tensor|object|coalesced|from|recv|send)\w*)?|sync_\w*slices\w*",
+            r"reduce_from\w*|broadcast(?:_(?:tensor|object|coalesced|from|recv|send)\w*|(?!_))|sync_\w*slices\w*",
             3,
             "collective",
         ),
@@ -66,6 +66,13 @@ TENSOR_PARALLEL = Concept(
             "ranks",
         ),
         code(r"[\"'](?:WORLD_SIZE|LOCAL_RANK|RANK)[\"']", 2, "ranks"),
+        # rows of a matrix dealt out to devices that copy them to each other
+        uses(
+            r"peer_async|memcpy_\w*peer\w*|peer_access|tensor_split\w*|split_buffer\w*|shard_and_scatter",
+            3,
+            "collective",
+        ),
+        uses(r"device_count|n_devices|main_device|row_low|row_high|num_devices", 1.5, "ranks"),
         uses(r"weight|linear|in_features|input_size_per_partition|shard\w*|chunk|split|slice\w*", 0.7),
         uses(r"ddp|distributed_data_parallel|optimizer|backward|fsdp\w*", -3),
         path(

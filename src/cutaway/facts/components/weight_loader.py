@@ -64,6 +64,11 @@ WEIGHT_LOADER = Concept(
         ),
         uses(r"weights?|param|params|param_data|tensors?|checkpoint\w*|name|names|prefix", 1, "weights"),
         uses(
+            r"create_tensor\w*|tensor_set|tensor_buft\w*|set_weight\w*|register_parameter|assign_\w*weight\w*|load_data\w*",
+            1.5,
+            "weights",
+        ),
+        uses(
             r"copy_|narrow|glob|shard\w*|model_path|path|file|filename|dtype|device|assign|"
             "filenames|seek|offset|to_empty",
             1,

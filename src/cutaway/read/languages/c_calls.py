@@ -104,6 +104,15 @@ def _environment(
         walk.mark("env", node, scope, name, via=callee)
 
 
+def _told_by_environment(
+    walk: Walk, node: Node, scope: Scope, callee: str, arguments: list[Node], args: list[str]
+) -> None:
+    """Helpers around `getenv`, and options that name the variable which stands for them: `arg.set_env("PORT")`."""
+    name = walk.string(arguments[0]) if arguments else None
+    if name and ENV_NAME.match(name) and (len(args) == 1 or not callee.endswith("set_env")):
+        walk.mark("env", node, scope, name, default=args[1] if len(args) > 1 else "", via=callee)
+
+
 def _thread(
     walk: Walk, node: Node, scope: Scope, callee: str, arguments: list[Node], args: list[str]
 ) -> None:
@@ -161,9 +170,14 @@ def _gflag(walk: Walk, node: Node, scope: Scope, kind: str, args: list[str]) -> 
         )
 
 
+_ENVIRONMENT = (
+    "set_env", "envname", "get_env", "getenv_or", "env_or", "read_env", "get_env_or", "getEnv", "GetEnv", "ReadEnv",
+    "get_env_var", "get_env_int", "get_env_bool", "getIntEnv", "getBoolEnv", "getStrEnv",
+)  # fmt: skip
 _RULES = {
     **dict.fromkeys(("def", "impl", "def_static", "def_readwrite"), _binding),
     **dict.fromkeys(("getenv", "secure_getenv"), _environment),
+    **dict.fromkeys(_ENVIRONMENT, _told_by_environment),
     **dict.fromkeys(("thread", "jthread", "async", "pthread_create"), _thread),
     **dict.fromkeys([*METHODS, *(m.capitalize() for m in METHODS)], _route),
     "CROW_ROUTE": _crow,

@@ -97,16 +97,16 @@ def _route(walk: Walk, node: Node, scope: Scope, last: str, arguments: list[Node
 def _flag(walk: Walk, node: Node, scope: Scope, name: str, arguments: list[Node], args: list[str]) -> None:
     """`flag.Int("port", 80, "help")`, `flags.StringVarP(&x, "name", "n", "default", "help")`."""
     kind = _KINDS.match(name)
-    if kind is None:
+    if kind is None and name != "Var":
         return
-    at = 1 if kind[2] or name == "Var" else 0
+    at = 1 if kind is None or kind[2] else 0
     text = walk.string(arguments[at]) if len(arguments) > at else None
     if not text:
         return
-    rest = args[at + 1 :]
-    short = rest.pop(0).strip('"') if kind[3] and rest else ""
+    rest = ["", *args[at + 1 :]] if kind is None else args[at + 1 :]  # `Var` keeps its default where it points
+    short = rest.pop(0).strip('"') if kind and kind[3] and rest else ""
     walk.mark(
-        "flag", node, scope, f"--{text}", also=f"-{short}" if short else "", type=kind[1].lower(),
+        "flag", node, scope, f"--{text}", also=f"-{short}" if short else "", type=kind[1].lower() if kind else "",
         default=rest[0] if rest else "", help=rest[1].strip('"`') if len(rest) > 1 else "",
         dest=args[0].lstrip("&") if at else "",
     )  # fmt: skip
