@@ -61,7 +61,7 @@ async def worker_serve(app, config):
         servers.append(await asyncio.start_server(app.callback, sock=sock, backlog=config.backlog))
     await config.shutdown.wait()
 
-class FrameDecoder:
+class FrameCodec:
     """Parses frames of bytes."""
     def decode(self, data):
         for part in data:

@@ -10,7 +10,7 @@ RUNTIME_LOOP = Concept(
     clues=(
         owner(
             r"\w*comm|communicator|\w*transfer|\w*cache|session|thread|watcher|updater|download\w*|ui|store|"
-            r"model_\w+_cache|\w*(?:encoder|decoder|codec|parser)",
+            r"model_\w+_cache|\w*(?:encoder|codec|parser)",
             -3,
         ),
         name(
