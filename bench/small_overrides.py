@@ -198,7 +198,7 @@ CONFIG_OVERRIDES: dict[str, dict[str, Any]] = {
     "sam3_tracker": {"vision_config": {"backbone_feature_sizes": [[16, 16], [8, 8], [4, 4]]}},
     "sam3_tracker_prompt_encoder": {"image_size": 56, "hidden_size": 64},
     # patches of the image are images of the towers, and an image is a patch at least
-    "depth_pro": {"patch_size": 56, "scaled_images_ratios": [1, 2, 4]},
+    "depth_pro": {"patch_size": 56, "scaled_images_ratios": [1, 2, 4], "intermediate_hook_ids": [3, 1]},
     # what text and image are compared in, which the head takes to be as wide as the text
     **each(("owlvit", "owlv2"), {"projection_dim": 64}),
     # tokens that have no default, or one outside the vocabulary
@@ -208,11 +208,11 @@ CONFIG_OVERRIDES: dict[str, dict[str, Any]] = {
     "jev": {"hidden_size": 64},
     # what compares texts with images reads texts
     "blip_2_qformer": {"use_qformer_text_input": True},
-    # a width that the class reads and the config does not have
+    # sizes that the class reads and the config does not have
     "qwen3_omni_moe_talker_text": {"shared_expert_intermediate_size": 32},
-    "qwen3_omni_moe_talker": {"spatial_merge_size": 2},
-    # it is added to a list
-    "vitmatte": {"fusion_hidden_sizes": [256, 128, 64, 32]},
+    "qwen3_omni_moe": {"talker_config": {"spatial_merge_size": 2}},
+    # one is added to a list, the other is the width of the backbone
+    "vitmatte": {"fusion_hidden_sizes": [256, 128, 64, 32], "hidden_size": 64},
     # fewer positions than the longest sequence of the runs
     **each(("owlvit_text_model", "owlv2_text_model"), {"max_position_embeddings": 64}),
     # the segmentation heads want four feature maps

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from typing import TYPE_CHECKING
 
 from cutaway.formula import Formula, const, sym
@@ -104,9 +105,16 @@ class Runs:
         if key not in self.made:
             fixed = {loop.symbol: n for loop, n in at if loop.parts is None}
             lines = all(n in loop.lengths[1 + loop.spare :] for loop, n in at)  # the last of a fit is never an earlier one
-            sizes = self.job.plan.with_room({**self.first.scope.hints, **lengths_of(at)})
-            self.made[key] = self.job.trace(sizes, fixed=fixed, lines=lines)
+            self.made[key] = self.job.trace(self._sizes(at), fixed=fixed, lines=lines)
         return self.made[key]
+
+    def sizes(self, loops: Sequence[Loop], points: Sequence[int]) -> list[dict[str, int]]:
+        """Those of the runs with so many lengths of each loop."""
+        lengths = (loop.lengths[:n] for loop, n in zip(loops, points, strict=True))
+        return [self._sizes(tuple(zip(loops, chosen, strict=True))) for chosen in product(*lengths)]
+
+    def _sizes(self, at: At) -> dict[str, int]:
+        return dict(self.job.plan.with_room({**self.first.scope.hints, **lengths_of(at)}))
 
     def modules(self, at: At) -> list[Module]:
         """Its modules with their prices."""

@@ -15,7 +15,7 @@ from cutaway.trace.inputs import Symbol
 from cutaway.trace.limits import position_limit
 from cutaway.trace.loop import Fitted, Loop, Runs, sizes_of
 from cutaway.trace.packed import over_images
-from cutaway.trace.validity import chunk_counts, chunk_of
+from cutaway.trace.validity import choices, chunk_counts, chunk_of
 
 if TYPE_CHECKING:
     from cutaway.trace.job import Job, Run
@@ -36,19 +36,25 @@ def fit_loops(
     give the cost of the first run, and what `again`, a run of the `twin` with all sizes changed, has cost.
     """
     elsewhere = cache(lambda: twin.modules(again)[0][-1].total)
-    for merged, gaps in _fits(Runs(job, first, again), modules):
+    for (merged, gaps), sizes in _fits(Runs(job, first, again), modules):
         total = merged[-1].total
         if not gaps and _agree(total, modules[-1].total, first) and _agree(total, elsewhere(), again):
+            for guard in [g for g in choices(first.scope) if not all(map(g.holds, sizes))]:
+                del first.scope.guards[guard]  # a turn's own, such as a last chunk cut short: other runs are fitted too
             return merged, []
         found = gaps or found
     return modules, found
 
 
-def _fits(runs: Runs, modules: list[Module]) -> Iterator[Fitted]:
+Fit = tuple[Fitted, list[dict[str, int]]]  # and the sizes of the runs that were fitted
+
+
+def _fits(runs: Runs, modules: list[Module]) -> Iterator[Fit]:
     """The modules as each loop explains them, or two; those that cost the fewest runs first."""
     job, hints = runs.job, runs.first.scope.hints
-    images = over_images(runs)
-    yield from (fit for loops, points in islice(images, 1) for fit in _with_points(runs, loops, (points,)))
+    images = list(over_images(runs))
+    first = images if images and runs.explain(*images[0]) else []  # else other sizes are looped over too
+    yield from (fit for loops, points in first for fit in _with_points(runs, loops, (points,)))
     looped: list[Loop] = []
     free = [s for s in job.plan.symbols if hints[s.name] > 1]
     for symbol in sorted(free, key=lambda s: s.name == "batch_size"):  # loops over tokens are the most common
@@ -66,18 +72,16 @@ def _fits(runs: Runs, modules: list[Module]) -> Iterator[Fitted]:
                 looped.append(loop)
             elif (rest := loop.left()) is not None:
                 yield from _with_points(runs, (rest, loop), GRIDS)
-    yield from (fit for loops, points in images for fit in _with_points(runs, loops, (points,)))
+    yield from (fit for loops, points in images[len(first) :] for fit in _with_points(runs, loops, (points,)))
 
 
-def _with_points(
-    runs: Runs, loops: Sequence[Loop], several: Sequence[tuple[int, ...]]
-) -> Iterator[Fitted]:
+def _with_points(runs: Runs, loops: Sequence[Loop], several: Sequence[tuple[int, ...]]) -> Iterator[Fit]:
     """Fits from few lengths, and from more where a line asks for it."""
     for points in several:
         if not runs.explain(loops, points):
             continue
         found = runs.fitted(loops, points)
-        yield found
+        yield found, runs.sizes(loops, points)
         if not found[1]:
             return
 

@@ -22,7 +22,7 @@ _ODD = (37, -37, 26, -26, 5, -5, 2, -2, 1, -1)
 def conditions(scope: Scope, plan: InputPlan, values: Mapping[str, int]) -> tuple[str, ...]:
     """The guards that say something, as text, the strictest of each kind, and the sizes that must exceed one."""
     bounds: dict[tuple, Guard] = {}
-    for g in _choices(scope):
+    for g in choices(scope):
         unequal = g.relation == "==" and not g.outcome
         if (unequal and not _is_remainder(g.difference)) or not _says_something(g):
             continue
@@ -123,7 +123,7 @@ def _outcome_negative(g: Guard) -> bool:
     return g.outcome if g.relation != "==" else False
 
 
-def _choices(scope: Scope) -> list[Guard]:
+def choices(scope: Scope) -> list[Guard]:
     """The guards without those by which `while n < size` counts its turns: they choose the end of a loop, and no branch."""
     same: dict[Any, list[Guard]] = {}
     for g in scope.guards:
@@ -184,7 +184,7 @@ def more_hints(
 
 def _same_branches(scope: Scope, values: Mapping[str, int]) -> bool:
     """Whether comparisons come out alike, and numbers of chunks stay none, one or above: code asks no question there."""
-    return all(g.holds(values) for g in _choices(scope)) and all(
+    return all(g.holds(values) for g in choices(scope)) and all(
         min(f.evaluate(values), 2) == min(met, 2) for f, met in scope.counts.items()
     )
 
