@@ -16,7 +16,7 @@ GEMM = Concept(
             "named",
         ),
         name(
-            r"\w*linear|linear_\w+|linear|\w*parallel_linear|linear_base|lin|\w*mat_?mul\w*|matmul|"
+            r"\w*linear|linear_\w+|linear|\w*parallel_linear|linear_base|lin|\w*mat_?mul\w*|matmul|\w*mul_mat\w*|"
             r"\w*gemm(?!a)\w*|quantize\w*|\w*qlinear|weight_only\w*|unquantized_\w+|"
             r"(?:fp_8|int_8|int_4|awq|gptq|marlin|gguf|q_4_0|q_8_0|mx_fp_4|nv_fp_4)\w*",
             3.5,
