@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import nn
 
+from cutaway.errors import ForwardRaised
 from cutaway.formula import sym
 from cutaway.model import Analysis
 from cutaway.trace.analyse import analyse_module
@@ -30,15 +32,29 @@ class Counting(nn.Module):
         return out
 
 
-def analysed(kind: type[nn.Module], **values: int) -> Analysis:
+class Spectral(nn.Module):
+    """A Fourier transform, for which there is no kernel in bfloat16."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.fft.fft(x).real
+
+
+def analysed(kind: type[nn.Module], dtype: str = "float32", **values: int) -> Analysis:
     with torch.device("meta"):
         model = kind().eval()
     specs = (InputSpec("x", ("batch_size", "seq_len", WIDTH), "float", "random"),)
     plan = InputPlan("prefill", specs, symbols_of(specs), None, ())
-    return analyse_module(model, plan, name="it", values=values, dtype="float32")
+    return analyse_module(model, plan, name="it", values=values, dtype=dtype)
 
 
 def test_a_loop_that_counts_its_turns_is_one_over_the_tokens() -> None:
     found = analysed(Counting)
     assert found.gaps == () and found.valid_when == ("batch_size > 1", "seq_len > 1")
     assert found.total.matmul_flops == 2 * WIDTH * WIDTH * sym("batch_size") * sym("seq_len")
+
+
+def test_what_torch_cannot_compute_in_16_bits_is_said_with_the_dtype_to_try() -> None:
+    assert analysed(Spectral).gaps == ()
+    with pytest.raises(ForwardRaised) as caught:
+        analysed(Spectral, dtype="bfloat16")
+    assert caught.value.try_ == "--dtype float32"

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
@@ -245,7 +246,7 @@ class Job:
             for argument in self.plan.state.arguments if self.plan.state is not None else ():
                 tag_state(recorder, kwargs[argument])
 
-        with _explained(self.model):
+        with _explained(self.model, self.dtype):
             return Run(
                 *run(
                     prepare,
@@ -277,8 +278,8 @@ _EMPTY = CellType()
 class _explained:
     """What forward raises becomes an error that says where."""
 
-    def __init__(self, model: torch.nn.Module):
-        self.model = model
+    def __init__(self, model: torch.nn.Module, dtype: torch.dtype):
+        self.model, self.dtype = model, dtype
 
     def __enter__(self) -> None:
         return None
@@ -296,7 +297,13 @@ class _explained:
                 f"forward of {type(self.model).__name__} raised",
                 where=source.last_place(traceback),
                 known=last_line(error),
+                try_="--dtype float32" if self.dtype is not torch.float32 and _of_dtype(error) else None,
             ) from error
+
+
+def _of_dtype(error: Exception) -> bool:
+    """Whether it is about the kind of numbers: not all that torch computes it computes in 16 bits."""
+    return re.search(r"dtype|scalar type|BFloat16|Half|bias type", str(error)) is not None
 
 
 def _side(s: Symbol) -> int:
