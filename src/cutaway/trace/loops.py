@@ -54,7 +54,7 @@ def _fits(runs: Runs, modules: list[Module]) -> Iterator[Fit]:
     job, hints = runs.job, runs.first.scope.hints
     images = list(over_images(runs))
     first = images if images and runs.explain(*images[0]) else []  # else other sizes are looped over too
-    yield from (fit for loops, points in first for fit in _with_points(runs, loops, (points,)))
+    yield from _of_images(runs, first)
     looped: list[Loop] = []
     free = [s for s in job.plan.symbols if hints[s.name] > 1]
     for symbol in sorted(free, key=lambda s: s.name == "batch_size"):  # loops over tokens are the most common
@@ -72,7 +72,13 @@ def _fits(runs: Runs, modules: list[Module]) -> Iterator[Fit]:
                 looped.append(loop)
             elif (rest := loop.left()) is not None:
                 yield from _with_points(runs, (rest, loop), GRIDS)
-    yield from (fit for loops, points in images[len(first) :] for fit in _with_points(runs, loops, (points,)))
+    yield from _of_images(runs, images[len(first) :])
+
+
+def _of_images(runs: Runs, several: Sequence[tuple[tuple[Loop, ...], tuple[int, ...]]]) -> Iterator[Fit]:
+    """Fits over images and their sides, also where ops that cost nothing are more or fewer at sides that are numbers."""
+    for loops, points in several:
+        yield runs.fitted(loops, points), runs.sizes(loops, points)
 
 
 def _with_points(runs: Runs, loops: Sequence[Loop], several: Sequence[tuple[int, ...]]) -> Iterator[Fit]:
