@@ -25,6 +25,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from math import prod
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -233,7 +234,9 @@ def counted(model, kwargs) -> int:
 
     aten = torch.ops.aten
     mapping = {aten._grouped_mm: _grouped, aten._scaled_dot_product_flash_attention_for_cpu: _attended}
-    with torch.no_grad(), FlopCounterMode(display=False, custom_mapping=mapping) as counter:
+    mapping |= {aten.mv: _by_vector, aten.dot: _by_vector}
+    in_ops = torch.backends.mkldnn.flags(enabled=False)  # its LSTM is one op, which the counter does not know
+    with torch.no_grad(), in_ops, FlopCounterMode(display=False, custom_mapping=mapping) as counter:
         model(**kwargs)
     return counter.get_total_flops()
 
@@ -276,6 +279,11 @@ def _attended(query, key, value, *args, out_shape=None, **kwargs) -> int:
 def _grouped(a_shape, b_shape, *args, out_shape=None, **kwargs) -> int:
     """[T, K] x [E, K, N]: each row meets one expert."""
     return 2 * a_shape[0] * a_shape[1] * b_shape[-1]
+
+
+def _by_vector(a_shape, b_shape, *args, out_shape=None, **kwargs) -> int:
+    """[M, K] x [K], or [K] x [K]."""
+    return 2 * prod(a_shape)
 
 
 def build(config, cls, device: str, dtype: str = "bfloat16"):

@@ -6,10 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from cutaway.formula import Formula, ceil_div, floor_div, sym
+from cutaway.formula import Formula, ceil_div, floor_div, minimum, sym
 from cutaway.trace import job as jobs
 from cutaway.trace import kernels
 from cutaway.trace.analyse import analyse_module
+from cutaway.trace.fit import Along, fit_formula
 from cutaway.trace.inputs import InputPlan
 from cutaway.trace.inputs_symbols import symbols_of
 from cutaway.trace.inputs_types import InputSpec
@@ -352,3 +353,10 @@ def test_chunks_are_counted_right_where_nothing_is_left(padded: bool, chunks: Fo
     found = analyse_module(Chunks(padded), PLAN, name="it", values={})
     assert not found.gaps
     assert found.total.matmul_flops == 2 * B * 16 * 4 * chunks
+
+
+def test_minima_whose_argument_grows_are_fitted_as_one() -> None:
+    experts = [7 * S * minimum(8 * n * S, 256) + n * S for n in (2, 3, 7)]
+    found = fit_formula(Along("batch_size", [2, 3, 7]), experts)
+    assert found == 7 * S * minimum(8 * B * S, 256) + B * S
+    assert fit_formula(Along("batch_size", [2, 3, 7]), [minimum(2**n * S, 256) for n in (2, 3, 7)]) is None

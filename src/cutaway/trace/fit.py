@@ -3,17 +3,16 @@
 # lengths that were not used for the fit, and one far outside, must agree to the last unit. Nothing is approximated.
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from cutaway.formula import Formula, const, sym
-from cutaway.formula.core import ZERO, Monomial, add
+from cutaway.formula.core import ZERO, Func, Monomial, add, minimum, product
 from cutaway.model import Call, Cost, Gap, Kernel, Module, Step
 
 DEGREE = 3
 _PARTS = ("flops", "matmul_flops", "read", "write")
-
 
 
 @dataclass(frozen=True)
@@ -28,6 +27,7 @@ class Along:
 
 def fit_formula(along: Along, values: Sequence[Formula]) -> Formula | None:
     """The formula that takes each of `values` at its point; None when no low polynomial does."""
+    values = _joined(along, values)
     if all(v == values[0] for v in values):
         return values[0]
     monomials: dict[Monomial, None] = {}
@@ -39,6 +39,37 @@ def fit_formula(along: Along, values: Sequence[Formula]) -> Formula | None:
         if polynomial is None:
             return None
         parts.append(Formula({m: 1}) * polynomial)
+    return add(parts)
+
+
+def _joined(along: Along, values: Sequence[Formula]) -> Sequence[Formula]:
+    """The values with one minimum in place of those that differ in one argument from run to run.
+
+    Of `min(16 * {seq_len}, 256)` and `min(24 * {seq_len}, 256)` at 2 and 3 it is `min(8 * {batch_size} * {seq_len}, 256)`:
+    so many experts the tokens meet.
+    """
+    atoms = [{a for m in v.terms for a, _ in m if isinstance(a, Func) and a.name == "min"} for v in values]
+    own = [sorted(found - set.intersection(*atoms), key=lambda a: a.key) for found in atoms]
+    if not own[0] or any(len(found) != len(own[0]) for found in own):
+        return values
+    swaps: list[dict[Func, Formula]] = [{} for _ in values]
+    for first in own[0]:
+        for limit in first.args:
+            same = [[a for a in found if limit in a.args] for found in own]
+            if all(len(found) == 1 for found in same):
+                args = [next(x for x in a.args if x != limit) for (a,) in same]
+                if (joined := fit_formula(along, args)) is not None:
+                    for swap, (a,) in zip(swaps, same, strict=True):
+                        swap[a] = minimum(joined, limit)
+    return [_swapped(v, swap) for v, swap in zip(values, swaps, strict=True)]
+
+
+def _swapped(f: Formula, swap: Mapping[Func, Formula]) -> Formula:
+    if not swap:
+        return f
+    parts = (
+        product([const(c), *(swap.get(a, Formula({((a, 1),): 1})) ** e for a, e in m)]) for m, c in f.terms.items()
+    )
     return add(parts)
 
 
