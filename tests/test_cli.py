@@ -3,13 +3,16 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from cutaway.cli import COMMANDS, run
 from cutaway.cli.output import write_atomic
+from cutaway.costing import saved_totals
 from cutaway.errors import CutawayError, OutputError
+from cutaway.store import Request
 
 HEAVY = ("torch", "sympy", "transformers", "mcp")
 
@@ -167,3 +170,12 @@ def test_only_the_totals(capfd):
         answers.append(capfd.readouterr().out)
     assert "F.linear(" in answers[0] and "F.linear(" not in answers[1]
     assert all("72 * batch_size * seq_len" in text for text in answers)
+
+
+def test_totals_of_the_catalogue_are_those_of_the_sizes_asked_for(capfd):
+    asked = partial(Request, "AntonV/mamba2-2.7b-hf", "prefill", "shapes", "bfloat16", False, {}, {}, "eager")
+    assert saved_totals(asked({"batch_size": 2, "seq_len": 600})) is not None
+    assert saved_totals(asked({"batch_size": 1, "seq_len": 600})) is not None  # with a note
+    assert saved_totals(asked({"batch_size": 2, "seq_len": 512})) is None  # nothing is padded there
+    assert run(["cost", "AntonV/mamba2-2.7b-hf", "--totals", "--set", "batch_size=1,seq_len=600"]) == 0
+    assert "batch_size > 1 is not met" in capfd.readouterr().out

@@ -69,16 +69,28 @@ def saved_text(request: store.Request, cache: bool = True) -> str | None:
 
 
 def saved_totals(request: store.Request) -> str | None:
-    """Totals that ship with the package, when nothing but a model of the catalogue was asked for."""
+    """Totals that ship with the package, when nothing but a model of the catalogue was asked for.
+
+    None where they do not hold at the values asked for, unless that is only because there is one of something: its FLOPs
+    are the same, and its bytes, some of which code saves there, at most those.
+    """
     from cutaway.catalogue.totals import saved_totals
 
     plain = (request.symbols, request.dtype, request.execution) == ("shapes", "bfloat16", "eager")
     if not plain or request.args or request.inputs:
         return None
     try:
-        return saved_totals(request.target, request.phase)
+        text = saved_totals(request.target, request.phase)
     except UnknownTarget:
         return None
+    return text if text is None or not request.values or _near(json.loads(text), request.values) else None
+
+
+def _near(totals: Mapping[str, Any], values: Mapping[str, int]) -> bool:
+    from cutaway.formula.condition import broken
+
+    sizes = {name: s["default"] for name, s in totals["symbols"].items()} | dict(values)
+    return all(c.endswith(" > 1") and sizes.get(c[:-4]) == 1 for c in broken(totals["valid_when"], sizes))
 
 
 def saved_file(target: str) -> str | None:

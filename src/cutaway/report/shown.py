@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from cutaway.formula import Formula
+from cutaway.formula.condition import broken
 from cutaway.model import Analysis, Cost
 from cutaway.report.units import percent
 from cutaway.report.values import complete, known, missing, shown_at
@@ -56,12 +57,18 @@ class Shown:
 
     def note_text(self) -> str:
         """What must be known to read the figures."""
-        if not self.fused:
-            return ""
-        return (
-            "fused bytes are those of each part by itself; the whole moves less than the sum of its parts, "
-            "since neighbours fuse"
-        )
+        notes = []
+        if self.values and (unmet := broken(self._analysis.valid_when, self.values)):
+            notes.append(
+                f"{', '.join(map(plain, unmet))} is not met: FLOPs hold, bytes are at most these; without "
+                "--totals they are derived"
+            )
+        if self.fused:
+            notes.append(
+                "fused bytes are those of each part by itself; the whole moves less than the sum of its parts, "
+                "since neighbours fuse"
+            )
+        return "; ".join(notes)
 
     def tree_text(self) -> str:
         """What the tree's numbers are computed at, where that needs saying."""
