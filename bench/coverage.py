@@ -14,6 +14,7 @@ compare `matmul_flops` to the last unit. One row a class and phase; the counts s
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import random
 import signal
@@ -228,7 +229,8 @@ def counts_vary(model, inputs, symbols, symbol, conditions) -> bool:
 
 
 def counted(model, kwargs) -> int:
-    """matmul FLOPs of one real forward, by torch's own counter (with the products that it does not know)."""
+    """matmul FLOPs of one real forward of the model as it was built, by torch's own counter (with the products that it does
+    not know). Some models keep what the sizes of a first call make."""
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
@@ -237,7 +239,7 @@ def counted(model, kwargs) -> int:
     mapping |= {aten.mv: _by_vector, aten.dot: _by_vector}
     in_ops = torch.backends.mkldnn.flags(enabled=False)  # its LSTM is one op, which the counter does not know
     with torch.no_grad(), in_ops, FlopCounterMode(display=False, custom_mapping=mapping) as counter:
-        model(**kwargs)
+        copy.deepcopy(model)(**kwargs)
     return counter.get_total_flops()
 
 
@@ -287,8 +289,6 @@ def _by_vector(a_shape, b_shape, *args, out_shape=None, **kwargs) -> int:
 
 
 def build(config, cls, device: str, dtype: str = "bfloat16"):
-    import copy
-
     import torch
 
     from cutaway.trace.build import _constants_kept, _no_initialisers
