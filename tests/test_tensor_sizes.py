@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from cutaway.formula import const, floor_div, holds, minimum, sym
+from cutaway.model import Kernel
 from cutaway.trace.analyse import analyse_module
 from cutaway.trace.inputs import InputPlan
 from cutaway.trace.inputs_symbols import symbols_of
@@ -269,3 +270,21 @@ def test_what_is_cut_short_only_where_there_is_more_says_so() -> None:
     assert "seq_len <= 2000" in found.valid_when
     there = analyse_module(CutShort(), PLAN, name="CutShort", values={"batch_size": 2, "seq_len": 3000})
     assert there.total.matmul_flops.evaluate({"batch_size": 2, "seq_len": 3000}) == 2 * 16 * 16 * 2 * 2000
+
+
+class Normed(nn.Module):
+    """A convolution whose weight is kept as a direction and a length."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.utils.parametrizations.weight_norm(nn.Conv1d(16, 8, 3))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.conv(x.transpose(1, 2))
+
+
+def test_every_line_of_a_parametrised_layer_is_accounted_for() -> None:
+    found = analyse_module(Normed().to("meta", torch.bfloat16), PLAN, name="Normed", values={})
+    assert any("parametrizations.py" in k.stack[-1].path for m in found.modules for k in m.steps if isinstance(k, Kernel))
+    lines = [line for m in found.modules for line in m.lines]
+    assert lines and not any(line.why.startswith("an exception") for line in lines if line.status == "not_taken")

@@ -34,8 +34,9 @@ def kind_of(code: CodeType) -> str:
     if _OURS in name:
         return "skip"
     if _TORCH in name:
-        in_modules = f"{_TORCH}nn{os.sep}modules{os.sep}" in name
-        return "user" if in_modules and not name.endswith(f"{os.sep}module.py") else "skip"
+        within = name.partition(f"{_TORCH}nn{os.sep}")[2]  # weight norm and its like are modules too, among nn/utils
+        are_modules = within.startswith((f"modules{os.sep}", f"utils{os.sep}parametri"))
+        return "user" if are_modules and not name.endswith(f"{os.sep}module.py") else "skip"
     return "skip" if name.startswith(_STANDARD) and "-packages" not in name else "user"
 
 
