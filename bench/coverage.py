@@ -237,10 +237,22 @@ def counted(model, kwargs) -> int:
     aten = torch.ops.aten
     mapping = {aten._grouped_mm: _grouped, aten._scaled_dot_product_flash_attention_for_cpu: _attended}
     mapping |= {aten.mv: _by_vector, aten.dot: _by_vector}
-    in_ops = torch.backends.mkldnn.flags(enabled=False)  # its LSTM is one op, which the counter does not know
-    with torch.no_grad(), in_ops, FlopCounterMode(display=False, custom_mapping=mapping) as counter:
+    with torch.no_grad(), op_by_op(), FlopCounterMode(display=False, custom_mapping=mapping) as counter:
         copy.deepcopy(model)(**kwargs)
     return counter.get_total_flops()
+
+
+@contextmanager
+def op_by_op():
+    """Without oneDNN, whose LSTM is one op that the counter does not know."""
+    import torch
+
+    before = torch._C._get_mkldnn_enabled()
+    torch._C._set_mkldnn_enabled(False)
+    try:
+        yield
+    finally:
+        torch._C._set_mkldnn_enabled(before)
 
 
 @contextmanager
