@@ -176,17 +176,15 @@ class ShapeMode(TorchFunctionMode):
                 return _from_data(recorder, func, args, kwargs, dims)
         elif func in _MAKES_FROM_DATA:
             return _from_data(recorder, func, args, {}, dims)
-        if func in _INDEXES and _has_list(
-            args[1]
-        ):  # C++ would make a tensor of the list unseen, without its values
-            args = (args[0], _listed(recorder, args[1], dims), *args[2:])
-        if func in _INDEXES:
+        if func in _INDEXES:  # C++ would look at the index unseen
+            if _has_list(args[1]):  # ... and make a tensor of the list, without its values
+                args = (args[0], _listed(recorder, args[1], dims), *args[2:])
             note_ends(recorder.scope, args[0], args[1])
-        if func in _INDEXES and has_bounds(args[1]):  # C++ would read the number and lose its formula
-            args = (args[0], bounded(args[1]), *args[2:])
-            dims = [*dims, *_dims_in(args)]
-        if func in _INDEXES and has_mask(args[1]):  # C++ would look for the places in the values unseen
-            args = (args[0], unmasked(args[1]), *args[2:])
+            if has_bounds(args[1]):  # ... and read the number, and lose its formula
+                args = (args[0], bounded(args[1]), *args[2:])
+                dims = [*dims, *_dims_in(args)]
+            if has_mask(args[1]):  # ... and look for the places in the values
+                args = (args[0], unmasked(args[1]), *args[2:])
         if not dims:
             return func(*args, **(kwargs or {}))
         outer = recorder.call_dims, recorder.call_sizes

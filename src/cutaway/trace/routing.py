@@ -38,7 +38,7 @@ def one_hot(recorder: Recorder, input: torch.Tensor, num_classes: int = -1) -> t
         used = max(1, min(bound, int(choices.evaluate(recorder.scope.hints))))
         if choices.constant() is None:  # a loop over fewer experts is as long as just these choices make it
             guard = Guard(choices - used, "==", True) if used < bound else Guard(choices - bound, "<", False)
-            recorder.scope.guards.setdefault(guard)
+            recorder.scope.note(guard)
         mask._cut_share = const(1) / used  # type: ignore[attr-defined]
         recorder.used_classes[int(num_classes)] = in_turn(bound, used)
     return mask

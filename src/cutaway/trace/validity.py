@@ -15,8 +15,8 @@ from cutaway.trace.record import CallEvent, ModuleRun, OpEvent
 
 # Other values are tried in this order; those that take the same branches serve for the check.
 _TIMES = (1, -1, 2, 3)
-FEWEST_TURNS = 8  # comparisons of a counter with one size
 _ODD = (37, -37, 26, -26, 5, -5, 2, -2, 1, -1)
+FEWEST_TURNS = 8  # comparisons of a counter with one size
 
 
 def conditions(scope: Scope, plan: InputPlan, values: Mapping[str, int]) -> tuple[str, ...]:
@@ -44,9 +44,20 @@ def _counts(scope: Scope) -> dict[Formula, int]:
     least: dict[Formula, Any] = {}
     for f, value in scope.counts.items():
         if value > 1:
-            base, more = f - f.terms.get((), 0), f.terms.get((), 0)
+            base, more = _parted(f)
             least[base] = min(more, least.get(base, more))
-    return {f: v for f, v in scope.counts.items() if v < 2 or f.terms.get((), 0) == least[f - f.terms.get((), 0)]}
+
+    def smallest(f: Formula) -> bool:
+        base, more = _parted(f)
+        return more == least[base]
+
+    return {f: v for f, v in scope.counts.items() if v < 2 or smallest(f)}
+
+
+def _parted(f: Formula) -> tuple[Formula, Any]:
+    """A formula without its constant, and the constant."""
+    constant = f.terms.get((), 0)
+    return f - constant, constant
 
 
 def _rests(scope: Scope, plan: InputPlan) -> Iterator[str]:
@@ -62,7 +73,7 @@ def chunk_counts(scope: Scope, symbol: str) -> list[Formula]:
     parts = (Formula({((a, 1),): 1}) for f in scope.known.values() for m in f.terms for a, _ in m)
     for f in (*scope.counts, *(p for p in parts if is_count(p))):
         if f.symbols() == {symbol} and f.evaluate(scope.hints) > 1 and chunk_of(f):
-            found.setdefault(f - f.terms.get((), 0), f)
+            found.setdefault(_parted(f)[0], f)
     return sorted(found.values(), key=lambda f: (chunk_of(f), f.key))
 
 
@@ -83,8 +94,8 @@ def text(g: Guard) -> str:
     """`cache_len + 1 > 4096`: symbols on the left, the number on the right; what takes shares stands against the rest."""
     scale = lcm(*(Fraction(c).denominator for c in g.difference.terms.values()))
     difference = g.difference * scale
-    constant = difference.terms.get((), 0)
-    left, right = difference - constant, const(-constant)
+    left, constant = _parted(difference)
+    right = const(-constant)
     if scale > 1 and any(c > 0 for c in left.terms.values()):
         right = right - Formula({m: c for m, c in left.terms.items() if c < 0})
         left = left + right + constant
@@ -141,11 +152,11 @@ def choices(scope: Scope) -> list[Guard]:
 
 
 def _constant(g: Guard) -> Fraction:
-    return Fraction(g.difference.terms.get((), 0))
+    return Fraction(_parted(g.difference)[1])
 
 
 def _base(g: Guard) -> Any:
-    return (g.difference - g.difference.terms.get((), 0)).key
+    return _parted(g.difference)[0].key
 
 
 def _shape_of(g: Guard) -> tuple:
