@@ -84,9 +84,11 @@ def predicted(part: Table) -> dict[str, np.ndarray] | None:
         light, best = explained(hw, tier=SPEED_OF_LIGHT, **of)[0], explained(hw, **of)[0]
         times = {"speed of light": light, "calibrated": best, "measured": best}
         return times | ({"by device": explained(hw, without=held_out, **of)[0]} if held_out else {})
-    if part.family.startswith("mla_module"):  # the sum of its kernels; nothing was fitted on it
+    if part.family.startswith("mla_module"):  # the sum of its kernels, and what it takes around them
         times = {tier: module_time(hw, part, tier=tier) for tier in (SPEED_OF_LIGHT, CALIBRATED)}
-        return times | {"measured": module_time(hw, part)}
+        return times | {"measured": module_time(hw, part)} | (
+            {"by device": module_time(hw, part, without=held_out)} if held_out else {}
+        )
     asked = question(part)
     if asked is None:
         return None

@@ -9,13 +9,16 @@ import numpy as np
 from measured_rows import Table
 
 from cutaway.hardware import Hardware
-from cutaway.predict.time import op_time
+from cutaway.predict.time import SPEED_OF_LIGHT, op_time
+from cutaway.predict.time.around import around
 
 HIDDEN, QUERIES, LATENT, ROTARY, PLAIN, VALUE = 7168, 1536, 512, 64, 128, 128
 
 
-def module_time(hw: Hardware, t: Table, *, attention: bool = True, **tier) -> np.ndarray:
-    """`tier` is passed to `op_time`; without `attention`, all but its kernel."""
+def module_time(
+    hw: Hardware, t: Table, *, attention: bool = True, others: bool = True, **tier
+) -> np.ndarray:
+    """`tier` is passed to `op_time`; without `attention`, all but its kernel; without `others`, no more than kernels."""
     batch, length, keys, heads = (
         t.dims[name].astype(float) for name in ("batch", "q_len", "kv_len", "heads")
     )
@@ -44,4 +47,6 @@ def module_time(hw: Hardware, t: Table, *, attention: bool = True, **tier) -> np
             dims = {"heads": heads, "head_dim": PLAIN + ROTARY, "v_head_dim": VALUE, "kv_heads": heads}
             add("attention", batch=batch, q_len=length, kv_len=keys, **dims)
     add("gemm", t.dtype, m=tokens, n=HIDDEN, k=heads * VALUE)
+    if others and tier.get("tier") != SPEED_OF_LIGHT:
+        total = total + around(hw, tokens, HIDDEN, t.family == "mla_module_decode", tier.get("without", ()))
     return total

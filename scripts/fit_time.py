@@ -20,12 +20,12 @@ sys.path.insert(0, str(ROOT / "bench"))
 
 from measured_layers import layer_tables  # noqa: E402
 from measured_rows import Table, tables  # noqa: E402
-from mla_module import module_time  # noqa: E402
+from mla_module import HIDDEN, module_time  # noqa: E402
 from questions import COLLECTIVES, Question, question  # noqa: E402
 from split import judged  # noqa: E402
 
 from cutaway.hardware import dtype_name, find  # noqa: E402
-from cutaway.predict.time import links  # noqa: E402
+from cutaway.predict.time import around, links  # noqa: E402
 from cutaway.predict.time.constants import EMPTY, SCALE  # noqa: E402
 from cutaway.predict.time.families import FEW, family, family_of  # noqa: E402
 from cutaway.predict.time.tables import build, correction  # noqa: E402
@@ -33,6 +33,7 @@ from cutaway.predict.time.tiers import _bits, _constants_dtype  # noqa: E402
 from cutaway.predict.time.work import sizes  # noqa: E402
 
 OUT = ROOT / "src" / "cutaway" / "predict" / "constants"
+AROUND = tuple(map(around.family_of, (True, False)))
 SAMPLE = 3000  # rows of one fit: more change the third digit
 
 
@@ -43,7 +44,7 @@ def main(folder: str, only: list[str]) -> None:
     for (name, device), parts in sorted(groups.items()):
         if only and name.split()[0] not in only:
             continue
-        fit = fit_collective if name in COLLECTIVES else fit_kernel
+        fit = fit_collective if name in COLLECTIVES else fit_around if name in AROUND else fit_kernel
         entry, table = fit(name, device, parts)
         families.setdefault(name, {})[device] = entry
         if table is not None:
@@ -61,6 +62,8 @@ def gather(folder: Path) -> dict[tuple[str, str], list[Table]]:
         if t.family in COLLECTIVES:
             groups.setdefault((t.family, t.device), []).append(t)
             continue
+        if t.family.startswith("mla_module"):
+            groups.setdefault((around.family_of(t.family == "mla_module_decode"), t.device), []).append(t)
         if t.family == "mla_module_decode":  # the one sight of its kernel that no host holds up
             groups.setdefault((f"mla_decode {t.cache}", t.device), []).append(t)
             continue
@@ -154,9 +157,23 @@ def kernel(hw, used, q: Question, rows: np.ndarray | None = None) -> Callable[[d
 
 def in_layer(hw, used, t: Table) -> Callable[[dict], np.ndarray]:
     """Seconds of a whole layer: its other kernels by constants that are there, and what the small ones around take."""
-    q, rest = question(replace(t, family="mla_decode", dtype="bf16")), module_time(hw, t, attention=False)
+    q, rest = question(replace(t, family="mla_decode", dtype="bf16")), module_time(hw, t, attention=False, others=False)
     d, bits, peak = sizes(q.kind, q.dims), _bits("bf16", q.weights, q.cache), hw.peak("bf16")
     return lambda c: rest + c["around_us"] * 1e-6 + used.seconds(hw, c, d, bits, peak, False, q.kind)
+
+
+def fit_around(name: str, device: str, parts: list[Table]) -> tuple[dict, None]:
+    """What layers take beyond their kernels, by constants of those that are there."""
+    hw = find(device)
+    kernels = np.concatenate([module_time(hw, t, others=False) for t in parts])
+    tokens = np.concatenate([t.dims["batch"] * t.dims["q_len"] for t in parts]).astype(float)
+    measured, held = (np.concatenate(c) for c in zip(*((t.seconds, judged(t.dims)) for t in parts), strict=True))
+
+    def layers(c: dict, rows: np.ndarray) -> np.ndarray:
+        return kernels[rows] + around.seconds(hw, c, tokens[rows], HIDDEN)
+
+    constants = least(lambda c: layers(c, ~held), measured[~held], around.START)
+    return entry_of(constants, layers(constants, np.ones(len(held), bool)), measured, held, parts), None
 
 
 def fit_collective(name: str, device: str, parts: list[Table]) -> tuple[dict, None]:

@@ -11,6 +11,7 @@ from cutaway import hardware
 from cutaway.errors import BadValue
 from cutaway.predict import time
 from cutaway.predict.time import constants, families, tables
+from cutaway.predict.time.around import around
 from cutaway.predict.time.work import SIZES, experts_hit, pairs
 
 H200 = hardware.find("h200")
@@ -234,3 +235,12 @@ def test_no_heavy_imports():
         ).stdout.strip()
         == "[]"
     )
+
+
+def test_layers_run_op_by_op_take_longer_with_tokens_and_slow_memory():
+    tokens = np.array([1.0, 4096.0, 65536.0])
+    for few in (True, False):
+        fast, slow = (around(hardware.find(name), tokens, 7168, few) for name in ("h200", "h100"))
+        assert np.all(np.diff(fast) > 0) and np.all(slow > fast)
+        assert 1e-5 < fast[0] < 1e-4
+    assert around(H200, tokens, 7168, True, without=("h200-sxm",)).tolist() == [0, 0, 0]
