@@ -69,10 +69,10 @@ def saved_text(request: store.Request, cache: bool = True) -> str | None:
 
 
 def saved_totals(request: store.Request) -> str | None:
-    """Totals that ship with the package, when nothing but a model of the catalogue was asked for.
+    """Totals that ship with the package, when nothing but a model of the catalogue was asked for: those that hold there.
 
-    None where they do not hold at the values asked for, unless that is only because there is one of something: its FLOPs
-    are the same, and its bytes, some of which code saves there, at most those.
+    Where none hold only because there is one of something, the general ones: their FLOPs are the same, and their bytes,
+    some of which code saves there, at most those. None where they do not hold otherwise.
     """
     from cutaway.catalogue.totals import saved_totals
 
@@ -80,17 +80,23 @@ def saved_totals(request: store.Request) -> str | None:
     if not plain or request.args or request.inputs:
         return None
     try:
-        text = saved_totals(request.target, request.phase)
+        kept = saved_totals(request.target, request.phase)
     except UnknownTarget:
         return None
-    return text if text is None or not request.values or _near(json.loads(text), request.values) else None
+    if not kept or not request.values:
+        return kept[0] if kept else None
+    unmet = [_unmet(json.loads(text), request.values) for text in kept]
+    if {} in unmet:
+        return kept[unmet.index({})]
+    return kept[0] if all(c.endswith(" > 1") and size == 1 for c, size in unmet[0].items()) else None
 
 
-def _near(totals: Mapping[str, Any], values: Mapping[str, int]) -> bool:
+def _unmet(totals: Mapping[str, Any], values: Mapping[str, int]) -> dict[str, int | None]:
+    """The conditions that do not hold at these values and the defaults of the others; for `name > 1` what `name` is."""
     from cutaway.formula.condition import broken
 
     sizes = {name: s["default"] for name, s in totals["symbols"].items()} | dict(values)
-    return all(c.endswith(" > 1") and sizes.get(c[:-4]) == 1 for c in broken(totals["valid_when"], sizes))
+    return {c: sizes.get(c.removesuffix(" > 1")) for c in broken(totals["valid_when"], sizes)}
 
 
 def saved_file(target: str) -> str | None:
