@@ -26,7 +26,7 @@ from split import judged  # noqa: E402
 
 from cutaway.hardware import dtype_name, find  # noqa: E402
 from cutaway.predict.time import around, links  # noqa: E402
-from cutaway.predict.time.constants import EMPTY, SCALE  # noqa: E402
+from cutaway.predict.time.constants import EMPTY, SCALE, joined  # noqa: E402
 from cutaway.predict.time.families import FEW, family, family_of  # noqa: E402
 from cutaway.predict.time.tables import build, correction  # noqa: E402
 from cutaway.predict.time.tiers import _bits, _constants_dtype  # noqa: E402
@@ -184,15 +184,13 @@ def fit_collective(name: str, device: str, parts: list[Table]) -> tuple[dict, No
         np.concatenate([t.seconds for t in parts]),
     )
     held = np.concatenate([judged(t.dims) for t in parts])
-    if name == "custom_all_reduce":
-        own = nbytes <= links.SWITCH
+    start, used = links.START, lambda c, n, r: links.seconds(speed, c, name, n, r)
+    if name == "custom_all_reduce" and joined(find(device)):  # an engine's own kernel, not what it leaves to the library
+        own = nbytes <= links.OWN
         nbytes, ranks, measured, held = nbytes[own], ranks[own], measured[own], held[own]
-    constants = least(
-        lambda c: links.seconds(speed, c, name, nbytes[~held], ranks[~held]), measured[~held], links.START
-    )
-    return entry_of(
-        constants, links.seconds(speed, constants, name, nbytes, ranks), measured, held, parts
-    ), None
+        start, used = links.DIRECT, lambda c, n, r: links.direct(speed, c, n, r)
+    constants = least(lambda c: used(c, nbytes[~held], ranks[~held]), measured[~held], start)
+    return entry_of(constants, used(constants, nbytes, ranks), measured, held, parts), None
 
 
 def sample(allowed: np.ndarray) -> np.ndarray:

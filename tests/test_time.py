@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from cutaway import hardware
 from cutaway.errors import BadValue
 from cutaway.predict import time
-from cutaway.predict.time import constants, families, tables
+from cutaway.predict.time import constants, families, links, tables
 from cutaway.predict.time.around import around
 from cutaway.predict.time.work import SIZES, experts_hit, pairs
 
@@ -202,6 +202,30 @@ def test_collectives():
         time.collective(hardware.find("m4"), "all_reduce", 1e6, 2)
     with pytest.raises(BadValue):
         time.collective(H200, "all_reduce", -1, 8)
+
+
+def test_an_engines_own_all_reduce_is_for_messages_that_are_not_large():
+    small, large = np.array([8192.0, 2.0**17]), 2.0**28
+
+    def reduce(name, nbytes, ranks, custom):
+        return time.collective(hardware.find(name), "all_reduce", nbytes, ranks, custom=custom)
+
+    for ranks in (2, 4, 8):
+        assert np.all(reduce("h100", small, ranks, True) < reduce("h100", small, ranks, False))
+        assert reduce("h100", large, ranks, True) == reduce("h100", large, ranks, False)
+    # Where switches do not reach into shared memory, its buffers are small.
+    assert reduce("a100-80gb", 2.0**24, 8, True) == reduce("a100-80gb", 2.0**24, 8, False)
+    # More than two cards in slots cannot read one another.
+    c = constants.fitted()["custom_all_reduce"]["h100-sxm"]["constants"]
+    at = [links._engines(hardware.find("l40s"), 32e9, c, np.array(1.0), np.array(8192.0), np.array(r)) for r in (2.0, 4.0)]
+    assert at[0] < 1 == at[1]
+
+
+def test_an_all_reduce_in_halves_sends_less_of_long_messages():
+    c = {"start_us": 4.0, "step_us": 0.0, "meet_us": 2.0, "read_gb_s": 100.0}
+    whole, halves = (links.direct(1e12, c, np.array(2.0**at), np.array(8.0)) for at in (17, 22))
+    assert whole == pytest.approx(4e-6 + 7 * 2**17 / 1e11)
+    assert halves == pytest.approx(10e-6 + 2 * 7 / 8 * 2**22 / 1e11)
 
 
 def test_a_table_gives_back_what_it_was_made_of():

@@ -126,10 +126,10 @@ def _distance(hw: Hardware, device: str, rows: int = ENOUGH) -> float:
     far = 0.0 if other.architecture == hw.architecture else OTHER_GENERATION if other.vendor == hw.vendor else OTHER_VENDOR
     far += abs(log(other.bandwidth / hw.bandwidth)) + abs(log(other.peak("bf16") / hw.peak("bf16")))
     # Boards made to work in groups differ from cards in more than rates.
-    far += (_joined(hw) != _joined(other)) * OTHER_CLASS
+    far += (joined(hw) != joined(other)) * OTHER_CLASS
     return far + abs(log(other.units / hw.units)) / 2 + max(0.0, log10(ENOUGH / max(rows, 1)))
 
 
-def _joined(hw: Hardware) -> bool:
+def joined(hw: Hardware) -> bool:
     """Whether its devices are joined by more than a card's slot or bridge."""
     return (hw.link or 0) >= 1e11

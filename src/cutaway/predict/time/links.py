@@ -1,6 +1,7 @@
 # Collectives between devices. Each rank sends a known number of bytes, over a link that reaches its speed only with
 # large messages, after a start that grows with the number of ranks; small messages take another protocol that is quick
-# to start and slow to send, so that between the two the time grows with the root of the size.
+# to start and slow to send, so that between the two the time grows with the root of the size. Engines have an all-reduce
+# of their own for messages that are not large: each rank reads what all others have, at once or in two halves.
 """`collective(hw, op, bytes, ranks)`: seconds of one collective, and what its constants mean."""
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import numpy as np
 
 from cutaway.errors import BadValue, nearest
 from cutaway.hardware import Hardware, sheet
-from cutaway.predict.time.constants import Found, constants_of
+from cutaway.predict.time.constants import Found, constants_of, joined
 from cutaway.predict.time.work import Array
 
 # op -> bytes that one rank sends, per byte of message, as a function of ranks. `bytes` is the whole message: what
@@ -28,12 +29,24 @@ START = {
     "start_us": (8.0, 0.2, 100.0),  # of two ranks
     "step_us": (2.0, 0.001, 50.0),  # more for each doubling of the ranks
     "link": (0.75, 0.02, 1.3),  # share of the link that a large message reaches
-    "crowd": (0.1, 0.001, 2.0),  # how this falls with the ranks: divided by (ranks / 2) to this power
+    "crowd": (1.1, 0.5, 8.0),  # how this falls with each doubling of the ranks: divided by it; switches do better with more
     "root": (0.5, 0.001, 10.0),  # what middle sizes lose: times the root of (send time x 1 us)
     "bend": (2.0, 0.5, 8.0),  # how sharply start passes into sending
 }
-SWITCH = 4 * 2**20  # bytes: an engine's own all-reduce hands larger messages to the library
-ACROSS = {"start_us": 12.0, "step_us": 6.0, "link": 0.8, "crowd": 0.0, "root": 1.0, "bend": 1.0}
+# An engine's own all-reduce. Every rank reads the messages of all others and adds them up; or, of longer messages, a part
+# of each, and after another meeting the sums of the other parts.
+DIRECT = {
+    "start_us": (4.0, 0.2, 100.0),  # of two ranks
+    "step_us": (0.3, 0.001, 50.0),  # more for each doubling of the ranks
+    "meet_us": (2.0, 0.01, 50.0),  # of the second meeting, per doubling of the ranks
+    "read_gb_s": (250.0, 1.0, 5000.0),  # what its few blocks can read from others, whatever the link
+}
+READABLE = 0.8  # of the link at most
+HALVES, HALVES_OF_MANY = 2**19, 2**18  # bytes from which it is two halves: up to four ranks, and of more (vLLM's rule)
+# Bytes up to which an engine has one: in buffers of its own, or where switches reach into memory that all devices share.
+OWN, SHARED = 4 * 2**20, 64 * 2**20
+SHARING = ("hopper", "blackwell")
+ACROSS = {"start_us": 12.0, "step_us": 6.0, "link": 0.8, "crowd": 1.0, "root": 1.0, "bend": 1.0}
 
 
 def collective(
@@ -90,12 +103,22 @@ def explained(
     if found is None:  # left out by `without`
         return explained(hw, op, nbytes, ranks, tier="speed of light", checked=checked)
     time = seconds(speed, _carried(speed, found), op, nbytes, ranks)
-    if op == "all_reduce" and custom:
-        own = constants_of(hw, "custom_all_reduce", without)
-        if own is not None:
-            small = np.minimum(time, seconds(speed, _carried(speed, own), op, nbytes, ranks))
-            time = np.where(nbytes <= SWITCH, small, time)
+    own = constants_of(hw, "custom_all_reduce", without) if op == "all_reduce" and custom else None
+    if own is not None:
+        time = _engines(hw, speed, own.values, time, nbytes, ranks)
     return time, "calibrated", found.why
+
+
+def _engines(
+    hw: Hardware, speed: float, c: Mapping[str, float], library: Array, nbytes: Array, ranks: Array
+) -> Array:
+    """An all-reduce as an engine runs it: the library's, or its own where that is quicker. More than two cards in slots
+    cannot read one another, and an engine leaves them to the library: its times there stand for all sizes."""
+    if "meet_us" not in c:
+        return library if joined(hw) else seconds(speed, c, "all_reduce", nbytes, ranks)
+    quicker = np.minimum(library, direct(speed, c, nbytes, ranks))
+    most = SHARED if hw.architecture in SHARING else OWN
+    return np.where((nbytes <= most) & (joined(hw) | (ranks <= 2)), quicker, library)
 
 
 def _carried(speed: float, found: Found) -> Mapping[str, float]:
@@ -107,12 +130,23 @@ def _carried(speed: float, found: Found) -> Mapping[str, float]:
     return {**found.values, "root": found.values["root"] * (speed / own) ** 0.5}
 
 
-def seconds(speed: float, c: dict[str, float], op: str, nbytes: Array, ranks: Array) -> Array:
+def direct(speed: float, c: Mapping[str, float], nbytes: Array, ranks: Array) -> Array:
+    """Seconds of an engine's own all-reduce."""
+    several = np.maximum(ranks, 2)
+    halves = (several > 2) & (nbytes >= np.where(several <= 4, HALVES, HALVES_OF_MANY))
+    doublings = np.log2(several / 2)
+    start = c["start_us"] + c["step_us"] * doublings + np.where(halves, c["meet_us"] * (doublings + 1), 0.0)
+    read = np.where(halves, 2 * (several - 1) / several, several - 1) * nbytes
+    return np.where(ranks > 1, start * 1e-6 + read / min(READABLE * speed, c["read_gb_s"] * 1e9), 0.0)
+
+
+def seconds(speed: float, c: Mapping[str, float], op: str, nbytes: Array, ranks: Array) -> Array:
     """Over a link of `speed` bytes/s in one direction."""
     several = np.maximum(ranks, 2)
-    reached = speed * c["link"] / (several / 2) ** c["crowd"]
+    doublings = np.log2(several / 2)
+    reached = speed * c["link"] / c["crowd"] ** doublings
     send = SENT[op](several) * nbytes / reached
-    start = (c["start_us"] + c["step_us"] * np.log2(several / 2)) * 1e-6
+    start = (c["start_us"] + c["step_us"] * doublings) * 1e-6
     middle = c["root"] * np.sqrt(send * 1e-6)
     p = c["bend"]
     return np.where(ranks > 1, (start**p + (send + middle) ** p) ** (1 / p), 0.0)
