@@ -172,6 +172,11 @@ def test_only_the_totals(capfd):
     assert all("72 * batch_size * seq_len" in text for text in answers)
 
 
+def test_a_container_has_no_forward(capfd):
+    assert run(["cost", "torch.nn:ModuleList", "--no-cache"]) == 2
+    assert "ModuleList has no forward" in capfd.readouterr().err
+
+
 def test_totals_of_the_catalogue_are_those_of_the_sizes_asked_for(capfd):
     asked = partial(Request, "AntonV/mamba2-2.7b-hf", "prefill", "shapes", "bfloat16", False, {}, {}, "eager")
     assert saved_totals(asked({"batch_size": 2, "seq_len": 600})) is not None

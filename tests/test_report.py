@@ -286,6 +286,7 @@ def test_a_saved_result_with_sizes(saved, capsys):
         (["--set", "batch_size=0"], "out of range"),
         (["--set", "batch_size=-4"], "out of range"),
         (["--set", "batch_size=9e99"], "not a whole number"),
+        (["--set", "batch_size=1e3"], "--set batch_size=1000"),
         (["--set", "batch_size=" + "9" * 40], "out of range"),
         (["--set", "batch_size"], "NAME=VALUE"),
         (["--set", "seq_len=1"], "do not hold"),

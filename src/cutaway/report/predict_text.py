@@ -9,7 +9,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from cutaway.report.predict_json import bounds
-from cutaway.report.units import bar, percent, si
+from cutaway.report.units import bar, digits, percent, si
 
 if TYPE_CHECKING:
     from cutaway.predict.step import Part
@@ -122,8 +122,8 @@ def differences(a: Iterable[Part], b: Iterable[Part]) -> list[tuple[str, float, 
 
 def figures(p: Prediction) -> list[tuple[str, str, str]]:
     """(label, value, tier or note) of what was asked for."""
-    money = "-" if p.usd_per_million_tokens is None else f"{p.usd_per_million_tokens:.3g} USD"
-    energy = "-" if p.joules_per_token is None else f"{p.joules_per_token:.3g} J"
+    money = "-" if p.usd_per_million_tokens is None else f"{digits(p.usd_per_million_tokens)} USD"
+    energy = "-" if p.joules_per_token is None else f"{digits(p.joules_per_token)} J"
     note = "list price" + (f" of {p.hardware.price_date}" if p.hardware.price_date else "")
     rows = [
         ("TTFT", seconds(p.ttft_s), p.tier),

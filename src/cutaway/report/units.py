@@ -37,5 +37,14 @@ def grouped(value: int) -> str:
     return f"{value:,}".replace(",", " ")
 
 
+def digits(value: float) -> str:
+    """Three significant digits of an amount, without a prefix; from a thousand on all before the point.
+
+    >>> digits(5.8812), digits(1733.4)
+    ('5.88', '1 733')
+    """
+    return f"{value:.3g}" if abs(value) < 999.5 else grouped(round(value))
+
+
 def _decimals(value: float) -> int:
     return 2 if abs(value) < 9.995 else 1 if abs(value) < 99.95 else 0

@@ -52,6 +52,10 @@ def standalone_job(
     memo: bool,
 ) -> Job:
     """A job for `cls` by itself; `inputs` are shapes that the user gave: {"x": "batch_size,seq_len,n_embd"}."""
+    if cls.forward is torch.nn.Module.forward:
+        raise BadValue(
+            f"{cls.__name__} has no forward", asked=target.text, try_="the class whose forward calls the parts"
+        )
     symbols = _symbols(cls, target.args)
     hints, check = ({n: v[turn] for n, v in symbols.items()} for turn in (0, 1))
 
