@@ -103,6 +103,11 @@ def test_what_is_done_with_failures():
     assert {(r["kind"], r["line"]) for r in rows} == {("becomes another", 35), ("becomes another", 36)}
 
 
+def test_what_catches_everything_is_shown_as_the_line_has_it():
+    (row,) = find_errors(program_of({"a.py": "def f(x):\n    try:\n        x()\n    except:\n        x.undo()\n"}))
+    assert (row["caught"], row["line"]) == ("except:", 4)
+
+
 def test_tables_and_abstract_classes_are_places_to_extend():
     tree = {
         "r.py": "from k import A, B\nTABLE = {'a': A, 'b': B}\ndef make(name):\n    return TABLE[name]()\n",

@@ -16,7 +16,8 @@ __all__ = ["find_errors"]
 
 MOST = 80
 _EXIT = re.compile(r"(^|\.)(sys\.exit|os\._exit|exit|abort)$")
-_BROAD = re.compile(r"\b(BaseException|Exception)\b")
+_BARE = "except:"  # catches everything; as the line has it, so that it is found there
+_BROAD = re.compile(rf"\b(BaseException|Exception)\b|^{_BARE}$")
 _KINDS = (
     ("ends the process", re.compile(r"sys\.exit|os\._exit|\bexit\(|os\.kill|raise SystemExit")),
     ("becomes another", re.compile(r"\braise \w[\w.]*\(?.*\bfrom\b|\braise [A-Z]\w+\(")),
@@ -43,7 +44,8 @@ def find_errors(program: Program, reached: dict[Node, Step] | None = None) -> li
             if mark.kind == "except" and not mark.name.startswith(("ImportError", "ModuleNotFoundError")):
                 does = mark.detail.get("does", "")
                 kind = next((k for k, p in _KINDS if p.search(does)), "is handled")
-                rows.append(_row(program, path, mark.line, symbol, kind, mark.name, does))
+                caught = _BARE if mark.detail.get("bare") else mark.name
+                rows.append(_row(program, path, mark.line, symbol, kind, caught, does))
             elif mark.kind == "raise" and _in_handler(record, mark.line, symbol):
                 rows.append(_row(program, path, mark.line, symbol, "becomes another", "", mark.name))
             elif mark.kind == "raise" and re.match(
