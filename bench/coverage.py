@@ -146,8 +146,8 @@ def check_in(dtype: str, head: str, kind: str, phase: str, shapes: int) -> dict:
 
     seed = zlib.crc32(f"{head}/{kind}/{phase}".encode())
     torch.manual_seed(seed)
-    config, cls = small_model(kind, head)
     try:
+        config, cls = small_model(kind, head)
         real = build(config, cls, "cpu", dtype)
         plan = plan_inputs(real, phase)
     except NoDecodePhase as error:

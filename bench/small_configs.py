@@ -72,8 +72,11 @@ def small_model(model_type: str, head: str = "CausalLM") -> tuple[PreTrainedConf
     config = small_config(config_class)
     if head == "CausalLM" and not config.is_encoder_decoder and hasattr(config, "is_decoder"):
         config.is_decoder = True  # encoders of the BERT family are language models only when told so
-    if "SequenceClassification" in class_name and config.get_text_config().pad_token_id is None:
-        config.get_text_config().pad_token_id = config.pad_token_id = 0  # to find the last token of each row
+    if "SequenceClassification" in class_name:  # to find the last token of each row
+        for part in (config, config.get_text_config()):
+            part.pad_token_id = part.pad_token_id or 0
+    if "EncoderModel" in class_name and config.is_encoder_decoder:
+        config.is_encoder_decoder = False  # the encoder alone
     if "ImageTextRetrieval" in class_name:
         config.image_token_index = None  # its texts have no places for images
     if config.model_type == "reformer":
