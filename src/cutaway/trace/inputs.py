@@ -118,11 +118,17 @@ def _prefill_plan(model: torch.nn.Module) -> InputPlan:
     """The first candidate that forward accepts; a single candidate is taken without running it."""
     parameters = inspect.signature(model.forward).parameters
     plans = [
-        InputPlan("prefill", specs, symbols_of(specs, side=image_unit(model)), None, extra)
+        InputPlan("prefill", specs, symbols_of(specs, side=image_unit(model)), None, extra, notes=_assumed(specs))
         for extra in _extras(model)
         for specs in candidates(model, parameters)
     ]
     return plans[0] if len(plans) == 1 else _first_accepted(model, plans)
+
+
+def _assumed(specs: tuple[InputSpec, ...]) -> tuple[str, ...]:
+    """What is assumed of masks that are no plain ones."""
+    said = {"zeros": "marks nothing", "alternate": "marks every second place"}
+    return tuple(f"{s.name} {said[s.fill]}" for s in specs if s.fill in said and s.dtype != "float" and "mask" in s.name)
 
 
 def _extras(model: torch.nn.Module) -> list[tuple]:
@@ -147,9 +153,9 @@ def _decode_plan(model: torch.nn.Module, prefill: InputPlan) -> InputPlan:
 
 def _decode_specs(prefill: InputPlan) -> list[tuple[InputSpec, ...]]:
     """The new token alone; with all other arguments; the whole sequence (older models cut it themselves)."""
-    new = [s for s in prefill.specs if "seq_len" in s.shape]
+    new = [s for s in prefill.specs if any(re.search(r"\bseq_len\b", str(d)) for d in s.shape)]
     forms = [(new, 1), (prefill.specs, 1), (prefill.specs, "cache_len + 1")]
-    return [tuple(_with_tokens(s, tokens) for s in specs) for specs, tokens in forms]
+    return [tuple(_with_tokens(s, tokens) for s in specs) for specs, tokens in forms if specs]
 
 
 def _first_accepted(model: torch.nn.Module, plans: list[InputPlan]) -> InputPlan:
@@ -165,7 +171,9 @@ def _first_accepted(model: torch.nn.Module, plans: list[InputPlan]) -> InputPlan
 
 
 def _with_tokens(spec: InputSpec, tokens: int | str) -> InputSpec:
-    return replace(spec, shape=tuple(tokens if d == "seq_len" else d for d in spec.shape))
+    """The argument for so many tokens, and for what goes with each of them."""
+    each = (tokens if d == "seq_len" else re.sub(r"\bseq_len\b", f"({tokens})", str(d)) for d in spec.shape)
+    return replace(spec, shape=tuple(n if "seq_len" in str(d) else d for d, n in zip(spec.shape, each, strict=True)))
 
 
 def _low(plan: InputPlan) -> dict[str, int]:

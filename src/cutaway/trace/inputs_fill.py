@@ -134,6 +134,7 @@ FILLS: dict[str, Callable] = {
     "arange": _arange,
     "random": _random,
     "boxes": _boxes,
+    "alternate": lambda model, spec, shape, kind: (torch.arange(shape[-1]) % 2).to(kind).expand(shape).contiguous(),
     "ones": lambda model, spec, shape, kind: torch.ones(shape, dtype=kind),
     "zeros": lambda model, spec, shape, kind: torch.zeros(shape, dtype=kind),
 }

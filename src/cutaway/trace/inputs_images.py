@@ -22,8 +22,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from cutaway.formula import Formula, sym
 from cutaway.formula.core import product
 from cutaway.trace.inputs_config import image_unit, read
-from cutaway.trace.inputs_modalities import TEXT as TOKENS
-from cutaway.trace.inputs_modalities import content_names, documented_shape, forms_of
+from cutaway.trace.inputs_modalities import content_names, decoder_names, documented_shape, forms_of
 from cutaway.trace.inputs_probe import refusal
 from cutaway.trace.inputs_symbols import symbols_of, with_room
 from cutaway.trace.inputs_types import InputPlan, InputSpec
@@ -43,8 +42,9 @@ def plan_with_images(model: torch.nn.Module, extra: tuple, make: Make, *, apart:
     With `apart` only where the image stays apart from the text: else what it leaves in the cache is like what tokens would.
     """
     twin = None
+    written = decoder_names(model, inspect.signature(model.forward).parameters)
     for names in _image_names(model):
-        for specs in forms_of(model, ["input_ids", *names]):
+        for specs in forms_of(model, ["input_ids", *names, *written]):
             plan = InputPlan("prefill", specs, symbols_of(specs, side=image_unit(model)), None, extra)
             twin = twin or _on_meta(model)
             try:
@@ -69,7 +69,7 @@ def _with_positions(twin: torch.nn.Module, plan: InputPlan, make: Make) -> Input
         return plan
     if refusal(twin, lambda: make(twin, plan, {s.name: s.low for s in plan.symbols})) is None:
         return plan
-    return replace(plan, specs=(*plan.specs, InputSpec("position_ids", TOKENS, "int64", "arange")))
+    return replace(plan, specs=(*plan.specs, InputSpec("position_ids", plan.specs[0].shape, "int64", "arange")))
 
 
 def takes_images(model: torch.nn.Module) -> set[str]:

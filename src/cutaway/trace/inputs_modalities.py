@@ -9,14 +9,22 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from itertools import islice, product
 from math import prod
 
 import torch
 
-from cutaway.trace.inputs_config import fixed, image_sides, image_unit, is_encoder_decoder, read, tiled_sides
+from cutaway.trace.inputs_config import (
+    every,
+    fixed,
+    image_sides,
+    image_unit,
+    is_encoder_decoder,
+    read,
+    tiled_sides,
+)
 from cutaway.trace.inputs_types import InputSpec
 
 TEXT = ("batch_size", "seq_len")
@@ -31,22 +39,24 @@ NO_CONTENT = (
     r"|mems|^state$|cu_seqlens|to_keep|masked_pos|mask_time|^mask$|^start_|^end_|encoder_outputs|attention_states|noise|_weights$|langs|loss|^return_|^output_"
 )
 FORMS_TRIED = 12  # of one choice of arguments
+Forms = Callable[[torch.nn.Module, str], list[InputSpec]]
 
 
 def candidates(model: torch.nn.Module, parameters: Mapping) -> list[tuple[InputSpec, ...]]:
     """Argument lists to try, the likeliest first; plain text models have exactly one."""
     required = [n for n, p in parameters.items() if p.default is p.empty and p.kind not in (2, 4)]
     main = [n for n in main_names(model) if n in parameters] or required or list(parameters)[:1]
-    names = list(dict.fromkeys([*main, *required, *_decoder_names(model, parameters)]))
+    names = list(dict.fromkeys([*main, *required, *decoder_names(model, parameters)]))
     rich = [*names, *(n for n in OPTIONAL_CONTENT if n in parameters)]
     content = content_names(model, parameters)
     short = [n for n in names if not n.startswith("decoder_")] if _classifies(model, parameters) else names
     own = [f"{n}_mask" for n in names if f"{n}_mask" in parameters]
     if not content - {*names, "input_ids"} and set(rich) == set(names) and not own:
-        lists = [short, names, *([*names, n] for n in _crossed(model, parameters))]
+        marks = [n for n in parameters if n.endswith("_mask") and _pattern(n)]
+        lists = [short, names, *([*names, n] for n in (*_crossed(model, parameters), *marks))]
         return list(dict.fromkeys(specs for chosen in lists for specs in forms_of(model, chosen)))
     more = [n for n in parameters if n in content or n in rich]
-    masks = [n for n in parameters if n.endswith("_mask") and documented_shape(model, n)]
+    masks = [n for n in parameters if n.endswith("_mask") and (documented_shape(model, n) or _pattern(n))]
     lists = [short, names, rich, [*names, *own], *([*names, n] for n in more), [*names, *more]]
     lists += [[*names, *more, *own], [*names, *more, *masks]]
     lists += [[*names, n] for n in _crossed(model, parameters)]
@@ -78,8 +88,9 @@ def main_names(model: torch.nn.Module) -> list[str]:
     return list(name) if isinstance(name, (list, tuple)) else [name]
 
 
-def _decoder_names(model: torch.nn.Module, parameters: Mapping) -> list[str]:
-    names = ("decoder_input_ids", "decoder_input_values")
+def decoder_names(model: torch.nn.Module, parameters: Mapping) -> list[str]:
+    """What the decoder of a model with an encoder reads."""
+    names = ("decoder_input_ids", "decoder_input_values", "future_values", "future_time_features")
     return [n for n in names if n in parameters] if is_encoder_decoder(model) else []
 
 
@@ -93,8 +104,12 @@ def forms_of(model: torch.nn.Module, names: Iterable[str]) -> list[tuple[InputSp
 
 
 def _forms(model: torch.nn.Module, name: str) -> list[InputSpec]:
-    forms = FORMS.get(name) or next((f for pattern, f in PATTERNS if re.search(pattern, name)), None)
+    forms = FORMS.get(name) or _pattern(name)
     return forms(model, name) if forms else [_documented(model, name), *_unnamed(model, name)]
+
+
+def _pattern(name: str) -> Forms | None:
+    return next((forms for pattern, forms in PATTERNS if re.search(pattern, name)), None)
 
 
 def _unnamed(model: torch.nn.Module, name: str) -> list[InputSpec]:
@@ -233,13 +248,19 @@ def _spectrogram(model: torch.nn.Module, name: str = "input_features") -> list[I
     whole = [InputSpec(name, ("batch_size", bins, 2 * positions), "float")] if positions else []
     more = InputSpec(name, ("batch_size", "mel_frames", 128), "float")
     image = InputSpec(name, ("batch_size", 1, fixed(model, "spec_size") or "mel_frames", bins), "float")
+    accepted = inspect.signature(model.forward).parameters
+    hop, share = fixed(model, "hop_length"), fixed(model, "audio_length_per_tok")
+    if hop and "input_values" in accepted:  # beside the recording that it is of
+        whole.insert(0, InputSpec(name, ("batch_size", f"audio_len // {hop}", bins), "float"))
+    if share and "input_ids" in accepted:  # each token is heard with its own frames
+        whole.insert(0, InputSpec(name, ("batch_size", bins, f"seq_len * {share}"), "float"))
     return [*whole, time_first, bins_first, more, *stacked, image]
 
 
 def _frame_masks(model: torch.nn.Module, name: str) -> list[InputSpec]:
     """One place for every frame of the recording that it belongs to."""
     recordings = _spectrogram(model, name.removesuffix("_mask"))
-    lengths = (next((d for d in s.shape[1:] if d == "mel_frames"), s.shape[-1]) for s in recordings)
+    lengths = (next((d for d in s.shape[1:] if isinstance(d, str)), s.shape[-1]) for s in recordings)
     kind = _kind(model, name)
     return [InputSpec(name, ("batch_size", d), kind if kind != "float" else "int64", "ones") for d in lengths]
 
@@ -280,6 +301,13 @@ def _embedded(model: torch.nn.Module, name: str) -> list[InputSpec]:
     return [InputSpec(name, (*TEXT, fixed(model, "hidden_size", "d_model") or 1), "float")]
 
 
+def _embeddings(model: torch.nn.Module, name: str) -> list[InputSpec]:
+    """What a part reads that has embedded it elsewhere, as wide as one of the parts is."""
+    documented = [_documented(model, name)] if documented_shape(model, name) else []
+    widths = dict.fromkeys([fixed(model, "hidden_size", "d_model") or 1, *every(model, "hidden_size")])
+    return [*documented, *(InputSpec(name, (*TEXT, n), "float") for n in widths)]
+
+
 def _patches(model: torch.nn.Module, name: str) -> list[InputSpec]:
     """Images of free size come as flattened patches beside the grid, the sides or the places that they have."""
     patch = fixed(model, "patch_size")
@@ -304,12 +332,25 @@ def _patches(model: torch.nn.Module, name: str) -> list[InputSpec]:
 
 
 def _flat_patches(model: torch.nn.Module, name: str) -> list[InputSpec]:
-    """The patches of an image in a row, where nothing else says how they lie."""
+    """The patches of an image in a row, where nothing else says how they lie; in one row those of all, if so documented."""
     patch, channels = fixed(model, "patch_size"), fixed(model, "num_channels", "in_channels", "in_chans") or 3
     if patch is None:
         return []
     height, width = (s // patch if isinstance(s, int) else f"({s} // {patch})" for s in image_sides(model))
+    if len(documented_shape(model, name) or ()) == 2:
+        return [InputSpec(name, (f"batch_size * {height} * {width}", channels * patch * patch), "float")]
     return [InputSpec(name, ("batch_size", f"{height} * {width}", channels * patch * patch), "float")]
+
+
+def _hidden_patches(model: torch.nn.Module, name: str) -> list[InputSpec]:
+    """Which patches of an image, or of groups of a video's frames, are hidden: half of them."""
+    patch, frames = fixed(model, "patch_size") or 1, fixed(model, "num_frames", "frames_per_clip") or 1
+    height, width = image_sides(model)
+    count = frames // (fixed(model, "tubelet_size") or 1) if frames > 1 else 1
+    if isinstance(height, int) and isinstance(width, int):
+        return [InputSpec(name, ("batch_size", count * (height // patch) * (width // patch)), "bool", "alternate")]
+    rows, columns = _patch_grid(model, patch)
+    return [InputSpec(name, ("batch_size", f"{count} * {rows} * {columns}"), "bool", "alternate")]
 
 
 def _patch_grid(model: torch.nn.Module, patch: int) -> tuple[str, str]:
@@ -332,7 +373,8 @@ def _sides(model: torch.nn.Module, name: str) -> list[InputSpec]:
 
 def _patch_mask(model: torch.nn.Module, name: str) -> list[InputSpec]:
     if "spatial_shapes" not in inspect.signature(model.forward).parameters:
-        return [InputSpec(name, ("batch_size", *image_sides(model)), "int64", "ones")]
+        which = InputSpec(name, ("batch_size", 1), "int64", "ones")  # of several images those that are there
+        return [InputSpec(name, ("batch_size", *image_sides(model)), "int64", "ones"), which]
     height, width = _patch_grid(model, fixed(model, "patch_size") or 14)
     return [InputSpec(name, ("batch_size", f"{height} * {width}"), "int64", "ones")]
 
@@ -392,6 +434,7 @@ PATTERNS = (
     (r"^(spatial_shapes|target_sizes|image_sizes)$", _sides),
     (r"^(pixel|image)_position_ids$", _places),
     (r"^pixel_attention_mask$", _patch_mask),
+    (r"^image_attention_mask$", lambda m, n: [InputSpec(n, (*TEXT, 1), "int64", "ones")]),  # which image a token sees
     (r"^input_features_mask$|_mel_mask$", _frame_masks),
     (r"_mel$", _spectrogram),
     (
@@ -399,6 +442,9 @@ PATTERNS = (
         lambda m, n: [replace(s, name=n, dtype="int64", fill="zeros") for s in _series(m, n)],
     ),
     (r"^pixel_values", _pixels),
+    (r"^global_attention_mask$", lambda m, n: [InputSpec(n, _text(m)[0].shape, "int64", "zeros")]),
+    (r"^bool_masked_pos$", _hidden_patches),
     (r"_input_values$", _decoded),
+    (r"_embeds$", _embeddings),
     (r"^(past|future)_(time_features|observed_mask|values)$", _series_part),
 )

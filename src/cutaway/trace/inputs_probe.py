@@ -8,6 +8,7 @@ them with a plausible constant, since only shapes are wanted from it.
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -27,6 +28,8 @@ NOT_STATE = (
     "inputs_embeds",
     "image_hidden_states",
 )
+NEVER_STATE = r"label|_mask$|_ids$|_embeds$|^(return|output|use|interpolate)_"
+_STATELESS = "{}.forward returns no state that it also takes back"
 
 
 # What a forward that does not return its state may take it in, to be filled in place.
@@ -37,11 +40,19 @@ def learn_state(
     model: torch.nn.Module, plan: InputPlan, make: Callable[..., dict[str, Any]]
 ) -> StateTemplate:
     """The state after a prefill, as a function of the plan's symbols with `cache_len` for `seq_len`."""
+    if not _may_take_state(model, plan):
+        raise NoDecodePhase(_STATELESS.format(type(model).__name__))
     points = [_probe(model, plan, make, _sizes(plan, step)) for step in (0, 1)]
     longest = long_probe(points[-1][1])
     if longest:
         points.append(_probe(model, plan, make, {**_sizes(plan, 0), "seq_len": longest}))
     return fit_state([(_as_cache(sizes), state) for sizes, state in points])
+
+
+def _may_take_state(model: torch.nn.Module, plan: InputPlan) -> bool:
+    """Whether forward has an argument left for a state, besides its content, masks and switches."""
+    named = {n: p for n, p in inspect.signature(model.forward).parameters.items() if p.kind not in (2, 4)}
+    return any(n not in NOT_STATE and not re.search(NEVER_STATE, n) for n in named.keys() - {s.name for s in plan.specs})
 
 
 def refusal(model: torch.nn.Module, make: Callable[[], dict[str, Any]]) -> str | None:
@@ -147,7 +158,7 @@ def _probe(
     with torch.no_grad(), ReadsAnswered():
         state = state_after(model, make(plan, sizes))
     if not state:
-        raise NoDecodePhase(f"{type(model).__name__}.forward returns no state that it also takes back")
+        raise NoDecodePhase(_STATELESS.format(type(model).__name__))
     return sizes, state
 
 

@@ -1,0 +1,118 @@
+"""Arguments that come in forms of their own: found because forward refuses the usual ones, or by what the config says."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+from transformers import PreTrainedConfig
+
+from cutaway.trace.inputs import NoDecodePhase, make_inputs, plan_inputs
+
+IDS = ("batch_size", "seq_len")
+
+
+class Part(nn.Module):
+    def __init__(self, **fields: object) -> None:
+        super().__init__()
+        self.config = PreTrainedConfig(**fields)
+        self.table = nn.Embedding(20, 8)
+
+    def get_input_embeddings(self) -> nn.Module:
+        return self.table
+
+
+def shapes(model: nn.Module) -> dict[str, tuple]:
+    return {s.name: s.shape for s in plan_inputs(model, "prefill").specs}
+
+
+def test_frames_that_are_heard_with_each_token() -> None:
+    class Hears(Part):
+        def forward(self, input_ids, input_features: torch.Tensor | None = None, state=None):
+            if input_features is None:
+                raise ValueError("input_features must be given")
+            heard = input_features.reshape(*input_ids.shape, -1).mean(-1, keepdim=True)
+            return {"state": (self.table(input_ids) + heard).sum(1)}
+
+    model = Hears(num_mel_bins=6, audio_length_per_tok=4, vocab_size=20)
+    assert shapes(model) == {"input_ids": IDS, "input_features": ("batch_size", 6, "seq_len * 4")}
+    new = plan_inputs(model, "decode")
+    made = make_inputs(model, new, {"batch_size": 2, "cache_len": 7})
+    assert made["input_ids"].shape == (2, 1) and made["input_features"].shape == (2, 6, 4)
+
+
+def test_features_as_long_as_their_recording() -> None:
+    class Both(Part):
+        main_input_name = "input_values"
+
+        def forward(self, input_values, input_features):
+            return input_values.unflatten(1, (-1, 320)).sum(2)[..., None] + input_features
+
+    assert shapes(Both(num_mel_bins=6, hop_length=320)) == {
+        "input_values": ("batch_size", "audio_len"),
+        "input_features": ("batch_size", "audio_len // 320", 6),
+    }
+
+
+def test_embeddings_are_as_wide_as_one_of_the_parts() -> None:
+    class Acts(Part):
+        main_input_name = "state"
+
+        def forward(self, action_embeds, input_ids=None):
+            return nn.functional.linear(action_embeds, torch.ones(2, 24, dtype=action_embeds.dtype))
+
+    text, acts = PreTrainedConfig(hidden_size=8), PreTrainedConfig(hidden_size=24)
+    assert shapes(Acts(text=text, acts=acts)) == {"action_embeds": (*IDS, 24)}
+
+
+def test_patches_of_all_images_in_one_row_if_so_documented() -> None:
+    class Reads(Part):
+        main_input_name = "pixel_values"
+
+        def forward(self, pixel_values):
+            """
+            pixel_values (`torch.Tensor` of shape `(num_patches, 3 * patch_size ** 2)`):
+                Patches.
+            """
+            if pixel_values.dim() != 2:
+                raise ValueError("two dimensions")
+            return pixel_values.sum()
+
+    count = "batch_size * (image_height // 4) * (image_width // 4)"
+    assert shapes(Reads(patch_size=4)) == {"pixel_values": (count, 48)}
+
+
+def test_a_mask_that_forward_cannot_do_without_is_said() -> None:
+    class Looks(Part):
+        def forward(self, input_ids, global_attention_mask=None):
+            if global_attention_mask is None:
+                raise ValueError("there should be three separators")
+            return self.table(input_ids) * global_attention_mask[..., None]
+
+    plan = plan_inputs(Looks(vocab_size=20), "prefill")
+    assert [s.name for s in plan.specs] == ["input_ids", "global_attention_mask"]
+    assert plan.notes == ("global_attention_mask marks nothing",)
+
+
+def test_half_of_the_patches_of_a_video_are_hidden() -> None:
+    class Hides(Part):
+        main_input_name = "pixel_values"
+
+        def forward(self, pixel_values, bool_masked_pos):
+            frames, side = pixel_values.shape[1] // 2, pixel_values.shape[-1] // 4
+            return pixel_values.new_zeros(1, frames * side * side)[:, bool_masked_pos[0]]
+
+    model = Hides(num_frames=4, tubelet_size=2, image_size=8, patch_size=4)
+    plan = plan_inputs(model, "prefill")
+    made = make_inputs(model, plan, {"batch_size": 2})["bool_masked_pos"]
+    assert made.shape == (2, 8) and made.sum() == 8
+    assert plan.notes == ("bool_masked_pos marks every second place",)
+
+
+def test_what_takes_nothing_back_is_not_run_to_see_a_state() -> None:
+    class Sees(nn.Module):
+        def forward(self, pixel_values, pixel_mask=None, labels=None, output_attentions=None, **kwargs):
+            raise AssertionError("run")
+
+    with pytest.raises(NoDecodePhase):
+        plan_inputs(Sees(), "decode")
