@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from enum import Enum
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 import torch
 from torch import nn
 
@@ -145,3 +149,68 @@ def test_a_step_finds_what_the_one_before_it_kept_on_the_module() -> None:
         model = Keeps()
         root, *_ = run(lambda _, m=model: (m, (torch.ones(3, device="meta"),), {}), {}, **settings)
         assert [str(e.func) for e in root.events] == expected
+
+
+class Kind(Enum):
+    FULL = "full"
+    WINDOW = "window"
+
+
+@dataclass
+class Options:
+    width: int = 2
+    layer_idx: int = 0
+
+
+class Chooses(nn.Module):
+    """Takes the course that something it holds says: none of these is a plain attribute."""
+
+    def __init__(self, held: Any) -> None:
+        super().__init__()
+        self.held = held
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        held = self.held
+        if callable(held):
+            return held(x)
+        if isinstance(held, Options):
+            return x.repeat(1, held.width)
+        if isinstance(held, dict):
+            return x.repeat(1, held["sizes"]["width"])
+        return x.exp() if held is Kind.WINDOW else x + 1
+
+
+def _closing_over(n: int) -> Any:
+    return lambda x: x.repeat(1, n)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (Kind.FULL, Kind.WINDOW),
+        (Options(2), Options(3)),
+        ({"sizes": {"width": 2}}, {"sizes": {"width": 3}}),
+        (torch.exp, torch.relu),
+        (partial(torch.sum, dim=0), partial(torch.sum, dim=1)),
+        (_closing_over(2), _closing_over(3)),
+        (nn.functional.gelu, nn.functional.silu),
+    ],
+    ids=["enum", "dataclass", "dict", "builtin", "partial", "closure", "function"],
+)
+def test_what_a_module_holds_tells_it_from_another(one: Any, other: Any) -> None:
+    first, second = calls(record_of(Stack(Chooses(one), Chooses(other))))
+    assert first is not second
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (Options(2, 0), Options(2, 1)),
+        (_closing_over(2), _closing_over(2)),
+        (partial(torch.sum, dim=0), partial(torch.sum, dim=0)),
+    ],
+    ids=["layer number", "closure", "partial"],
+)
+def test_equal_contents_make_equal_modules(one: Any, other: Any) -> None:
+    first, second = calls(record_of(Stack(Chooses(one), Chooses(other))))
+    assert first is second

@@ -10,30 +10,13 @@ from typing import Any
 import torch
 from torch.utils import _pytree as pytree
 
+from cutaway.trace.attributes import INDEX_NAMES, attributes_of
 from cutaway.trace.modes import Recorder
 from cutaway.trace.record import ModuleRun, TensorRef
 from cutaway.trace.values import kept
 from cutaway.trace.writes import Writes
 
 _SIMPLE = (int, float, str, bool, type(None), torch.dtype, torch.device)
-_INDEX_NAMES = (
-    "layer_idx",
-    "layer_index",
-    "layer_id",
-    "layer_number",
-    "layer_num",
-    "block_idx",
-    "block_id",
-    "idx",
-    "index",
-)
-
-
-_SKIPPED = {*_INDEX_NAMES, "_cut_index", *vars(torch.nn.Module())} - {
-    "training"
-}  # not what makes modules differ
-
-
 class NotComparable(Exception):
     """An argument that cannot be compared with another call's."""
 
@@ -103,7 +86,6 @@ class Memo:
         """Class, simple attributes except the layer's index, parameters and buffers, of the module and all below."""
         found = self.writes.prints.get(id(module))
         if found is None:
-            objects = tuple((k, id(v)) for k, v in vars(module).items() if k == "config")
             own = tuple(
                 (k, tuple(p.shape), p.dtype)
                 for d in (module._parameters, module._buffers)
@@ -111,48 +93,19 @@ class Memo:
                 if p is not None
             )
             below = tuple((k, self.fingerprint(m)) for k, m in module._modules.items() if m is not None)
-            found = self.writes.prints[id(module)] = hash((type(module), attributes_of(module), objects, own, below))
+            found = self.writes.prints[id(module)] = hash((type(module), attributes_of(module), own, below))
         return found
-
-
-def attributes_of(module: torch.nn.Module) -> Hashable:
-    """The attributes on which the course of a forward may depend: simple values, and how much is kept in the others."""
-    return tuple(
-        (k, v if isinstance(v, _SIMPLE) else repr(v) if _flat_simple(v) else _extent(v))
-        for k, v in sorted(vars(module).items())
-        if k not in _SKIPPED
-    )
-
-
-def _extent(value: Any, depth: int = 3) -> Hashable:
-    """How much a value holds: sizes of tensors and containers, and switches; names and numbers may be a layer's own."""
-    if isinstance(value, torch.Tensor):
-        return getattr(value, "_cut_dims", None) or tuple(value.shape)
-    if isinstance(value, (list, tuple, dict)):
-        within = value.values() if isinstance(value, dict) else value
-        if depth and len(value) <= 64:
-            return (type(value).__name__, *(_extent(v, depth - 1) for v in within))
-        return (type(value).__name__, len(value))
-    if isinstance(value, set):
-        return ("set", len(value))
-    if depth and not _is_plain(value) and not callable(value):
-        return (type(value).__name__, *((k, _extent(v, depth - 1)) for k, v in sorted(vars(value).items())))
-    return value if isinstance(value, bool) else type(value).__name__
 
 
 def layer_index(module: Any) -> int | None:
     """The layer's number, on which it and all modules below it agree; None when there is none."""
     found = vars(module).get("_cut_index", "unknown")
     if found == "unknown":
-        own = next((v for name in _INDEX_NAMES if type(v := vars(module).get(name)) is int), None)
+        own = next((v for name in INDEX_NAMES if type(v := vars(module).get(name)) is int), None)
         all_ = {own, *(layer_index(m) for m in module._modules.values() if m is not None)} - {None}
         found = all_.pop() if len(all_) == 1 else None
         vars(module)["_cut_index"] = found
     return found
-
-
-def _flat_simple(value: Any) -> bool:
-    return isinstance(value, (tuple, list)) and len(value) < 64 and all(isinstance(v, _SIMPLE) for v in value)
 
 
 def _spec(value: Any, index: int | None) -> Hashable:

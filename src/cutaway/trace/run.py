@@ -13,9 +13,10 @@ import torch
 from cutaway.formula import const
 from cutaway.trace import source
 from cutaway.trace.attention_ops import in_one_op
+from cutaway.trace.attributes import attributes_of
 from cutaway.trace.compiled import as_written
 from cutaway.trace.dim import Scope, scope
-from cutaway.trace.memo import Memo, attributes_of, described, leaves_of, replay
+from cutaway.trace.memo import Memo, described, leaves_of, replay
 from cutaway.trace.modes import OpMode, Recorder, ShapeMode
 from cutaway.trace.record import CallEvent, ModuleRun, TensorRef
 from cutaway.trace.writes import Writes
