@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from cutaway.facts.dispatch import commands
+from cutaway.facts.exported import exported_objects
 from cutaway.facts.lookup import Lookup, evidence, lookup, scope_name
 from cutaway.facts.public import public_objects
 from cutaway.facts.roles import role_of
@@ -96,7 +97,7 @@ def _candidates(program: Program, serving: dict) -> Iterator[dict[str, Any]]:
         definition = program.definition(path, symbol)
         if definition is not None and why["starts"]:
             yield _entry("server", "serves", path, definition.line, symbol, "", [why["evidence"]])
-    for path, definition, name, works, proofs in public_objects(program):
+    for path, definition, name, works, proofs in (*public_objects(program), *exported_objects(program)):
         yield _entry(
             "library", "public" if works else "data", path, definition.line, definition.name, name, proofs
         )

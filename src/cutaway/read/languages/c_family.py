@@ -14,7 +14,8 @@ import tree_sitter_cuda
 
 from cutaway.model.code import FileRecord, Param
 from cutaway.read.languages.c_calls import call, declared_thread, library, option_letter, option_string, table
-from cutaway.read.languages.c_names import bare, declared_name, unwrap
+from cutaway.read.languages.c_macros import without_macros
+from cutaway.read.languages.c_names import bare, declared_name, signature_start, unwrap
 from cutaway.read.languages.patterns import add_patterns
 from cutaway.read.languages.treesitter import SKIP, Grammar, Scope, Walk, kinds, read_tree
 
@@ -128,7 +129,7 @@ def _callable(
     parameters = function.child_by_field_name("parameters") if function is not None else None
     return walk.define(
         node, scope, kind, name, at,
-        signature=walk.between(node.start_byte, end, 240).rstrip("{; "),
+        signature=walk.between(signature_start(walk.data, node), end, 240).rstrip("{; "),
         params=_parameters(walk, parameters),
         returns=returns[:160],
         flags=[*marks, *flags],
@@ -345,6 +346,7 @@ def _grammar(language: str, load) -> Grammar:
         "storage_class_specifier system_lib_string",
         typed=_TYPED,
         finish=add_patterns,
+        prepare=without_macros,
     )  # fmt: skip
 
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tree_sitter import Node
 
-__all__ = ["bare", "declared_name", "unwrap"]
+__all__ = ["bare", "declared_name", "signature_start", "unwrap"]
 
 DEEP = 24  # declarators inside one another; more is not code
+_MACRO_BEFORE = re.compile(rb"^[ \t]*([A-Z][A-Z0-9_]*[ \t]+(?:(?:struct|class|enum)[ \t]+)?)$")
 _ARGUMENTS = re.compile(r"<[^<>]*>")
 _NAMES = {
     "identifier", "field_identifier", "type_identifier", "qualified_identifier", "destructor_name", "operator_name",
@@ -58,3 +59,10 @@ def unwrap(node: Node | None, kind: str) -> Node | None:
         return None
     inner = node.child_by_field_name("declarator")
     return None if inner is not None and inner.type == "parenthesized_declarator" else node
+
+
+def signature_start(data: bytes, node: Node) -> int:
+    """Where a declaration begins as it is written: before a macro that the grammar left outside of it."""
+    line = data.rfind(b"\n", 0, node.start_byte) + 1
+    found = _MACRO_BEFORE.match(data[line : node.start_byte])
+    return line + found.start(1) if found else node.start_byte

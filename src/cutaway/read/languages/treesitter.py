@@ -73,6 +73,7 @@ class Grammar:
     above: str = ""
     typed: tuple[tuple[str, re.Pattern[str]], ...] = ()
     finish: Callable[[Walk], None] | None = None
+    prepare: Callable[[bytes], bytes] | None = None  # what the parser gets in the place of the text, offset by offset
 
 
 def kinds(handler: Handler, names: str) -> dict[str, Handler]:
@@ -95,7 +96,7 @@ class Walk:
         self.data = text.encode("utf-8", "replace")
         self.cut = _cutter(text, self.data)
         parser, self.table, self.words = _compiled(grammar)
-        self.tree = _parse(parser, self.data)
+        self.tree = _parse(parser, grammar.prepare(self.data) if grammar.prepare else self.data)
         self.defs: list[Def] = []
         self.word_lists: list[dict[str, None]] = []
         self.imports: list[Import] = []

@@ -1,0 +1,42 @@
+# Macros that stand where C and C++ have no word: an export before a class's name, a calling convention before a function's,
+# a whole declaration wrapped to mark it. A grammar takes `class API Name {` for a function and, after a wrapped one,
+# loses the rest of the header. They are blanked for the parser alone; every offset and every text stays as written.
+"""`without_macros(data)`."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["without_macros"]
+
+_MACRO = rb"[A-Z][A-Z0-9_]{2,}(?:\([^()\n]*\))?"
+# class API Name final : Base {
+_CLASS = re.compile(
+    rb"\b(?:class|struct)[ \t]+(" + _MACRO + rb")(?=\s+[A-Za-z_]\w*(?:<[^<>;{}]*>)?\s*(?:final\s*)?(?::[^:]|\{))"
+)
+# Type * CALL name(
+_CONVENTION = re.compile(
+    rb"(?<!define)[ \t*&]([A-Z][A-Z0-9_]*(?:CALL|CDECL|APIENTRY|API|CONV|CC))(?=[ \t]+[A-Za-z_]\w*[ \t]*\()"
+)
+# DEPRECATED(type name(…), "what instead");
+_WRAPPED = re.compile(
+    rb"^[ \t]*(?:[A-Z][A-Z0-9_]*[ \t]+)?([A-Z][A-Z0-9_]*\()"
+    rb"(?=\s*[\w \t*&:]+[\s*&]\w+\s*\([^;{}()]*\)\s*,)[^;{}()]*\([^;{}()]*\)\s*"
+    rb"(,\s*\"[^\"\n]*\"(?:\s*\"[^\"\n]*\")*\s*\))\s*;",
+    re.MULTILINE,
+)
+_BLANK = re.compile(rb"[^\n]")
+
+
+def without_macros(data: bytes) -> bytes:
+    """The same number of bytes and lines, with spaces in the place of such macros."""
+    spans = [found.span(1) for found in _CLASS.finditer(data)]
+    for found in _WRAPPED.finditer(data):
+        spans += [found.span(1), found.span(2)]
+    spans += [found.span(1) for found in _CONVENTION.finditer(data)]
+    if not spans:
+        return data
+    changed = bytearray(data)
+    for start, end in spans:
+        changed[start:end] = _BLANK.sub(b" ", data[start:end])
+    return bytes(changed)
