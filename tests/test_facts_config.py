@@ -83,6 +83,11 @@ def test_classes_and_tables_of_settings():
     assert found == {"ModelArgs": ["dim"], "model_configs": ["7B"], "RunConfig": ["n"]}
 
 
+def test_each_key_of_a_file_of_settings_has_its_line():
+    (file,) = surface({"config/train.yaml": "# how to train\nsteps: 3\nmodel:\n  width: 8\n"})["config_files"]
+    assert dict(zip(file["keys"], file["lines"], strict=True))["model"] == 3
+
+
 def test_nothing_is_invented():
     found = surface(
         {"a.py": "def f(x):\n    return x\n", "README.md": "Set `FOO_BAR=1` and pass `--flag`.\n"}

@@ -204,7 +204,7 @@ def test_flags_and_variables_of_a_literal_in_go():
     assert [(f["name"], f["default"], f["help"]) for f in found["cli_flags"]] == [
         ("--log-level", '"info"', "how much")
     ]
-    assert [v["name"] for v in found["env_vars"]] == ["FERRY_LOG"]
+    assert [(v["name"], v["line"]) for v in found["env_vars"]] == [("FERRY_LOG", 4)]  # the line that spells it
 
 
 def test_a_long_table_of_commands_is_read_to_its_end():

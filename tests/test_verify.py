@@ -287,11 +287,17 @@ def test_every_check_is_planted():
         ("the package (`tiny/:3`)", ["path"]),
         ("`pip install .` (`pyproject.toml:1`)", []),
         ("`cargo build` (`pyproject.toml:1`)", ["claim"]),
+        (r"adds :func:\`no.such\_name\` to it (`tiny/engine.py:5`)", []),  # no code: the backticks are escaped
+        ("`--host-name` (`docs/cli.rs:2`)", []),  # by the attribute above
+        ("`--port` (`docs/cli.rs:3`)", []),  # the statement goes on
+        ("`--other` (`docs/cli.rs:3`)", ["claim"]),
     ],
 )
 def test_what_counts_as_said_by_the_lines(findings, tmp_path, claim, found):
     page = tmp_path / "tiny-repo" / "docs" / "run.md"
     page.write_text("run --model x \\\n  --port 80\n1,200 users.\n", "utf-8")
+    code = '#[arg(id = "host-name", long)]\nhost: String,\nflag(\n  "--port",\n);\nflag("--other");\n'
+    page.with_name("cli.rs").write_text(code, "utf-8")
     with open_source(tmp_path / "tiny-repo") as opened:
         (tmp_path / "n.md").write_text(f"- {claim}\n", "utf-8")
         assert [f.check for f in verify(tmp_path / "n.md", opened).findings] == found

@@ -25,6 +25,7 @@ _LOADS = re.compile(
     r"parse_yaml_file|read_config\w*|load_config\w*|fileConfig|dictConfig|load_dotenv|hydra\.\w+)$"
 )
 LOADERS = 20
+KEYS = 40
 
 
 def find_config_surface(program: Program) -> dict[str, list[dict[str, Any]]]:
@@ -39,8 +40,8 @@ def find_config_surface(program: Program) -> dict[str, list[dict[str, Any]]]:
 
 
 def _files(program: Program) -> list[dict[str, Any]]:
-    """`{path, line, keys, what, evidence}`: files of settings that the repository carries (a folder of many once, with
-    their `count`), and the lines that load some."""
+    """`{path, line, keys, lines, what, evidence}`: files of settings that the repository carries (a folder of many once,
+    with their `count`), each key with its line, and the lines that load some."""
     carried: dict[str, list[str]] = {}
     loaded = []
     for path in program.paths:
@@ -54,16 +55,18 @@ def _files(program: Program) -> list[dict[str, Any]]:
             for call in record.calls:
                 if _LOADS.search(call.callee) and len(loaded) < LOADERS:
                     proof = evidence(program, path, call.line, f"loads settings: {call.callee}")
-                    where = {"path": path, "line": call.line, "keys": [], "what": "loaded"}
+                    where = {"path": path, "line": call.line, "keys": [], "lines": [], "what": "loaded"}
                     loaded.append({**where, "evidence": [proof]})
     return [_carried(program, paths) for paths in carried.values()] + loaded
 
 
 def _carried(program: Program, paths: list[str]) -> dict[str, Any]:
     record = program.record(paths[0])
-    marks = [m.name for m in record.marks if m.kind in ("entry", "literal")]
-    keys = list(dict.fromkeys(marks + [d.name for d in record.defs]))
-    where = {"path": paths[0], "line": 1, "keys": keys[:40], "what": "carried", "count": len(paths)}
+    keys: dict[str, int] = {}
+    for named in (*(m for m in record.marks if m.kind in ("entry", "literal")), *record.defs):
+        keys.setdefault(named.name, named.line)
+    some = {"keys": [*keys][:KEYS], "lines": [*keys.values()][:KEYS]}
+    where = {"path": paths[0], "line": 1, **some, "what": "carried", "count": len(paths)}
     return {**where, "evidence": [evidence(program, paths[0], 1, "a file of settings")]}
 
 

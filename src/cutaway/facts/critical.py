@@ -10,7 +10,7 @@ from math import log2
 from typing import Any
 
 from cutaway.facts.life import importers
-from cutaway.facts.lookup import evidence
+from cutaway.facts.lookup import as_on_its_line, evidence
 from cutaway.facts.pseudocode import pseudocode
 from cutaway.facts.reach import Node, Step, calls_of, holder
 from cutaway.facts.roles import role_of
@@ -117,7 +117,7 @@ def _profile(
     callers = +callers
     main = _main_function(program, path, chief, reached)
     io = [
-        {"path": path, "line": c.line, "call": c.callee, "symbol": holder(record, c.scope)}
+        {"path": path, "line": c.line, "call": as_on_its_line(c.callee), "symbol": holder(record, c.scope)}
         for c in record.calls
         if _IO.search(c.callee)
     ]

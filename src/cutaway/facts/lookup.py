@@ -143,6 +143,11 @@ def owner_of(record: FileRecord, scope: int) -> Def | None:
     return None
 
 
+def as_on_its_line(callee: str) -> str:
+    """What is called as the line of the call has it: of a chain over several lines, the last link."""
+    return f"….{re.split(r'[.:>]', callee)[-1].strip()}" if " " in callee else callee
+
+
 def evidence(
     program: Program, path: str, line: int, why: str, end: int = 0, symbol: str = ""
 ) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import ast
 import re
 from typing import Any
 
+from cutaway.facts.lookup import as_on_its_line
 from cutaway.facts.trees import tree_of
 from cutaway.model.code import Def
 from cutaway.read.program import Program
@@ -49,7 +50,7 @@ def pseudocode(program: Program, path: str, definition: Def) -> list[dict[str, A
         ]
         for call in inside:
             depth = 2 if "loop" in call.how else 1
-            lines.append({"text": f"{call.callee}(…)", "path": path, "line": call.line, "depth": depth})
+            lines.append({"text": f"{as_on_its_line(call.callee)}(…)", "path": path, "line": call.line, "depth": depth})
     return lines[: MOST + 1]
 
 

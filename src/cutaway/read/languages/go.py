@@ -253,14 +253,15 @@ def _composite(walk: Walk, node: Node, scope: Scope) -> None:
     if kind is None or kind.type not in ("type_identifier", "qualified_type", "generic_type"):
         return
     owner = walk.text(kind, 120)
-    values = {}
+    values, places = {}, {}
     for one in _named(node.child_by_field_name("body"))[:200]:
         key, value = one.child_by_field_name("key"), one.child_by_field_name("value")
         if one.type == "keyed_element" and key is not None:
             values[name := walk.text(key, 80)] = walk.text(value)
+            places[name] = one
             walk.bind(one, scope, f"{owner}.{name}", values[name], "", "init")
     if owner.endswith("Flag") and "Name" in values:
-        flag_literal(walk, node, scope, owner, values)
+        flag_literal(walk, places, scope, owner, values)
 
 
 def _for(walk: Walk, node: Node, scope: Scope) -> Scope:

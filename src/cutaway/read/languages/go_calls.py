@@ -112,17 +112,19 @@ def _flag(walk: Walk, node: Node, scope: Scope, name: str, arguments: list[Node]
     )  # fmt: skip
 
 
-def flag_literal(walk: Walk, node: Node, scope: Scope, owner: str, values: dict[str, str]) -> None:
-    """`cli.StringFlag{Name: "port", Value: 80, Usage: "help", EnvVars: []string{"PORT"}}`, by the texts of its fields."""
+def flag_literal(
+    walk: Walk, places: dict[str, Node], scope: Scope, owner: str, values: dict[str, str]
+) -> None:
+    """`cli.StringFlag{Name: "port", Value: 80, Usage: "help", EnvVars: []string{"PORT"}}`, by its fields and their texts."""
     if not (name := _QUOTED.fullmatch(values["Name"])):
         return
     kind = owner.rpartition(".")[2].removesuffix("Flag").lower()
     default, said = values.get("Value", ""), values.get("Usage", "").strip('"`')
-    walk.mark("flag", node, scope, f"--{name[1].split(',')[0]}", type=kind, default=default, help=said)
+    walk.mark("flag", places["Name"], scope, f"--{name[1].split(',')[0]}", type=kind, default=default, help=said)
     for field in ("EnvVars", "EnvVar", "Sources"):
         for variable in _QUOTED.findall(values.get(field, "")):
             if ENV_NAME.match(variable):
-                walk.mark("env", node, scope, variable, default=default, via=owner)
+                walk.mark("env", places[field], scope, variable, default=default, via=owner)
 
 
 def go_statement(walk: Walk, node: Node, scope: Scope) -> None:

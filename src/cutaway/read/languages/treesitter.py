@@ -252,7 +252,9 @@ class Walk:
         self, node: Node, scope: Scope, callee: str, arguments: list[Node], *how: str, at: Node | None = None
     ) -> list[str]:
         """Notes a call and answers with the sources of its arguments. `at` is the name that is called: in a chain of calls
-        over many lines each stands on its own."""
+        over many lines each stands on its own, and of one too long for its text the name is what counts."""
+        if at is not None and callee.endswith("…"):
+            callee = f"….{self.text(at, 80)}"
         args = [self.text(argument, ARGUMENT) for argument in arguments[:MANY]]
         hint = self.hints.get(node.id)
         all_how = [*how, *([hint] if hint else []), *(["loop"] if scope.loop else [])]

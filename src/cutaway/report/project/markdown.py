@@ -173,11 +173,20 @@ def _asynchronous(page: Page, module: dict[str, Any]) -> str:
     return "; ".join([*coroutines, *tasks, *locks]) or "none: it starts nothing and waits for nothing"
 
 
+def _started(page: Page, name: str) -> str:
+    """`path:Symbol` with its own place; what could not be resolved, as the code names it."""
+    path, _, symbol = name.partition(":")
+    definition = page.program.definition(path, symbol) if path in page.program else None
+    if definition is None:
+        return code(name, cell=True)
+    return page.pointer({"path": path, "symbol": symbol, "line": definition.line}, cell=True)
+
+
 def _async(page: Page) -> list[str]:
     facts = page.facts
     rows = []
     for task in facts["lifecycle"]["task_creation_points"][: 2 * ROWS]:
-        spawns = ", ".join(code(str(s), cell=True) for s in task.get("spawns", [])[:3]) or "-"
+        spawns = ", ".join(_started(page, s) for s in task["spawns"][:3]) or "-"
         rows.append([prose(task.get("kind", "task")), page.pointer(task, cell=True), spawns])
     lines = (
         ["**What is started**", "", *page.table(["Kind", "Where", "Runs"], rows)]

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["COMPONENTS", "markdown"]
 
+STATEMENT = 12  # lines in which a statement spells what it declares
 # The rows of the component table: key in the facts -> (name, what such a part is responsible for).
 COMPONENTS = {
     "runtime_loop": (
@@ -182,6 +183,13 @@ def _entrypoints(page: Page) -> list[str]:
     return rows or ["- none found: nothing is installed as a command, and no file runs when it is started."]
 
 
+def _setting(page: Page, row: dict[str, Any]) -> str:
+    """Its name, as code where the lines spell it: a variable that a framework makes of a field's name stands nowhere."""
+    name = row.get("name") or row["symbol"]
+    lines = "\n".join(page.line(row["path"], row["line"] + n) for n in range(STATEMENT)).replace("-", "_")
+    return code(name, cell=True) if name.lstrip("-").replace("-", "_") in lines else prose(name)
+
+
 def _configuration(page: Page) -> list[str]:
     surface = page.facts["config_surface"]
     rows = []
@@ -196,13 +204,15 @@ def _configuration(page: Page) -> list[str]:
         for path, some in sorted(by_path.items(), key=lambda i: (-len(i[1]), i[0]))[:6]:
             first = some[0]
             examples = ", ".join(
-                f"{code(r.get('name') or r.get('symbol'), cell=True)} {page.place(path, r['line'], cell=True)}"
-                for r in some[:4]
+                f"{_setting(page, r)} {page.place(path, r['line'], cell=True)}" for r in some[:4]
             )
             more = " and more" if len(some) > 4 else ""
             rows.append([name, page.place(path, first["line"], cell=True), examples + more])
     for row in surface["config_files"][:6]:
-        keys = ", ".join(code(k, cell=True) for k in row.get("keys", [])[:6])
+        keys = ", ".join(
+            f"{code(key, cell=True)} {page.place(row['path'], line, cell=True)}"
+            for key, line in list(zip(row["keys"], row["lines"], strict=True))[:4]
+        )
         rows.append(["config files", page.place(row["path"], row["line"], cell=True), keys or "-"])
     return page.table(
         ["Mechanism", "Where", "Examples"], rows or [["none found", "-", "no variables, flags or settings"]]

@@ -16,7 +16,7 @@ __all__ = ["Likely", "Span", "cited_in", "numbers", "plain", "quotes", "spans"]
 Likely = Callable[[str], bool]  # whether a word is a path of the repository, or would be if it were there
 
 _TOKEN = re.compile(
-    r"(?P<fence>`+)(?P<code>.+?)(?<!`)(?P=fence)(?!`)|\[(?P<label>(?:[^\[\]`]|`[^`]*`)*)\]\((?P<url>[^()\s]*)\)"
+    r"(?<!\\)(?P<fence>`+)(?P<code>.+?)(?<!`)(?P=fence)(?!`)|\[(?P<label>(?:[^\[\]`]|`[^`]*`)*)\]\((?P<url>[^()\s]*)\)"
 )
 _PLACE = re.compile(
     r"(?P<path>[^\s:`|()\[\]{}<>\"',;#=]+)"

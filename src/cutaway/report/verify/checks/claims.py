@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from fractions import Fraction
 
@@ -24,6 +24,7 @@ MANIFESTS = {
     "go": ("go.mod",), "npm": ("package.json",), "yarn": ("package.json",), "pnpm": ("package.json",),
     "cmake": ("CMakeLists.txt",), "docker": ("*Dockerfile*", "*compose*.y*ml"),
 }  # fmt: skip
+ATTRIBUTE, GOES_ON = 8, 12  # lines of the longest that is looked through
 CONSTANTS = frozenset({"True", "False", "None", "true", "false", "null", "nil"})
 
 
@@ -79,11 +80,31 @@ def _evidence(cited: Cited, claim: Claim, sources: Sources) -> str:
     wider = sources.begun(cited.path, start, end) + [d for d in around if d.name.split(".")[-1] in quoted]
     for whole in wider:
         start, end = min(start, whole.start), max(end, whole.end)
-    while end < sources.count(cited.path) and sources.lines(cited.path)[end - 1].rstrip().endswith("\\"):
-        end += 1  # a command that goes on
+    lines = sources.lines(cited.path)
+    start, end = _with_attributes(lines, start), _to_its_end(lines, start, end)
     names = " ".join(re.sub(r"\W+", " ", d.name) for d in around)
     path = "" if claim.kind == "code" else cited.path
     return "\n".join([sources.text(cited.path, start, end), names, path])
+
+
+def _to_its_end(lines: Sequence[str], start: int, end: int) -> int:
+    """The last line of a command or a bracketed list that begins in the lines (1-based) and goes on below them."""
+    for last in range(end, min(len(lines), end + GOES_ON) + 1):
+        text = "".join(lines[start - 1 : last])
+        if not lines[last - 1].rstrip().endswith("\\") and not any(text.count(a) > text.count(b) for a, b in ("()", "[]")):
+            return last
+    return end
+
+
+def _with_attributes(lines: Sequence[str], line: int) -> int:
+    """The first line of the attributes or decorators right above a line (1-based): they say more of what stands there."""
+    while line > 1 and lines[line - 2].rstrip().endswith((")]", "]", ")")):
+        above = range(line - 1, max(0, line - 1 - ATTRIBUTE), -1)
+        head = next((n for n in above if lines[n - 1].lstrip().startswith(("#[", "@"))), 0)
+        if not head:
+            break
+        line = head
+    return line
 
 
 def _follows(quote: str, cited: list[Cited]) -> bool:
