@@ -214,3 +214,23 @@ def test_what_a_module_holds_tells_it_from_another(one: Any, other: Any) -> None
 def test_equal_contents_make_equal_modules(one: Any, other: Any) -> None:
     first, second = calls(record_of(Stack(Chooses(one), Chooses(other))))
     assert first is second
+
+
+class Mixes(nn.Module):
+    def forward(self, x: torch.Tensor, first: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return x + first, first
+
+
+class Repeats(Stack):
+    """Gives its first part one tensor twice, and the others two."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        first = x
+        for part in self.parts:
+            x, first = part(x, first)
+        return x
+
+
+def test_one_tensor_given_twice_is_not_like_two() -> None:
+    records = calls(record_of(Repeats(Mixes(), Mixes(), Mixes())))
+    assert records[0] is not records[1] and records[1] is records[2]

@@ -69,6 +69,14 @@ class Branch(Rows):
         return self.out(x) if (x > 0).all() else x
 
 
+class EverySecond(Rows):
+    """A product over places that a mask of known values picks, alike in each row of the batch."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        picked = (torch.arange(8, device=x.device) % 2).bool().expand(x.shape[0], -1).contiguous()
+        return self.out(x.new_ones(x.shape[0], 8, WIDTH)[picked])
+
+
 def analysed(kind: type[nn.Module], **values: int) -> Analysis:
     with torch.device("meta"):
         model = kind().eval()
@@ -81,6 +89,11 @@ def test_all_rows_pass_a_threshold() -> None:
     found = analysed(Rows)
     assert found.total.matmul_flops == 2 * WIDTH * 3 * B * S
     assert TAKEN in found.assumptions and found.gaps == ()
+
+
+def test_known_masks_that_are_alike_in_each_row_pick_as_many_in_each() -> None:
+    found = analysed(EverySecond)
+    assert found.total.matmul_flops == 2 * WIDTH * 3 * B * 4 and not found.gaps
 
 
 def test_what_passes_several_thresholds_is_all_there_is() -> None:

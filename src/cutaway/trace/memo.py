@@ -78,7 +78,7 @@ class Memo:
         """What makes this call equal to another one, or None when that cannot be told."""
         try:
             index = layer_index(module)
-            return (self.fingerprint(module), _spec(args, index), _spec(kwargs, index))
+            return (self.fingerprint(module), _spec(args, index), _spec(kwargs, index), _repeated((args, kwargs)))
         except NotComparable:
             return None
 
@@ -106,6 +106,12 @@ def layer_index(module: Any) -> int | None:
         found = all_.pop() if len(all_) == 1 else None
         vars(module)["_cut_index"] = found
     return found
+
+
+def _repeated(given: Any) -> tuple[int, ...]:
+    """Which arguments are the same tensor: a first layer may get its input twice, where others get two tensors."""
+    found = [id(v) for v in leaves_of(given) if isinstance(v, torch.Tensor)]
+    return () if len(set(found)) == len(found) else tuple(map(found.index, found))
 
 
 def _spec(value: Any, index: int | None) -> Hashable:

@@ -71,9 +71,8 @@ def pass_on(
 
 
 def places_true(mask: torch.Tensor) -> tuple[int, Formula] | None:
-    """At how many places a mask of known values is true: all of them, those of the images' tokens, or a plain number.
-
-    What an expanded mask repeats is looked at once.
+    """At how many places a mask of known values is true: all of them, those of the images' tokens, or a plain number in each
+    of the rows that are alike. What an expanded mask repeats is looked at once.
     """
     value, ref = kept(mask), getattr(mask, "_cut", None)
     if value is None or ref is None:
@@ -85,8 +84,22 @@ def places_true(mask: torch.Tensor) -> tuple[int, Formula] | None:
         count, every = int(value.count_nonzero()), value.numel()
     scope = current()
     known = scope.placed.get(count) or (scope.known.get(count) if count >= scope.telling else None)
-    once = product(d for n, d in enumerate(ref.dims) if n not in spread) if count == every else known or const(count)
+    if count == every:
+        once = product(d for n, d in enumerate(ref.dims) if n not in spread)
+    else:
+        once = known or _in_rows(value, [const(1) if n in spread else d for n, d in enumerate(ref.dims)])
     return count * math.prod(ref.sizes[n] for n in spread), once * product(ref.dims[n] for n in spread)
+
+
+def _in_rows(value: torch.Tensor, dims: list[Formula]) -> Formula:
+    """How many places are true where whole slices are alike: as many as in one of them, that many times."""
+    times = const(1)
+    with torch._C.DisableTorchFunction(), _disable_current_modes():
+        for axis, size in enumerate(value.shape):
+            first = value.narrow(axis, 0, min(size, 1))
+            if size > 1 and bool((value == first).all()):
+                value, times = first, times * dims[axis]
+        return times * int(value.count_nonzero())
 
 
 def _numbers(a: Any, named: dict[int, Dim]) -> Any:
