@@ -75,3 +75,8 @@ def test_every_entry_is_proved_by_a_line():
         assert entry["line"] >= 1 and entry["evidence"]
         for proof in entry["evidence"]:
             assert proof["text"] in LIBRARY[proof["path"]].splitlines()[proof["line"] - 1]
+
+
+def test_an_example_is_a_program_though_a_package_lies_around_it():
+    tree = {"examples/__init__.py": "", "examples/run.py": "from pkg import LLM\nllm = LLM()\nprint(llm.generate([]))\n"}
+    assert ("example", "examples/run.py", "") in found(tree)

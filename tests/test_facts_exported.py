@@ -1,5 +1,7 @@
 # What Go, Rust and C++ libraries let out, on trees small enough to be read here.
+from cutaway.facts.config_classes import find_config_classes
 from cutaway.facts.entrypoints import find_entrypoints
+from cutaway.facts.env_vars import find_env_vars
 from cutaway.read.languages import read_file
 from cutaway.read.memory import program_of as program
 
@@ -99,3 +101,26 @@ def test_macros_where_the_grammar_has_no_word_change_no_text():
     assert set(found) == {"ex_load_model", "ex_old", "ex_decode", "Llm", "Llm.run", "after"}
     assert found["Llm"].kind == "class" and found["Llm"].bases == ["Base"]
     assert "EX_CALL" in found["ex_decode"].signature and found["ex_decode"].line == 6
+
+
+def test_variables_read_in_a_macro_or_by_the_name_of_a_constant():
+    tree = {
+        "src/a.rs": 'thread_local! {\n    static ALL: bool = {\n        std::env::var("DEQUANTIZE_ALL").is_ok()\n    }\n}\n',
+        "src/b.cc": (
+            'std::string name() {\n  constexpr const char* kName = "TRACE_FILE";\n  return GetEnv(kName);\n}\n'
+        ),
+        "main.go": 'package main\n\nconst hostVar = "Q_HOST"\n\nfunc main() {\n\thost := os.Getenv(hostVar)\n}\n',
+    }
+    assert [v["name"] for v in find_env_vars(program(tree))] == ["DEQUANTIZE_ALL", "Q_HOST", "TRACE_FILE"]
+
+
+def test_settings_in_groups_and_fields_made_by_macros():
+    tree = {
+        "src/config.hpp": (
+            "struct Config {\n  struct Search {\n    int top_k{50};\n  };\n  Search search;\n};\n"
+            "struct Options {\n  DEFINE_ARG(int32_t, block_size) = 8;\n  void check(int a, int b);\n};\n"
+        )
+    }
+    found = {c["symbol"]: [(f["name"], f["default"]) for f in c["fields"]] for c in find_config_classes(program(tree))}
+    assert found["Options"] == [("block_size", "8")]
+    assert found["Config.Search"][0][0] == "top_k"

@@ -71,6 +71,7 @@ def _settings(record: FileRecord, index: int, definition: Def, made: set[str]) -
     if definition.kind in ("class", "struct"):
         fields = own_fields(record, index)
         named = _NAMED.search(local) or (_WITHIN.search(local) and fields and _mostly_given(fields))
+        named = named or (fields and _part_of_settings(record, definition))
         if not named and not any(_PARSES.search(base) for base in definition.bases):
             return []
         handed = record.language in NATIVE and _HANDED.search(local)
@@ -85,6 +86,12 @@ def _settings(record: FileRecord, index: int, definition: Def, made: set[str]) -
             if m.kind == "entry" and m.detail.get("table") == definition.name
         ]
     return []
+
+
+def _part_of_settings(record: FileRecord, definition: Def) -> bool:
+    """Does it stand in a type of settings as a group of them: `struct Config { struct Search {…}; }`?"""
+    outer = record.defs[definition.parent] if definition.parent >= 0 else None
+    return outer is not None and outer.kind in ("class", "struct") and bool(_NAMED.search(outer.name.rpartition(".")[2]))
 
 
 def _given(record: FileRecord, index: int, local: str) -> list[dict[str, Any]]:

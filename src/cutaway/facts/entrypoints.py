@@ -37,6 +37,7 @@ _WORD = re.compile(r"[A-Za-z_][\w.]*")
 _HANDS_OVER = re.compile(
     r"(^|\.)(run|Fire|CLI|cli|spawn|start|launch\w*|run_until_complete|Process|main|wrapper)$"
 )
+EXAMPLE_CALLS = 2
 SCRIPT_CALLS = 6  # fewer calls outside of definitions make constants, not a program
 
 
@@ -197,11 +198,12 @@ def _is_script(look: Lookup, path: str, record: FileRecord, imported: set[str]) 
     if path.endswith("__main__.py"):
         return bool(calls)
     folder = path.rpartition("/")[0]
-    in_package = f"{folder}/__init__.py".lstrip("/") in look.program
+    example = role_of(path) == "example"  # is there to be run, whatever lies beside it
+    in_package = f"{folder}/__init__.py".lstrip("/") in look.program and not example
     return (
         not in_package
         and path not in imported
-        and len(calls) >= SCRIPT_CALLS
+        and len(calls) >= (EXAMPLE_CALLS if example else SCRIPT_CALLS)
         and path.rpartition("/")[2] not in NOT_RUN
     )
 

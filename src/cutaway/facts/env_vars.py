@@ -31,6 +31,7 @@ _NAME = re.compile(r"^[A-Z][A-Z0-9_]*$")
 _READS = re.compile(
     r"(^|\.)(getenv|environ\.(get|pop|setdefault))$|(^|::)(var|var_os)$|(^|\.)(Getenv|LookupEnv)$"
 )
+_NATIVE = re.compile(r"(^|[.:]|_)([gG]et_?[eE]nv\w*|LookupEnv|env::var|var_os|read_env|ReadEnv)$|env::var$")
 _FIELD = re.compile(r"^(\w+\.)*_?(Env|env)\w*(\[.*?\])?\((?P<arguments>.*)\)$")
 _PREFIX = re.compile(r"""f["']\{(?P<constant>[A-Z][A-Z0-9_]*)\}|f["'](?P<text>[A-Z][A-Z0-9_]*_)\{""")
 _STRING = re.compile(r"""^[rbuf]*(["'])(?P<text>[^"']*)\1$""")
@@ -81,6 +82,7 @@ def _sites(program: Program, path: str, record: FileRecord) -> Iterator[tuple[st
         elif mark.kind == "flag" and (named := mark.detail.get("env")):
             yield named.strip("\"'"), mark.line, _plain(mark.detail.get("default", ""))
     if record.language != "python":
+        yield from _named_elsewhere(program, path, record)
         return
     for call in record.calls:
         if call.args and _NAME.match(call.args[0]) and _READS.search(call.callee):
@@ -88,6 +90,30 @@ def _sites(program: Program, path: str, record: FileRecord) -> Iterator[tuple[st
             if name:
                 yield name, call.line, _plain(call.args[1] if len(call.args) > 1 else "")
     yield from _declared(program, path, record)
+
+
+def _named_elsewhere(program: Program, path: str, record: FileRecord) -> Iterator[tuple[str, int, str]]:
+    """Reads by the name of a constant in declared languages: `os.Getenv(envHost)`, `GetEnv(kTraceFile)`."""
+    for call in record.calls:
+        name = call.args[0].rpartition("::")[2].rpartition(".")[2] if call.args else ""
+        if name.isidentifier() and _NATIVE.search(call.callee):
+            text = _text_of(program, path, record, call.scope, name)
+            if _NAME.match(text):
+                yield text, call.line, _plain(call.args[1] if len(call.args) > 1 else "")
+
+
+def _text_of(program: Program, path: str, record: FileRecord, scope: int, name: str) -> str:
+    """The string of a constant: the function's, the file's, or the only one of its name anywhere."""
+    for bind in record.binds:
+        if bind.target == name and bind.scope in (scope, -1) and (text := _STRING.match(bind.value)):
+            return text["text"]
+    found = {
+        text["text"]
+        for where, _ in program.names.get(name, ())
+        for mark in program.record(where).marks
+        if mark.kind == "literal" and mark.name == name and (text := _STRING.match(mark.detail.get("value", "")))
+    }
+    return found.pop() if len(found) == 1 else ""
 
 
 def _declared(program: Program, path: str, record: FileRecord) -> Iterator[tuple[str, int, str]]:

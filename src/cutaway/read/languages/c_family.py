@@ -27,6 +27,7 @@ __all__ = ["read_c", "read_cpp", "read_cuda"]
 _LITERAL = re.compile(r"""^[-+]?(\d[\w.']*|0x[\da-fA-F]+|(u8|[LuUR])?"[^"]*"|true|false|nullptr)$""")
 _FLAGS = ("static", "virtual", "inline", "extern", "constexpr", "__device__", "__host__", "__forceinline__")
 _KERNEL = re.compile(r"__global__|\b(__)?kernel\b(\]\])?\s+void\b")  # CUDA and HIP; OpenCL and Metal
+_MACRO_NAME = re.compile(r"[A-Z][A-Z0-9_]+$")
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
 
 
@@ -168,6 +169,8 @@ def _declaration(walk: Walk, node: Node, scope: Scope) -> None:
     in_type = scope.kind in ("class", "struct")
     for declarator in node.children_by_field_name("declarator"):
         function = unwrap(declarator, "function_declarator")
+        if function is not None and in_type and kind is None and _field_by_macro(walk, node, scope, function):
+            continue
         if function is not None and (in_type or scope.outside):
             if not declared_thread(walk, node, scope, declarator, annotation):
                 _callable(walk, node, scope, declarator, node.end_byte, ("declaration",))
@@ -184,6 +187,17 @@ def _declaration(walk: Walk, node: Node, scope: Scope) -> None:
             table(walk, value, scope, name)
         if value is not None and scope.outside and _LITERAL.match(text := walk.text(value, 160)):
             walk.mark("literal", node, scope, name, value=text)
+
+
+def _field_by_macro(walk: Walk, node: Node, scope: Scope, function: Node) -> bool:
+    """`DEFINE_ARG(int, block_size) = 8;` in a type: a macro that makes a field of a type and a name."""
+    parts = _named(function.child_by_field_name("parameters"))
+    name = walk.text(function.child_by_field_name("declarator"), 60)
+    if len(parts) != 2 or not _MACRO_NAME.match(name) or not _IDENTIFIER.fullmatch(walk.text(parts[1], 80)):
+        return False
+    value = walk.between(function.end_byte, node.end_byte, 160).strip("= ;\n")
+    walk.field(node, scope, walk.text(parts[1], 80), walk.text(parts[0], 160), value)
+    return True
 
 
 def _assignment(walk: Walk, node: Node, scope: Scope) -> None:

@@ -26,6 +26,7 @@ _SPAWNERS = re.compile(
 _METHOD_CALL = re.compile(rf"\b({'|'.join(METHODS)}|any|fallback)\(\s*([A-Za-z_][\w:]*)")
 _ATTRIBUTE = re.compile(r"#\[(?:clap|arg|command|structopt)\((.*)\)\]$", re.DOTALL)
 _PAIR = re.compile(r'\b(\w+)(?:\s*=\s*("(?:[^"\\]|\\.)*"|\'[^\']*\'|[^,"]+))?')
+_ENV_READ = re.compile(r"\benv::var(?:_os)?\(\s*\"([A-Z][A-Z0-9_]+)\"")
 _STRING = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _METRICS = {
     "counter", "gauge", "histogram", "describe_counter", "describe_gauge", "describe_histogram",
@@ -163,6 +164,8 @@ def macro(walk: Walk, node: Node, scope: Scope) -> None:
         walk.mark("metric", node, scope, string[1], type=last.rpartition("_")[2])
     elif last in ("env", "option_env") and string:
         walk.mark("env", node, scope, string[1], via=f"{name}!")
+    for read in _ENV_READ.finditer(text) if "env::var" in text else ():
+        walk.mark("env", node, scope, read[1], via=f"{name}!")
     if tokens is not None and last not in ("macro_rules", "asm"):
         _calls_in(walk, tokens, scope)
 
