@@ -1,0 +1,87 @@
+"""Loops in loops whose turns differ: put together from the turns of a few runs."""
+
+from __future__ import annotations
+
+from itertools import accumulate
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from cutaway.formula import const, maximum, minimum, sym
+from cutaway.trace import job as jobs
+from cutaway.trace.analyse import analyse_module
+from cutaway.trace.inputs import InputPlan
+from cutaway.trace.inputs_symbols import symbols_of
+from cutaway.trace.inputs_types import InputSpec
+from cutaway.trace.turns import Through, summed
+
+S, B = sym("seq_len"), sym("batch_size")
+SPECS = (InputSpec("x", ("batch_size", "seq_len", 16), "float", "random"),)
+PLAN = InputPlan("prefill", SPECS, symbols_of(SPECS), None, ())
+
+
+class Pooled(nn.Module):
+    """Each query meets the blocks of four that are whole before it, each time through a module of other sizes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.keys = nn.Linear(16, 8, bias=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        out = []
+        for b in range(x.shape[0]):
+            for q in range(x.shape[1]):
+                blocks = (q + 1) // 4
+                if blocks:
+                    seen = self.keys(x[b, : 4 * blocks].view(blocks, 4, 16).mean(1))
+                    out.append((seen @ x[b, q, :8]).relu().sum().tanh().exp() * 2)
+                    out.append(seen[: min(3, blocks)].exp().sum() + seen.cos().sin().sum())
+        return torch.stack(out)
+
+
+def test_a_loop_in_a_loop_is_summed_up_from_its_turns(monkeypatch) -> None:
+    torch.manual_seed(0)
+    model = Pooled().eval().requires_grad_(False)
+    runs, trace = [], jobs.Job.trace
+    monkeypatch.setattr(jobs, "LOOP", 200)
+    monkeypatch.setattr(jobs, "NESTED", 300)
+    monkeypatch.setattr(jobs.Job, "trace", lambda job, hints, **more: runs.append(hints) or trace(job, hints, **more))
+    found = analyse_module(model.to("meta"), PLAN, name="pooled", values={}, dtype="float32")
+    assert not found.gaps
+    assert len(runs) < 12  # a grid of both sizes takes more
+    assert "Linear" in found.modules[1].signature
+    real = Pooled().requires_grad_(False)
+    for batch, tokens in ((2, 5), (3, 8), (2, 38), (5, 67)):
+        with FlopCounterMode(display=False) as counter:
+            real(torch.randn(batch, tokens, 16))
+        extra = found.total.matmul_flops.evaluate({"batch_size": batch, "seq_len": tokens})
+        vectors = sum(2 * 8 * ((q + 1) // 4) for q in range(tokens)) * batch  # which torch's counter does not know
+        assert extra == counter.get_total_flops() + vectors
+        assert found.modules[0].total.flops == found.total.flops
+
+
+def test_sums_over_turns_hold_for_each_number_of_them() -> None:
+    turns = [3 * (t // 4) + min(t, 9) * (t % 4 == 1) + 5 for t in range(80)]
+    found = summed([const(t) for t in turns], S)
+    assert found is not None
+    assert [found.evaluate({"seq_len": n}) for n in range(81)] == [0, *accumulate(turns)]
+
+
+def test_sums_that_go_on_otherwise_from_some_turn_on() -> None:
+    assert summed([const(min(t, 6)) for t in range(40)], S) == (
+        minimum(S, 6) * (minimum(S, 6) - 1) / 2 + 6 * maximum(S, 6) - 36
+    )
+
+
+def test_turns_without_a_rule_have_no_sum() -> None:
+    assert summed([const(t * t % 41) for t in range(60)], S) is None
+
+
+def test_a_polynomial_of_two_sizes_needs_a_point_to_check_it() -> None:
+    points = [{"batch_size": b, "seq_len": s} for b, s in ((2, 5), (3, 5), (2, 9), (3, 9), (4, 17))]
+    values = [B * (S - 3).substitute(p) * 2 for p in points]
+    values = [v.substitute(p) for v, p in zip(values, points, strict=True)]
+    assert Through(points, [B, S])(values) == 2 * B * S - 6 * B
+    assert Through(points[:4], [B, S])(values[:4]) is None
+    assert Through(points, [B, S])([*values[:4], values[4] + 1]) is None
