@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from itertools import accumulate
 
+import pytest
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from cutaway.formula import const, maximum, minimum, sym
+from cutaway.errors import ForwardRaised
+from cutaway.formula import const, holds, maximum, minimum, sym
 from cutaway.trace import job as jobs
 from cutaway.trace.analyse import analyse_module
 from cutaway.trace.inputs import InputPlan
@@ -59,6 +61,69 @@ def test_a_loop_in_a_loop_is_summed_up_from_its_turns(monkeypatch) -> None:
         vectors = sum(2 * 8 * ((q + 1) // 4) for q in range(tokens)) * batch  # which torch's counter does not know
         assert extra == counter.get_total_flops() + vectors
         assert found.modules[0].total.flops == found.total.flops
+
+
+class Pieces(nn.Module):
+    """A piece at a time: the last one has what the others leave."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = nn.Linear(16, 16, bias=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.cat([self.inner(p) @ p.transpose(1, 2) @ p for p in x.split(64, 1)], 1)
+
+
+class Padded(Pieces):
+    """Each piece is as long as the others."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        pieces = nn.functional.pad(x, (0, 0, 0, -x.shape[1] % 64)).split(64, 1)
+        return torch.cat([self.inner(p) for p in pieces], 1)[:, : x.shape[1]]
+
+
+class Backwards(Pieces):
+    """From the last token to the first, each time over all that are before it."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        t, out = x.shape[1], []
+        while t > 0:
+            out.append(self.inner(x[:, :t]).sum(1))
+            t -= 1
+        return torch.stack(out, 1)
+
+
+@pytest.mark.parametrize("cls", [Pieces, Padded, Backwards])
+def test_pieces_of_a_length_and_loops_that_count_down(monkeypatch, cls) -> None:
+    monkeypatch.setitem(jobs.SHORT, "seq_len", 67)
+    found = analyse_module(cls().eval().requires_grad_(False).to("meta"), PLAN, name="it", values={}, dtype="float32")
+    assert not found.gaps
+    real = cls().requires_grad_(False)
+    for batch, tokens in ((2, 70), (3, 130), (2, 192), (2, 333)):
+        sizes = {"batch_size": batch, "seq_len": tokens}
+        with FlopCounterMode(display=False) as counter:
+            real(torch.randn(batch, tokens, 16))
+        assert all(holds(c, sizes) for c in found.valid_when)
+        assert found.total.matmul_flops.evaluate(sizes) == counter.get_total_flops()
+
+
+class Fixed(nn.Module):
+    """Adds a table of its own: it takes texts of that length alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = nn.Parameter(torch.zeros(1200, 16))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.table
+
+
+def test_as_many_tokens_as_a_table_has_places_is_a_condition() -> None:
+    model = Fixed().eval().requires_grad_(False).to("meta")
+    found = analyse_module(model, PLAN, name="it", values={"seq_len": 1200}, dtype="float32")
+    assert "seq_len == 1200" in found.valid_when
+    with pytest.raises(ForwardRaised):
+        analyse_module(model, PLAN, name="it", values={"seq_len": 1201}, dtype="float32")
 
 
 def test_sums_over_turns_hold_for_each_number_of_them() -> None:

@@ -86,7 +86,7 @@ def derive(job: Job, subject: Subject, values: Mapping[str, int], *, check: bool
 
 def _derived(job: Job, subject: Subject, values: Mapping[str, int], *, check: bool) -> Analysis:
     raised: ForwardRaised | None = None
-    for one, hints, start in _starts(job, {n: 1 for n, v in values.items() if v == 1}):
+    for one, hints, start in _starts(job, values):
         met = conditions(start[0].scope, one.plan, values) if subject.cls is None else ()
         if (found := _in_regime(one, subject, met, values, check=check)) is not None:
             return found  # what holds at other sizes than the asked ones need not be derived
@@ -100,14 +100,16 @@ def _derived(job: Job, subject: Subject, values: Mapping[str, int], *, check: bo
     raise raised  # type: ignore[misc]
 
 
-def _starts(job: Job, ones: Mapping[str, int]) -> Iterator[tuple[Job, Mapping[str, int], Start]]:
-    """What is derived at the usual sizes; where forward raises, at fewer tokens, and at the fewest.
+def _starts(job: Job, values: Mapping[str, int]) -> Iterator[tuple[Job, Mapping[str, int], Start]]:
+    """What is derived at the usual sizes; where forward raises, at fewer tokens, at the fewest, and at `values` themselves.
 
     There may be more tokens than the code makes room for, though no table of the model says so, or a cache that a
     long prompt leaves in another form than the short ones did from which it was learnt.
     """
+    ones = {n: 1 for n, v in values.items() if v == 1}
     limited = replace(job, limit=named_limit(job.model))
     tries = [(job, job.hints(ones)), (limited, limited.hints(ones)), (limited, limited.smallest(ones))]
+    tries.append((limited, limited.hints(values)))
     raised: ForwardRaised | None = None
     for n, (one, hints) in enumerate(tries):
         if any(hints == before for _, before in tries[:n]):

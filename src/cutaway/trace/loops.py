@@ -1,24 +1,22 @@
 # Which sizes a forward loops over, in tokens or in chunks of them, and the few short runs from which the cost of all turns is
 # fitted. Every loop is first tried by itself; where that does not explain the cost elsewhere, one loop stands in or beside
-# another, and the runs are made on a grid of both sizes.
+# another, and the runs are made on a grid of both sizes. Where one loop is known to be in another, and where nothing else
+# explains the turns, they are summed up as they are.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from functools import cache
 from itertools import islice
 from math import lcm
 from typing import TYPE_CHECKING
 
-from cutaway.errors import ForwardRaised
-from cutaway.formula import Formula, minimum, sym
+from cutaway.formula import Formula, sym
 from cutaway.model import Cost, Gap, Module
-from cutaway.trace.dim import Scope
 from cutaway.trace.inputs import Symbol
 from cutaway.trace.limits import position_limit
 from cutaway.trace.loop import Fitted, Loop, Runs, sizes_of
 from cutaway.trace.packed import over_images
-from cutaway.trace.rolled import Roll, Sample, Unfit
+from cutaway.trace.spread import rolled_up
 from cutaway.trace.validity import choices, chunk_counts, chunk_of
 
 if TYPE_CHECKING:
@@ -28,8 +26,6 @@ PARTS = ("flops", "matmul_flops", "read", "write")
 MOST_LENGTHS = 99  # that are looked at for those of a loop
 FEWEST = 11  # chunks: smaller numbers are easily taken for others
 POINTS = ((4,), (6,))  # so many lengths are tried; the more explain higher powers
-FEW = 12  # of a size: it moves by what follows first, larger ones by so many chunks and more
-SPREAD = ((1, 0, 0), (0, 1, 9), (-1, 2, 5), (-1, 0, 17), (0, 0, -99))
 GRIDS = ((3, 3), (4, 3), (6, 4))  # and of two loops
 
 
@@ -41,7 +37,9 @@ def fit_loops(
     `found` are the differences that two lengths showed: they stay as gaps where no loop explains them. The result must
     give the cost of the first run, and what `again`, a run of the `twin` with all sizes changed, has cost.
     """
-    if twin is job and (rolled := _rolled(job, first, modules, again)) is not None:
+    hints = first.scope.hints
+    nested = hints == job.smallest({n: 1 for n, v in hints.items() if v == 1})
+    if nested and (rolled := rolled_up(job, first, modules, again, nested)) is not None:
         return rolled, []
     elsewhere = cache(lambda: twin.modules(again)[0][-1].total)
     for (merged, gaps), sizes in _fits(Runs(job, first, again), modules):
@@ -51,53 +49,8 @@ def fit_loops(
                 del first.scope.guards[guard]  # a turn's own, such as a last chunk cut short: other runs are fitted too
             return merged, []
         found = gaps or found
-    return modules, found
-
-
-def _rolled(job: Job, first: Run, modules: list[Module], again: Run) -> list[Module] | None:
-    """The modules where one loop is in another, from few runs at small sizes; None where these do not explain them."""
-    hints = first.scope.hints
-    if job.plan.packed or hints != job.smallest({n: 1 for n, v in hints.items() if v == 1}):
-        return None
-    runs = [first, again]
-    for sizes in _spread(job, first):
-        with suppress(ForwardRaised):
-            runs.append(job.trace(sizes, lines=False))
-    samples = [Sample(run.scope.hints, job.modules(run)[0] if run is not first else modules) for run in runs]
-    counts = [f for f in first.scope.counts if len(f.symbols()) == 1]
-    several = [minimum(f, 2) for f in counts if first.scope.counts[f] == 1]  # what is done where there is more than one
-    try:
-        roll = Roll(samples, [*(sym(n) for n, v in hints.items() if v > 1), *counts], several)
-        roll.node([[len(s.modules) - 1] for s in samples])
-    except Unfit:
-        return None
-    _hold_for(first.scope, [s.sizes for s in samples])
-    for guard in roll.guards:
-        first.scope.note(guard)
-    most = ", ".join(f"{n} {max(s.sizes[n] for s in samples)}" for n, v in hints.items() if v > 1)
-    first.scope.assumptions[f"loops go on as they were followed, up to {most}"] = None
-    return roll.modules
-
-
-def _spread(job: Job, first: Run) -> Iterator[dict[str, int]]:
-    """Sizes for a few runs: one moves by itself, others together, to the least and beyond the first chunks too."""
-    hints = first.scope.hints
-    free = [s for s in job.plan.symbols if hints[s.name] > 1]
-    chunk = {n: max((chunk_of(f) for f in first.scope.counts if f.symbols() == {n}), default=0) for n in hints}
-    for few, chunks, more in SPREAD:
-        moved = dict(hints)
-        for s in free:
-            by = few if hints[s.name] < FEW else chunks * chunk[s.name] + more
-            moved[s.name] = max(s.low, 2, hints[s.name] + by * s.multiple_of)
-        yield dict(job.plan.with_room(moved))
-
-
-def _hold_for(scope: Scope, several: Sequence[Mapping[str, int]]) -> None:
-    """Leave out the conditions that do not hold at all of the sizes: formulas were found that do."""
-    for guard in [g for g in choices(scope) if not all(map(g.holds, several))]:
-        del scope.guards[guard]
-    for f in [f for f, n in scope.counts.items() if len({min(f.evaluate(s), 2) for s in several}) > 1]:
-        del scope.counts[f]
+    rolled = None if nested else rolled_up(job, first, modules, again, nested)
+    return (modules, found) if rolled is None else (rolled, [])
 
 
 Fit = tuple[Fitted, list[dict[str, int]]]  # and the sizes of the runs that were fitted

@@ -30,7 +30,7 @@ from cutaway.trace.routing import (
     one_hot,
     places_of,
 )
-from cutaway.trace.shapes import SPLITS, Resolver, infer, mark_pieces
+from cutaway.trace.shapes import SPLITS, Resolver, infer, mark_pieces, note_fixed, note_pieces
 from cutaway.trace.taken import note_taken, number_taken, numbers_taken
 
 _META = torch.device("meta")
@@ -88,6 +88,7 @@ class OpInfo:
     view: bool
     writes: bool
     asks: bool
+    spreads: bool  # inputs over one another, number by number
 
 
 class Recorder:
@@ -136,7 +137,7 @@ class Recorder:
             view = name in _FREE or (bool(returns) and all(a is not None and not a.is_write for a in returns))
             writes = any(a.alias_info is not None and a.alias_info.is_write for a in schema.arguments)
             asks = name in _ASKS_FOR_DATA or str(func) in _ASKS_FOR_DATA
-            found = OpInfo(name, view and not writes, writes, asks)
+            found = OpInfo(name, view and not writes, writes, asks, torch.Tag.pointwise in func.tags)
             self.infos[func] = found
         return found
 
@@ -250,6 +251,8 @@ class OpMode(TorchDispatchMode):
             if isinstance(out, (tuple, list))
             else ()
         )
+        if info.spreads and len(inputs) > 1 and not recorder.mute:
+            note_fixed(recorder.scope, [(r.dims, r.role in ("parameter", "buffer")) for r in inputs.values()])
         refs = []
         resolver = None
         for n, t in enumerate(outs):
@@ -280,6 +283,8 @@ class OpMode(TorchDispatchMode):
                 note_taken(info.name, info.view, args, tensors, t)
         if info.name in SPLITS:
             mark_pieces(args, SPLITS[info.name], tensors[0]._cut.dims, outs)
+            if info.name == "split" and not recorder.mute:
+                note_pieces(recorder.scope, args, tensors[0]._cut.dims, len(outs))
         if shadow is not None or (outs and not outs[0].is_meta):
             tensor_sizes.pass_on(func, info.name, info.view, args, kwargs, tensors, outs, recorder.call_dims)
         note_routing(recorder, info.name, args, tensors, outs)

@@ -172,6 +172,8 @@ class Roll:
             each = self.through([next(iter(f)) for f in flat])
             if each is not None:
                 return each * self._count([len(t) for t in turns])
+        if (found := self._but_last(turns)) is not None and self._gives(found, totals):
+            return found
         for around in (*(u for u in self.sizes if u.constant() is None), ONE):
             if (found := self._in(around, turns)) is not None and self._gives(found, totals):
                 return found
@@ -179,6 +181,20 @@ class Roll:
         if found is None:
             raise Unfit
         return found
+
+    def _but_last(self, turns: Sequence[Sequence[Formula]]) -> Formula | None:
+        """The sum where all turns are the same but for the last one, which has what the others leave."""
+        if any(not t or len(set(t[:-1])) > 1 for t in turns):
+            return None
+        others = [(i, t[0]) for i, t in enumerate(turns) if len(t) > 1]
+        each = self.through([c for _, c in others], [i for i, _ in others]) if others else ZERO
+        last = self.through([t[-1] for t in turns])
+        if each is None or last is None:
+            return None
+        try:
+            return each * self._count([len(t) - 1 for t in turns]) + last
+        except Unfit:
+            return None
 
     def _in(self, around: Formula, turns: Sequence[Sequence[Formula]]) -> Formula | None:
         """The sum where a loop of so many turns is around that of these, which are the same in each of its turns."""

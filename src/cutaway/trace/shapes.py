@@ -11,7 +11,7 @@ from typing import Any
 
 from cutaway.formula import Formula, const, sym
 from cutaway.formula.core import add, minimum, product
-from cutaway.trace.dim import Dim, Guard, Scope, exact_quotient, rounded_down, rounded_up
+from cutaway.trace.dim import Dim, Guard, Scope, exact_quotient, is_count, rounded_down, rounded_up
 
 Sizes = Sequence[int]
 Dims = tuple[Formula, ...]
@@ -90,6 +90,17 @@ def _aligned(inputs: Sequence[tuple[Sizes, Dims]], from_right: int, value: int) 
         if len(sizes) >= from_right and sizes[-from_right] == value:
             return dims[-from_right]
     return None
+
+
+def note_fixed(scope: Scope, several: Sequence[tuple[Dims, bool]]) -> None:
+    """Where sizes stand over those of the model's own tables, to be just as many is a condition: no other size fits."""
+    tables, others = ([dims for dims, own in several if own is what] for what in (True, False))
+    for table in tables:
+        for dims in others:
+            for size, own in zip(dims[::-1], table[::-1], strict=False):
+                number = own.constant() or 0
+                if number > 1 and size.constant() is None and size.evaluate(scope.hints) == number:
+                    scope.note(Guard(size - number, "==", True))
 
 
 def _agrees(dims: Dims, sizes: Sizes, scope: Scope) -> bool:
@@ -313,6 +324,14 @@ def mark_pieces(args: Sequence[Any], at: int, whole: Dims, pieces: Sequence[Any]
     axis = (args[at] if len(args) > at else 0) % len(whole)
     for n, piece in enumerate(pieces):
         piece._cut_piece = (pieces[0]._cut.uid, n, len(pieces), axis, whole[axis])
+
+
+def note_pieces(scope: Scope, args: Sequence[Any], whole: Dims, pieces: int) -> None:
+    """How many pieces of a given length a split makes: a number of chunks, which code goes through."""
+    size = whole[(args[2] if len(args) > 2 else 0) % len(whole)]
+    count = rounded_up(size, int(args[1]))
+    if args[1] > 0 and is_count(count):
+        scope.counts.setdefault(count, pieces)
 
 
 def _whole(parts: Sequence[Any], axis: int) -> Formula | None:

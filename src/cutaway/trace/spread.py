@@ -1,0 +1,106 @@
+# The few runs whose turns are summed up, spread over the sizes so that each of them, what whole chunks leave of it and how
+# many chunks it has can be told apart in what a line costs.
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from cutaway.errors import ForwardRaised
+from cutaway.formula import Formula, minimum, sym
+from cutaway.model import Module
+from cutaway.trace.dim import Scope
+from cutaway.trace.rolled import Roll, Sample, Unfit
+from cutaway.trace.validity import choices, chunk_counts, chunk_of
+
+if TYPE_CHECKING:
+    from cutaway.trace.job import Job, Run
+
+FEW = 12  # of a size: it moves by what follows first, larger ones by so many chunks and more
+SPREAD = ((1, 0, 0), (0, 1, 9), (-1, 2, 5), (-1, 0, 17), (0, 0, -99))
+# Without an end in sight: few sequences, so many chunks (or eights, where there are none) and so many tokens more.
+LOOSE = ((2, 3, 1), (3, 2, 30), (2, 5, 13), (5, 3, 7), (3, 4, 0), (2, 2, 22))
+
+
+def rolled_up(job: Job, first: Run, modules: list[Module], again: Run, nested: bool) -> list[Module] | None:
+    """The modules from few runs at small sizes; None where these do not explain them.
+
+    With `nested` loops the first run is itself as small as can be. Conditions that do not hold at all of the runs are
+    left out of the first run's, and those are added under which there are as many turns as their formulas say.
+    """
+    hints = first.scope.hints
+    if job.plan.packed or job.twin is not None:
+        return None
+    runs = [first, again]
+    for sizes in _close(job, first) if nested else _loose(job, first):
+        with suppress(ForwardRaised):
+            runs.append(job.trace(sizes, lines=False))
+    samples = [Sample(run.scope.hints, job.modules(run)[0] if run is not first else modules) for run in runs]
+    counts = _counts(first.scope)
+    several = [minimum(f, 2) for f in counts if f.evaluate(hints) == 1]  # what is done where there is more than one
+    try:
+        roll = Roll(samples, [*(sym(n) for n, v in hints.items() if v > 1), *counts, *_rests(counts)], several)
+        roll.node([[len(s.modules) - 1] for s in samples])
+    except Unfit:
+        return None
+    _hold_for(first.scope, [s.sizes for s in samples])
+    for guard in roll.guards:
+        first.scope.note(guard)
+    most = ", ".join(f"{n} {max(s.sizes[n] for s in samples)}" for n, v in hints.items() if v > 1)
+    first.scope.assumptions[f"loops go on as they were followed, up to {most}"] = None
+    return roll.modules
+
+
+def _counts(scope: Scope) -> list[Formula]:
+    """Numbers of chunks of one size that the run met."""
+    found = [f for f in scope.counts if len(f.symbols()) == 1 and chunk_of(f)]
+    found += [f for n in scope.hints for f in chunk_counts(scope, n)]
+    return list({f - f.terms.get((), 0): f for f in found}.values())
+
+
+def _rests(counts: Sequence[Formula]) -> list[Formula]:
+    """What chunks leave, or the last of them has: the size without the others."""
+    return [sym(n) - f * chunk_of(f) for f in counts for n in f.symbols()]
+
+
+def _close(job: Job, first: Run) -> Iterator[dict[str, int]]:
+    """One size moves by itself, others together, to the least and beyond the first chunks too."""
+    hints = first.scope.hints
+    chunk = _longest_chunks(first.scope)
+    for few, chunks, more in SPREAD:
+        moved = dict(hints)
+        for s in job.plan.symbols:
+            if hints[s.name] > 1:
+                by = few if hints[s.name] < FEW else chunks * chunk.get(s.name, 0) + more
+                moved[s.name] = max(s.low, 2, hints[s.name] + by * s.multiple_of)
+        yield dict(job.plan.with_room(moved))
+
+
+def _loose(job: Job, first: Run) -> Iterator[dict[str, int]]:
+    """Short lengths of several chunks, with other rests each, and few sequences."""
+    hints = first.scope.hints
+    chunk = _longest_chunks(first.scope)
+    for few, chunks, more in LOOSE:
+        moved = dict(hints)
+        for s in job.plan.symbols:
+            if hints[s.name] > 1:
+                length = chunk.get(s.name, 8)
+                size = few if s.name == "batch_size" else chunks * length + more % length
+                moved[s.name] = max(s.low, size // s.multiple_of * s.multiple_of)
+        yield dict(job.plan.with_room(moved))
+
+
+def _longest_chunks(scope: Scope) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for f in _counts(scope):
+        (name,) = f.symbols()
+        found[name] = max(chunk_of(f), found.get(name, 0))
+    return found
+
+
+def _hold_for(scope: Scope, several: Sequence[Mapping[str, int]]) -> None:
+    """Leave out the conditions that do not hold at all of the sizes: formulas were found that do."""
+    for guard in [g for g in choices(scope) if not all(map(g.holds, several))]:
+        del scope.guards[guard]
+    for f in [f for f in scope.counts if len({min(f.evaluate(s), 2) for s in several}) > 1]:
+        del scope.counts[f]
