@@ -8,7 +8,7 @@ from torch import nn
 
 from cutaway.formula import Formula, ceil_div, floor_div, minimum, sym
 from cutaway.trace import job as jobs
-from cutaway.trace import kernels
+from cutaway.trace import kernels, loops
 from cutaway.trace.analyse import analyse_module
 from cutaway.trace.fit import Along, fit_formula
 from cutaway.trace.inputs import InputPlan
@@ -250,6 +250,7 @@ def test_nothing_is_priced_that_does_not_explain_how_many_ops_there_are(monkeypa
         return modules(job, run)
 
     monkeypatch.setattr(jobs.Job, "modules", noted)
+    monkeypatch.setattr(loops, "many_turns", lambda *_: False)
     found = analyse_module(Sequences(), PLAN, name="it", values={})
     assert found.gaps == () and found.total.flops == 16 * B * S * 2
     fitted = [hints for hints in priced if hints["batch_size"] < 16]

@@ -16,7 +16,7 @@ from cutaway.trace.inputs import Symbol
 from cutaway.trace.limits import position_limit
 from cutaway.trace.loop import Fitted, Loop, Runs, sizes_of
 from cutaway.trace.packed import over_images
-from cutaway.trace.spread import rolled_up
+from cutaway.trace.spread import many_turns, rolled_up
 from cutaway.trace.validity import choices, chunk_counts, chunk_of
 
 if TYPE_CHECKING:
@@ -37,9 +37,8 @@ def fit_loops(
     `found` are the differences that two lengths showed: they stay as gaps where no loop explains them. The result must
     give the cost of the first run, and what `again`, a run of the `twin` with all sizes changed, has cost.
     """
-    hints = first.scope.hints
-    nested = hints == job.smallest({n: 1 for n, v in hints.items() if v == 1})
-    if nested and (rolled := rolled_up(job, first, modules, again, nested)) is not None:
+    early = many_turns(job, first)
+    if early and (rolled := rolled_up(job, first, modules, again)) is not None:
         return rolled, []
     elsewhere = cache(lambda: twin.modules(again)[0][-1].total)
     for (merged, gaps), sizes in _fits(Runs(job, first, again), modules):
@@ -49,7 +48,7 @@ def fit_loops(
                 del first.scope.guards[guard]  # a turn's own, such as a last chunk cut short: other runs are fitted too
             return merged, []
         found = gaps or found
-    rolled = None if nested else rolled_up(job, first, modules, again, nested)
+    rolled = None if early else rolled_up(job, first, modules, again)
     return (modules, found) if rolled is None else (rolled, [])
 
 

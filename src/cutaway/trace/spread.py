@@ -10,6 +10,7 @@ from cutaway.errors import ForwardRaised
 from cutaway.formula import Formula, minimum, sym
 from cutaway.model import Module
 from cutaway.trace.dim import Scope
+from cutaway.trace.record import count_ops
 from cutaway.trace.rolled import Roll, Sample, Unfit
 from cutaway.trace.validity import choices, chunk_counts, chunk_of
 
@@ -22,15 +23,32 @@ SPREAD = ((1, 0, 0), (0, 1, 9), (-1, 2, 5), (-1, 0, 17), (0, 0, -99))
 LOOSE = ((2, 3, 1), (3, 2, 30), (2, 5, 13), (5, 3, 7), (3, 4, 0), (2, 2, 22))
 
 
-def rolled_up(job: Job, first: Run, modules: list[Module], again: Run, nested: bool) -> list[Module] | None:
+def many_turns(job: Job, first: Run) -> bool:
+    """Whether runs are long: there is a loop over sequences, or the first run was cut short for a loop over tokens.
+
+    Grids of such runs take their time; their turns are looked at first.
+    """
+    hints = first.scope.hints
+    usual = job.hints({n: 1 for n, v in hints.items() if v == 1})
+    if job.plan.packed or job.twin is not None:
+        return False
+    if any(hints[n] < v for n, v in usual.items()):
+        return True
+    if hints.get("batch_size", 1) == 1:
+        return False
+    return count_ops(job.trace({**hints, "batch_size": 3}, lines=False).root) != count_ops(first.root)
+
+
+def rolled_up(job: Job, first: Run, modules: list[Module], again: Run) -> list[Module] | None:
     """The modules from few runs at small sizes; None where these do not explain them.
 
-    With `nested` loops the first run is itself as small as can be. Conditions that do not hold at all of the runs are
+    Conditions that do not hold at all of the runs are
     left out of the first run's, and those are added under which there are as many turns as their formulas say.
     """
     hints = first.scope.hints
     if job.plan.packed or job.twin is not None:
         return None
+    nested = hints == job.smallest({n: 1 for n, v in hints.items() if v == 1})  # as small as can be
     runs = [first, again]
     for sizes in _close(job, first) if nested else _loose(job, first):
         with suppress(ForwardRaised):

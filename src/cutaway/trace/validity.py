@@ -135,7 +135,10 @@ def _outcome_negative(g: Guard) -> bool:
 
 
 def choices(scope: Scope) -> list[Guard]:
-    """The guards without those by which `while n < size` counts its turns: they choose the end of a loop, and no branch."""
+    """The guards without those by which `while n < size` counts its turns: they choose the end of a loop, and no branch.
+
+    Nor does it that what counts down is one in the last turn.
+    """
     same: dict[Any, list[Guard]] = {}
     for g in scope.guards:
         if g.relation != "==":
@@ -148,7 +151,8 @@ def choices(scope: Scope) -> list[Guard]:
         ends = outcomes[0] != outcomes[-1] and 1 in (outcomes.count(outcomes[0]), outcomes.count(outcomes[-1]))
         if len(group) >= FEWEST_TURNS and steps == {1} and ends:
             turns.update(group)
-    return [g for g in scope.guards if g not in turns]
+    counted = {_base(g) for g in turns}
+    return [g for g in scope.guards if g not in turns and not (g.relation == "==" and g.outcome and _base(g) in counted)]
 
 
 def _constant(g: Guard) -> Fraction:
