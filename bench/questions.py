@@ -21,13 +21,14 @@ class Question:
     weights: str | None
     cache: str | None
     dims: dict[str, np.ndarray]
+    looped: bool = True
 
     def arguments(self) -> dict:
         return {
             "dtype": self.dtype,
             "weights": self.weights,
             "cache": self.cache,
-            "looped": True,
+            "looped": self.looped,
             **self.dims,
         }
 
@@ -40,7 +41,8 @@ def question(t: Table) -> Question | None:
     if t.family == "gemm":
         return Question("gemm", t.dtype, None, None, d)
     if t.family in ("prefill", "decode", "encoder"):
-        return Question("attention", "bf16", None, cache, d)
+        # In an engine each call has another cache to read.
+        return Question("attention", "bf16", None, cache, d, looped=not t.source.startswith("LLMServingSim"))
     if t.family == "mla_prefill":  # not absorbed: every head has keys and values of its own
         dims = {"head_dim": 192 * one, "v_head_dim": 128 * one, "kv_heads": d["heads"]}
         return Question("mla_attention", "bf16", None, cache, d | dims)

@@ -152,7 +152,7 @@ def kernel(hw, used, q: Question, rows: np.ndarray | None = None) -> Callable[[d
     dims = q.dims if rows is None else {name: column[rows] for name, column in q.dims.items()}
     d, dtype = sizes(q.kind, dims), dtype_name(q.dtype)
     bits, peak = _bits(dtype, q.weights, q.cache), hw.peak(dtype)
-    return lambda c: used.seconds(hw, c, d, bits, peak, True, q.kind)
+    return lambda c: used.seconds(hw, c, d, bits, peak, q.looped, q.kind)
 
 
 def in_layer(hw, used, t: Table) -> Callable[[dict], np.ndarray]:

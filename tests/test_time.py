@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from cutaway import hardware
 from cutaway.errors import BadValue
 from cutaway.predict import time
-from cutaway.predict.time import constants, families, links, tables
+from cutaway.predict.time import attention, constants, families, links, tables
 from cutaway.predict.time.around import around
 from cutaway.predict.time.work import SIZES, experts_hit, pairs
 
@@ -226,6 +226,28 @@ def test_an_all_reduce_in_halves_sends_less_of_long_messages():
     whole, halves = (links.direct(1e12, c, np.array(2.0**at), np.array(8.0)) for at in (17, 22))
     assert whole == pytest.approx(4e-6 + 7 * 2**17 / 1e11)
     assert halves == pytest.approx(10e-6 + 2 * 7 / 8 * 2**22 / 1e11)
+
+
+def test_constants_of_decoding_for_another_device():
+    c = {"feed_gb_s": 20.0, "convert": 25.0, "reuse": 1.0, "kept": 0.1, "memory": 0.9}
+    h100, b200, h800 = map(hardware.find, ("h100", "b200", "h800"))
+    here = attention.decode_of_other(c, h100, b200)
+    # No unit draws less than its share of the bandwidth, and another generation has other kernels for narrow caches.
+    assert here["feed_gb_s"] == pytest.approx(20 * (b200.bandwidth / b200.units) / (h100.bandwidth / h100.units))
+    assert here["convert"] < 1 and here["memory"] == 0.9 and here["reuse"] > 1
+    assert attention.decode_of_other(c, b200, h100)["feed_gb_s"] == 20
+    assert attention.decode_of_other(c, h100, h800)["convert"] == 25
+
+
+def test_latent_decoding_without_a_kernel_of_its_generation_is_in_few_parts():
+    """One long sequence leaves most of a device idle then: twice as many cost nothing more."""
+
+    def longer(name):
+        shape = SHAPES["mla_attention"] | {"kv_len": 65536}
+        one, two = (time.op_time(hardware.find(name), "mla_attention", **shape | {"batch": n})[0] for n in (4, 8))
+        return two / one
+
+    assert longer("a100-80gb") < 1.05 and longer("h200") > 1.3
 
 
 def test_a_table_gives_back_what_it_was_made_of():

@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from cutaway.hardware import Hardware
-from cutaway.predict.time.looped import REUSE, from_host, kept_in_cache
+from cutaway.predict.time.looped import from_host, kept_in_cache
 from cutaway.predict.time.work import Array, Bits, keys_read, pairs, value_dim, work
 
 OLDER = ("ampere", "ada", "blackwell-rtx")  # on which FlashAttention 2 runs, and nothing later
@@ -32,22 +34,34 @@ PREFILL = {
 }
 DECODE = {
     "launch_us": (8.0, 0.5, 200.0),
-    "matrix": (0.7, 0.3, 1.2),
-    "softmax": (50.0, 0.1, 5000.0),
+    "matrix": (0.6, 0.4, 0.9),
+    "softmax": (20.0, 5.0, 60.0),
     "memory": (0.85, 0.05, 1.2),
-    "feed": (2.0, 0.05, 50.0),  # what one unit can draw, in units of its share of the bandwidth
-    "start": (100.0, 0.1, 5000.0),  # fill and drain of a part, in keys
+    "feed_gb_s": (40.0, 1.0, 1000.0),  # what one unit draws from the cache of the device
+    "fill_us": (2.0, 0.05, 30.0),  # fill and drain of a part: latency, whatever the rates
+    "start": (30.0, 0.1, 500.0),  # the same, as far as it goes with the rates: in keys
     "tail": (0.5, 0.02, 1.0),
     "join_us": (2.0, 0.01, 50.0),  # joining the parts
-    "rows": (16.0, 1.0, 128.0),  # query heads that share a key's heads fill a tile of so many rows
     "sequence_ns": (5.0, 0.01, 5000.0),
     "blend": (3.0, 1.0, 12.0),
-} | REUSE
+    # As REUSE: memory is out of the way of what a cache holds, which each unit then draws at its own pace.
+    "reuse": (12.0, 1.0, 12.0),
+    "kept": (0.8, 0.05, 2.0),
+}
+# Of a cache of eight bits: widening an element, or turning it to where the matrix units take it, in operations of the vector
+# units. Some generations' kernels have none of it.
+NARROW = {"convert": (10.0, 0.1, 200.0)}
+LEAST_ROWS = 16  # of the matrix units: query heads that share a key's heads fill them, fewer are padded
+# Kernels for latent attention are written for a generation. On others it is one in a portable language, whose tiles are
+# small and which always cuts a cache into as many parts.
+LATENT_KERNELS = ("hopper", "blackwell")
+FEW_PARTS = np.array([4.0])
 # Latent attention was measured in a loop launched from the host, whose floor hides the kernel's own.
 _HOST = {"host_us": (100.0, 1.0, 500.0)}
 LATENT_PREFILL = PREFILL | {"launch_us": (12.0, 8.0, 16.0)} | _HOST
 # Its own floor was seen in whole layers only, which launch small kernels around it that no table times (casts, copies).
-LATENT_DECODE = DECODE | {"launch_us": (9.0, 6.0, 12.0), "around_us": (20.0, 0.1, 80.0)} | _HOST
+_PORTABLE = {"matrix": (0.6, 0.05, 1.0), "softmax": (20.0, 1.0, 2000.0)}  # a kernel in a portable language is far from rates
+LATENT_DECODE = DECODE | _PORTABLE | {"launch_us": (9.0, 6.0, 12.0), "around_us": (20.0, 0.1, 80.0)} | _HOST
 
 
 def prefill(
@@ -83,21 +97,35 @@ def decode(
     apart = (d["window"] > 0) & (hw.architecture in OLDER) & (bits.cache >= 2) & (kind == "attention")
     kv_heads = np.where(apart, d["heads"], d["kv_heads"])
     group = (d["heads"] * d["q_len"] / kv_heads)[..., None]
-    tiles = np.ceil(group / 64)
-    part = keys / PARTS + c["start"]
-    full = (d["batch"] * kv_heads)[..., None] * tiles * PARTS / hw.units
+    portable = kind != "attention" and hw.architecture not in LATENT_KERNELS
+    parts, tile = (FEW_PARTS, LEAST_ROWS) if portable else (PARTS, 64)
+    tiles = np.ceil(group / tile)
+    part = keys / parts + c["start"]
+    full = (d["batch"] * kv_heads)[..., None] * tiles * parts / hw.units
     waves = np.maximum(full + c["tail"] * (np.ceil(full) - full), 1.0)
-    feed = waves * part * wide[..., None] * bits.cache / (c["feed"] * hw.bandwidth / hw.units)
-    filled = np.maximum(np.minimum(group, 64), c["rows"])
+    elements = waves * part * wide[..., None]
+    feed = elements * bits.cache / (c["feed_gb_s"] * 1e9) + waves * c["fill_us"] * 1e-6
+    filled = np.maximum(np.minimum(group, tile), LEAST_ROWS)
     per_pair = 2 * computed / (c["matrix"] * peak) + c["softmax"] / hw.vector_peak()
     compute = waves * part * filled * per_pair * hw.units
+    widen = elements * c.get("convert", 0.0) / hw.vector_peak() * hw.units
     stream = moved / (c["memory"] * hw.bandwidth) * (kept_in_cache(hw, c, moved) if looped else 1.0)
     results = (d["batch"] * d["heads"] * d["q_len"] * value_dim(d))[..., None]
-    joined = np.where(PARTS > 1, c["join_us"] * 1e-6 + 8 * PARTS * results / hw.bandwidth, 0.0)
+    joined = np.where(parts > 1, c["join_us"] * 1e-6 + 8 * parts * results / hw.bandwidth, 0.0)
     p = c["blend"]
-    time = (compute**p + feed**p + stream[..., None] ** p) ** (1 / p) + joined
+    time = (compute**p + widen**p + feed**p + stream[..., None] ** p) ** (1 / p) + joined
     total = c["launch_us"] * 1e-6 + d["batch"] * c["sequence_ns"] * 1e-9 + time.min(axis=-1)
     return from_host(total, c) if looped else total
+
+
+def decode_of_other(c: Mapping[str, float], of: Hardware, hw: Hardware) -> dict[str, float]:
+    """Decoding's constants of one device for another. Its units draw no less than their share of its bandwidth; kernels of
+    another generation treat narrow caches in their own way; and what a loop keeps is a matter of cache alone."""
+    share = (hw.bandwidth / hw.units) / (of.bandwidth / of.units)
+    found = {**c, "feed_gb_s": c["feed_gb_s"] * max(1.0, share), "reuse": DECODE["reuse"][0], "kept": DECODE["kept"][0]}
+    if hw.architecture != of.architecture and "convert" in found:
+        found["convert"] = NARROW["convert"][1]
+    return found
 
 
 # One kernel for prompts and decoding in one step (vLLM with FlashAttention 2) packs no heads either, and each walks over

@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -24,6 +24,7 @@ class Family:
     start: dict[str, tuple[float, float, float]]
     axes: Callable[[dict[str, Array]], tuple[Array, ...]]  # sizes, of which tables take the base-2 logarithm
     nodes: tuple[tuple[float, ...], ...]  # of each axis, as logarithms
+    of_other: Callable[..., Mapping[str, float]] = lambda c, of, hw: c  # a device's constants for another device
 
 
 def family_of(kind: str, dtype: str, few: bool, causal: bool) -> str:
@@ -46,7 +47,7 @@ def family(name: str) -> Family:
     word, _, dtype = name.partition(" ")
     if word == "gemm" and dtype != "bf16":
         return _QUANTISED
-    return FAMILIES[word]
+    return _NARROW[word] if word in _NARROW and dtype != "bf16" else FAMILIES[word]
 
 
 def _lengths(d: dict[str, Array]) -> tuple[Array, ...]:
@@ -85,14 +86,14 @@ FAMILIES = {
     ),
     "prefill": Family(attention.prefill, attention.PREFILL, lambda d: _prompts(d)[:4], _PREFILL_NODES),
     "encoder": Family(attention.prefill, attention.PREFILL, lambda d: _prompts(d)[:4], _PREFILL_NODES),
-    "decode": Family(attention.decode, attention.DECODE, lambda d: _lengths(d)[:4], _DECODE_NODES),
+    "decode": Family(attention.decode, attention.DECODE, lambda d: _lengths(d)[:4], _DECODE_NODES, attention.decode_of_other),
     "mla_prefill": Family(
         attention.prefill, attention.LATENT_PREFILL, lambda d: (d["batch"], d["q_len"], d["heads"]),
         (_steps(0, 8, 1), _steps(4, 15, 1), _steps(0, 7, 1)),
     ),
     "mla_decode": Family(
         attention.decode, attention.LATENT_DECODE, lambda d: (d["batch"], d["kv_len"], d["heads"]),
-        (_steps(0, 10, 1), _steps(1, 17, 1), _steps(0, 7, 1)),
+        (_steps(0, 10, 1), _steps(1, 17, 1), _steps(0, 7, 1)), attention.decode_of_other,
     ),
     "scan_prefill": Family(
         scan.seconds, scan.PREFILL, lambda d: (d["batch"] * d["heads"], d["length"]), (_steps(0, 12, 1), _steps(0, 15, 1))
@@ -101,3 +102,4 @@ FAMILIES = {
     "conv": Family(moving.seconds, moving.START, lambda d: (d["rows"], d["width"]), (_steps(0, 20, 1), _steps(8, 15, 1))),
     "moving": Family(moving.seconds, moving.START, lambda d: (d["rows"], d["width"]), (_steps(0, 15, 1), _steps(5, 16, 1))),
 }  # fmt: skip
+_NARROW = {w: replace(FAMILIES[w], start=FAMILIES[w].start | attention.NARROW) for w in ("decode", "mla_decode")}

@@ -3,15 +3,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from cutaway.errors import BadValue, nearest
-from cutaway.hardware import Hardware, dtype_name
+from cutaway.hardware import Hardware, dtype_name, sheet
 from cutaway.predict.recorded import whole
 from cutaway.predict.time.constants import constants_of, fitted, table_of
-from cutaway.predict.time.families import FEW, family, family_of
+from cutaway.predict.time.families import FEW, Family, family, family_of
 from cutaway.predict.time.tables import correction
 from cutaway.predict.time.work import BYTES, Bits, sizes, work
 
@@ -80,7 +81,7 @@ def _known(
     if found is None:
         return _roofline(hw, kind, d, bits, peak)
     used = family(found.family)
-    time = used.seconds(hw, found.values, d, bits, peak, looped, kind)
+    time = used.seconds(hw, _here(used, found.values, found.device, hw), d, bits, peak, looped, kind)
     ratio = 1.0 if found.exact else carried(hw, name, found.device, without)
     time = time if ratio == 1 else time * ratio
     said = found.why if ratio == 1 else f"times {ratio:.2f}, as its relatives here; {found.why}"
@@ -122,14 +123,20 @@ def _ratio(hw: Hardware, name: str, device: str, without: tuple[str, ...]) -> fl
     own, other = constants_of(hw, sibling, without), fitted().get(sibling, {}).get(device)
     if word not in _SIBLINGS or own is None or other is None or own.device == device:
         return 1.0
+    used = family(sibling)
     batch, kv = np.meshgrid(*_USUAL.values())
     heads = {"heads": 16.0, "kv_heads": 1.0 if word == "mla_decode" else 16.0, "head_dim": 128.0}
     d = sizes("attention", {"batch": batch, "q_len": 1.0 if word == "mla_decode" else kv, "kv_len": kv, **heads})
     times = [
-        family(sibling).seconds(hw, c, d, _bits("bf16", None, dtype), hw.peak("bf16"), False, "attention")
-        for c in (own.values, other["constants"])
+        used.seconds(hw, c, d, _bits("bf16", None, dtype), hw.peak("bf16"), False, "attention")
+        for c in (_here(used, own.values, own.device, hw), _here(used, other["constants"], device, hw))
     ]
     return float(np.median(times[0] / times[1]))
+
+
+def _here(used: Family, values: Mapping[str, float], device: str, hw: Hardware) -> Mapping[str, float]:
+    """Constants of `device` as they hold here."""
+    return values if device == hw.name else used.of_other(values, sheet()[device], hw)
 
 
 def _roofline(hw: Hardware, kind: str, d: dict, bits: Bits, peak: float) -> tuple[np.ndarray, str, str]:
