@@ -14,6 +14,7 @@ from cutaway.formula import const
 from cutaway.trace import source
 from cutaway.trace.attention_ops import in_one_op
 from cutaway.trace.attributes import attributes_of
+from cutaway.trace.autocast import without_casts
 from cutaway.trace.compiled import as_written
 from cutaway.trace.dim import Scope, scope
 from cutaway.trace.memo import Memo, described, leaves_of, replay
@@ -60,6 +61,7 @@ def run(
                 with (
                     torch.device("meta"),
                     as_written(),
+                    without_casts(recorder.assumptions.setdefault),
                     in_one_op(),
                     writes.heard(),
                     _hooked(recorder, Memo(writes) if memo else None, paths),

@@ -7,6 +7,8 @@ import inspect
 import re
 import traceback
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import torch
@@ -34,6 +36,10 @@ ARGUMENTS = (
 )
 SIZES = (41 * 43 * 2, 41 * 43 * 6, 41 * 43 * 10, 41 * 43 * 14)
 SIZES_OF_CHECK = (41 * 43 * 4, 41 * 43 * 8, 41 * 43 * 12, 41 * 43 * 16)
+IMAGE = re.compile(r"ima?ge?s?\b|_img|pixel|picture|frames?\b", re.I)
+SIDES = (224, 512, 448, 384, 336, 299, 256, 192, 128, 112, 96, 64, 32, 28)  # of images; smaller ones are often taken too
+WHY_SIDE = "the largest of the usual sizes that forward takes"
+MIXED = re.compile(r"(?<!b)float(32)?\b.*bfloat16|bfloat16.*(?<!b)float(32)?\b", re.I)
 SHORT = {
     "batch_size": 131,
     "seq_len": 211,
@@ -83,8 +89,15 @@ def standalone_job(
         asked=target.text,
         where=furthest.where,
         known=furthest.known,
-        try_=" ".join(f"--input {name}=…" for name in _names(model)) + f"; {HOW}",
+        try_=_advice(model, tried),
     )
+
+
+def _advice(model: torch.nn.Module, tried: list[ForwardRaised]) -> str:
+    """What may help: other inputs, or the dtype in which the code's own constants are."""
+    given = " ".join(f"--input {name}=…" for name in _names(model)) + f"; {HOW}"
+    mixed = any(MIXED.search(error.known) for error in tried)
+    return f"--dtype float32, since the code mixes dtypes; or {given}" if mixed else given
 
 
 def _line_reached(error: ForwardRaised, cls: type) -> int:
@@ -146,6 +159,10 @@ def _plans(
             yield plan_inputs(model, phase)
     for shape, dtype in _forms(model, names[0], symbols):
         yield plan_of(phase, dict.fromkeys(names, (shape, dtype)))
+    if IMAGE.search(names[0]) or _is_image_model(model):
+        for side, channels in product(SIDES, (3, 1)):
+            plan = plan_of(phase, dict.fromkeys(names, (("batch_size", channels, side, side), "float")))
+            yield replace(plan, notes=(*plan.notes, f"images are {side} x {side}: {WHY_SIDE}"))
 
 
 def _forms(model: torch.nn.Module, name: str, symbols: tuple[str, ...]) -> Iterator[tuple[tuple, str]]:
@@ -203,8 +220,8 @@ def _first_width(model: torch.nn.Module) -> int | None:
 
 
 def _sides(model: torch.nn.Module) -> tuple[str | int, str | int]:
-    for name in ("img_size", "image_size", "input_size"):
-        for holder in (model, getattr(model, "patch_embed", None)):
+    for holder in model.modules():
+        for name in ("img_size", "image_size", "input_size"):
             size = getattr(holder, name, None)
             if type(size) is int:
                 return size, size

@@ -1,0 +1,69 @@
+"""Classes by themselves: what a forward takes is found by trying, and what cannot be found is said."""
+
+from __future__ import annotations
+
+import pytest
+
+from cutaway import cost
+from cutaway.errors import BadValue
+
+PATCHES = """
+import torch
+from torch import nn
+
+class Patches(nn.Module):
+    '''Cuts images into patches without a convolution, and knows as many places as its own size has.'''
+    def __init__(self):
+        super().__init__()
+        self.put = nn.Linear(3 * 16 * 16, 8, bias=False)
+        self.place = nn.Parameter(torch.zeros(1, 36, 8))
+    def forward(self, img):
+        b, c, h, w = img.shape
+        x = img.reshape(b, c, h // 16, 16, w // 16, 16).permute(0, 2, 4, 3, 5, 1).reshape(b, -1, 3 * 16 * 16)
+        return self.put(x) + self.place[:, : x.shape[1]]
+
+class Cast(nn.Module):
+    '''Names the device of its tensors, as code does that must not be cast.'''
+    def __init__(self):
+        super().__init__()
+        self.out = nn.Linear(32, 32, bias=False)
+    def forward(self, x):
+        with torch.autocast(x.device.type, enabled=False):
+            x = self.out(x)
+        with torch.autocast(device_type=x.device.type, dtype=torch.bfloat16):
+            return self.out(x)
+
+class Mixed(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.out = nn.Linear(32, 32, bias=False)
+        self.table = torch.zeros(32, 32)
+    def forward(self, x):
+        return self.out(x) @ self.table
+"""
+
+
+@pytest.fixture
+def asked(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(PATCHES, "utf-8")
+    return lambda name, **more: cost(f"{path}:{name}", trust_code=True, cache=False, **more)
+
+
+def test_images_of_one_size_are_found_and_the_size_is_said(asked):
+    found = asked("Patches")
+    assert str(found.totals()["matmul_flops"]) == f"{2 * 36 * 768 * 8} * {{batch_size}}"
+    assert any("96 x 96" in note for note in found.analysis.assumptions)
+
+
+def test_regions_of_autocast_are_gone_through_and_cast_nothing(asked):
+    found = asked("Cast")
+    assert str(found.totals()["matmul_flops"]) == "4096 * {batch_size} * {seq_len}"
+    assert any("autocast casts nothing" in note for note in found.analysis.assumptions)
+
+
+def test_code_that_mixes_dtypes_is_told_of_the_one_that_it_runs_in(asked):
+    with pytest.raises(BadValue) as raised:
+        asked("Mixed")
+    assert "--dtype float32" in raised.value.render()
+    assert str(asked("Mixed", dtype="float32").totals()["matmul_flops"]) == "4096 * {batch_size} * {seq_len}"
