@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from math import gcd
 
-from cutaway.formula import Formula, const
+from cutaway.formula import Formula, const, sym
 from cutaway.formula.core import ONE, ZERO, add, product
 from cutaway.model import Call, Cost, Kernel, Module, Step
 from cutaway.trace.dim import Guard
@@ -174,7 +174,7 @@ class Roll:
                 return each * self._count([len(t) for t in turns])
         if (found := self._but_last(turns)) is not None and self._gives(found, totals):
             return found
-        for around in (*(u for u in self.sizes if u.constant() is None), ONE):
+        for around in (*(u for u in self.sizes if u in map(sym, u.symbols())), ONE):  # sequences, tokens; or no other loop
             if (found := self._in(around, turns)) is not None and self._gives(found, totals):
                 return found
         found = self.through(totals)
