@@ -169,8 +169,21 @@ class PickedWhereCounted(Picked):
             super().add(out, rows, chosen, mine, expert)
 
 
+class PickedFromAll(Picked):
+    """The choices held against all numbers at once: a mask for each expert."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        rows = x.view(-1, WIDTH)
+        chosen = self.gate(rows).topk(TOP_K, dim=1).indices
+        out = torch.zeros(rows.shape[0], 3, device=x.device)
+        masks = (chosen.unsqueeze(-1) == torch.arange(EXPERTS, device=x.device)).permute(2, 0, 1)
+        for mask, expert in zip(masks, self.experts, strict=True):
+            self.add(out, rows, chosen, mask, expert)
+        return out
+
+
 def test_tokens_that_chose_an_expert_are_found_by_its_number() -> None:
-    for kind in (Picked, PickedByMask, PickedWhereCounted):
+    for kind in (Picked, PickedByMask, PickedWhereCounted, PickedFromAll):
         found = analysed(kind)
         assert found.total.matmul_flops == matmuls(TOP_K * TOKENS, TOKENS), kind
         assert found.gaps == () and BALANCED in found.assumptions

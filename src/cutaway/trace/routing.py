@@ -13,7 +13,7 @@ from cutaway.formula import Formula, const
 from cutaway.formula.core import product
 from cutaway.trace.dim import Guard, make
 from cutaway.trace.taken import places_taken
-from cutaway.trace.values import keep
+from cutaway.trace.values import keep, kept
 
 if TYPE_CHECKING:
     from cutaway.trace.modes import Recorder
@@ -54,8 +54,8 @@ def note_routing(recorder: Recorder, name: str, args: tuple, tensors: list, outp
         chosen = outputs[0].shape[args[1]]
         if args[2]._cut_bound == chosen:
             outputs[0]._cut_share = Fraction(int(args[2].shape[args[1]]), int(chosen))
-    elif name == "eq" and len(tensors) == 1 and 1 < getattr(tensors[0], "_cut_bound", 0) <= MOST_EXPERTS:
-        outputs[0]._cut_share = Fraction(1, tensors[0]._cut_bound)  # of the choices, those that are this expert
+    elif name == "eq" and (classes := _classes_asked_for(tensors)):
+        outputs[0]._cut_share = Fraction(1, classes)  # of the choices, those that are this expert
     elif name == "any" and hasattr(tensors[0], "_cut_share"):
         _meets(recorder, args, tensors[0], outputs[0])
     elif name == "sum" and hasattr(tensors[0], "_cut_share") and outputs[0].dim() == 1:
@@ -68,6 +68,15 @@ def note_routing(recorder: Recorder, name: str, args: tuple, tensors: list, outp
         _leave_out(recorder, *tensors, outputs[0])
     elif name == "histc" and hasattr(tensors[0], "_cut_bound"):
         _count(recorder, outputs[0], product(tensors[0]._cut.dims))
+
+
+def _classes_asked_for(tensors: list) -> int:
+    """Of how many classes the choices are that are compared with one class's number, or with a row of known ones; else 0."""
+    for choices, others in ((tensors[0], tensors[1:]), (tensors[-1], tensors[:-1])):
+        classes = getattr(choices, "_cut_bound", 0)
+        if 1 < classes <= MOST_EXPERTS and all(kept(other) is not None for other in others):
+            return classes
+    return 0
 
 
 def _meets(recorder: Recorder, args: tuple, mask: torch.Tensor, out: torch.Tensor) -> None:
