@@ -40,6 +40,12 @@ class Mixed(nn.Module):
         self.table = torch.zeros(32, 32, dtype=torch.float32)
     def forward(self, x):
         return torch.bmm(self.out(x), self.table.expand(x.shape[0], 32, 32))
+
+def make(n_embd, depth: int = 3):
+    return nn.Sequential(*[nn.Linear(n_embd, n_embd, bias=False) for _ in range(depth)])
+
+def make_none():
+    return [nn.Linear(4, 4)]
 """
 
 
@@ -67,3 +73,11 @@ def test_code_that_mixes_dtypes_is_told_of_the_one_that_it_runs_in(asked):
         asked("Mixed")
     assert "--dtype float32" in raised.value.render()
     assert str(asked("Mixed", dtype="float32").totals()["matmul_flops"]) == "4096 * {batch_size} * {seq_len}"
+
+
+def test_a_function_that_makes_a_module_stands_for_it(asked):
+    every = "{batch_size} * {seq_len} * {n_embd}**2"
+    assert str(asked("make").totals()["matmul_flops"]) == f"6 * {every}"
+    assert str(asked("make", args={"n_embd": 8, "depth": 2}).totals()["matmul_flops"]) == "256 * {batch_size} * {seq_len}"
+    with pytest.raises(BadValue, match="makes no torch.nn.Module"):
+        asked("make_none")

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from cutaway.errors import BadConfig, BadValue, CutawayError, ForwardRaised, NeedsExtra, NeedsTrust, nearest
 from cutaway.trace.arguments import constructor_arguments
 from cutaway.trace.config import check_config, check_heads, check_heads_of_dict
+from cutaway.trace.factories import Made
 from cutaway.trace.parts import tensors_of
 from cutaway.trace.target import Target, load_class
 
@@ -95,16 +96,23 @@ def build_model(config_or_class, dtype: str = "bfloat16", attn: str = "eager", a
 def build_class(cls: type, args: dict, dtype: str = "bfloat16"):
     """An instance of `cls` on the meta device, its arguments from `args`, annotations and defaults."""
     torch = _torch()
-    if not issubclass(cls, torch.nn.Module):
+    if not issubclass(cls, (torch.nn.Module, Made)):
         raise BadValue(f"{cls.__name__} is no torch.nn.Module", asked=f"{cls.__module__}.{cls.__qualname__}")
     found = constructor_arguments(cls, args)
     before = torch.get_default_dtype()
     torch.set_default_dtype(torch_dtype(dtype))
     try:
         with _building(cls.__name__):
-            return _settled(cls(*found.positional, **found.named))
+            made = cls(*found.positional, **found.named)
+            if isinstance(made, torch.nn.Module):
+                return _settled(made)
     finally:
         torch.set_default_dtype(before)
+    raise BadValue(
+        f"{cls.__name__} makes no torch.nn.Module",
+        asked=f"{cls.__module__}.{cls.__qualname__}",
+        known=f"it gives back a {type(made).__name__}",
+    )
 
 
 def _settled(model):

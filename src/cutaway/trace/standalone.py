@@ -58,10 +58,6 @@ def standalone_job(
     memo: bool,
 ) -> Job:
     """A job for `cls` by itself; `inputs` are shapes that the user gave: {"x": "batch_size,seq_len,n_embd"}."""
-    if cls.forward is torch.nn.Module.forward:
-        raise BadValue(
-            f"{cls.__name__} has no forward", asked=target.text, try_="the class whose forward calls the parts"
-        )
     symbols = _symbols(cls, target.args)
     hints, check = ({n: v[turn] for n, v in symbols.items()} for turn in (0, 1))
 
@@ -72,6 +68,11 @@ def standalone_job(
 
     with scope(hints, frozenset(hints)) as plain:
         model = make(plain)
+    kind = type(model)
+    if kind.forward is torch.nn.Module.forward:
+        raise BadValue(
+            f"{kind.__name__} has no forward", asked=target.text, try_="the class whose forward calls the parts"
+        )
     tried: list[ForwardRaised] = []
     for plan in _plans(model, phase, tuple(symbols), inputs):
         twin = Job(model, plan, dtype, convention, memo, make, check, usual=SHORT) if symbols else None
@@ -83,9 +84,9 @@ def standalone_job(
             if inputs:
                 raise
             tried.append(error)
-    furthest = max(tried, key=lambda error: _line_reached(error, cls))  # of equals the first, which is the likeliest
+    furthest = max(tried, key=lambda error: _line_reached(error, kind))  # of equals the first, which is the likeliest
     raise BadValue(
-        f"the inputs of {cls.__name__}.forward could not be found",
+        f"the inputs of {kind.__name__}.forward could not be found",
         asked=target.text,
         where=furthest.where,
         known=furthest.known,

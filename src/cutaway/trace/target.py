@@ -11,12 +11,14 @@ import re
 import sysconfig
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FunctionType
 
 from cutaway import catalogue
 from cutaway.errors import BadConfig, BadValue, ForwardRaised, NeedsExtra, NeedsTrust, UnknownTarget
 from cutaway.trace import hub
 from cutaway.trace.classes import find_classes
 from cutaway.trace.config import check_config, read_config
+from cutaway.trace.factories import class_of
 from cutaway.trace.imported import import_file, lacking
 
 __all__ = ["Target", "load_class", "parse_args", "resolve"]
@@ -63,15 +65,19 @@ def resolve(text: str, trust_code: bool = False, args: dict | None = None) -> Ta
 
 
 def load_class(target: Target) -> type:
-    """The class of a "class" or "file_class" target, imported. Code that is not installed needs trust."""
-    if target.kind == "file_class":
-        return _class_of_file(target)
-    if target.kind != "class":
+    """The class of a "class" or "file_class" target, imported; of a function, that of what it makes. Code that is not
+    installed needs trust."""
+    if target.kind not in ("class", "file_class"):
         raise BadValue(f"a {target.kind} target is no class", asked=target.text)
-    module_name, found = _import_class(target)
+    module_name, found = _of_file(target) if target.kind == "file_class" else _import_class(target)
+    if isinstance(found, FunctionType):
+        return class_of(found)
     if not isinstance(found, type):
         raise UnknownTarget(
-            "that is no class", asked=target.text, where=module_name, known=f"it is a {type(found).__name__}"
+            "that is no class and no function",
+            asked=target.text,
+            where=module_name,
+            known=f"it is a {type(found).__name__}",
         )
     return found
 
@@ -154,12 +160,12 @@ def _file(text: str, path: Path) -> dict:
 def _file_class(text: str, path: Path, class_name: str) -> dict:
     if not path.is_file():
         raise _no_file(text, path)
-    classes = _classes_in(path)
-    if class_name not in classes:
+    classes, functions = _classes_in(path), _classes_in(path, ast.FunctionDef)
+    if class_name not in (*classes, *functions):
         raise UnknownTarget.among(
             class_name,
-            classes,
-            what=f"no class {class_name!r} in that file",
+            [*classes, *functions],
+            what=f"no class or function {class_name!r} in that file",
             where=str(path),
             try_=_classes_known(path),
         )
@@ -239,7 +245,7 @@ def in_installed_place(path: Path) -> bool:
     return any(path.resolve().is_relative_to(root) for root in roots)
 
 
-def _class_of_file(target: Target) -> type:
+def _of_file(target: Target) -> tuple[str, object]:
     path = target.path.resolve()
     if not target.trust_code and not in_installed_place(path):
         raise NeedsTrust(
@@ -248,11 +254,11 @@ def _class_of_file(target: Target) -> type:
             where=str(target.path),
             try_="read it, then add --trust-code",
         )
-    return getattr(import_file(path, target.text), target.class_name)
+    return path.name, getattr(import_file(path, target.text), target.class_name)
 
 
-def _classes_in(path: Path) -> list[str]:
-    """The classes that a file defines at its top level, read without running it."""
+def _classes_in(path: Path, kind: type[ast.stmt] = ast.ClassDef) -> list[str]:
+    """The classes, or functions, that a file defines at its top level, read without running it."""
     try:
         tree = ast.parse(path.read_bytes())
     except (SyntaxError, ValueError) as error:
@@ -260,7 +266,7 @@ def _classes_in(path: Path) -> list[str]:
         raise BadConfig(
             "that file is not Python", where=f"{path}:{line}" if line else str(path), known=str(error)
         ) from error
-    return [node.name for node in tree.body if isinstance(node, ast.ClassDef)]
+    return [node.name for node in tree.body if isinstance(node, kind)]
 
 
 def _classes_known(path: Path) -> str | None:
