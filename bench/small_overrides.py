@@ -30,18 +30,21 @@ FIELD_VALUES: dict[str, dict[str, Any]] = {
     "uvdoc": {"backbone_config": {"model_type": "uvdoc_backbone", "out_indices": [1, 2, 3, 4, 5, 6]}},
     **each(("autoformer", "informer", "time_series_transformer"), {"prediction_length": 4}),
     # the neck takes four features, each half as large as the one before
-    "pp_ocrv6_small_det": {
-        "backbone_config": {
-            "model_type": "pp_lcnet_v4",
-            "block_configs": [
-                [[3, 96, 96, 1, True]],
-                [[3, 96, 96, 2, False]],
-                [[3, 96, 192, 2, True], [3, 192, 192, 1, False]],
-                [[3, 192, 384, 2, True]],
-            ],
-            "out_features": ["stage1", "stage2", "stage3", "stage4"],
-        }
-    },
+    **each(
+        ("pp_ocrv6_small_det", "pp_ocrv6_medium_det"),
+        {
+            "backbone_config": {
+                "model_type": "pp_lcnet_v4",
+                "block_configs": [
+                    [[3, 96, 96, 1, True]],
+                    [[3, 96, 96, 2, False]],
+                    [[3, 96, 192, 2, True], [3, 192, 192, 1, False]],
+                    [[3, 192, 384, 2, True]],
+                ],
+                "out_features": ["stage1", "stage2", "stage3", "stage4"],
+            }
+        },
+    ),
 }
 
 ROPE = {"rope_type": "default", "rope_theta": 1e4}
@@ -55,6 +58,25 @@ MROPE_HALF_8 = (
     "glm_ocr_text",
     "paddleocr_vl_text",
 )
+
+# Of each convolution of a block its kernel, stride and padding, which have no default.
+LARGE_KERNELS = {
+    "scale_factor_list": [1, 2, 4, 8],
+    "kernel_list": [3, 2, 2],
+    "intraclass_block_config": {
+        "reduce_channel": [1, 1, 0],
+        "return_channel": [1, 1, 0],
+        **{
+            f"{name}_{ratio}ratio": [[k * a + 1 - a, k * b + 1 - b], 1, [k // 2 * a, k // 2 * b]]
+            for name, a, b in (
+                ("vertical_long_to_small_conv", 1, 0),
+                ("horizontal_small_to_long_conv", 0, 1),
+                ("symmetric_conv_long", 1, 1),
+            )
+            for ratio, k in (("long", 7), ("mid", 5), ("short", 3))
+        },
+    },
+}
 
 # Values set after shrinking, by `model_type`, wherever the config occurs; a dict applies inside a sub-config.
 CONFIG_OVERRIDES: dict[str, dict[str, Any]] = {
@@ -191,29 +213,15 @@ CONFIG_OVERRIDES: dict[str, dict[str, Any]] = {
     "clvp": {"speech_config": {"vocab_size": 320}},  # it reads what the decoder says
     # frames are compared with texts
     "xclip_vision_model": {"mit_hidden_size": 64, "mit_num_attention_heads": 4},
-    # kernel, stride and padding of each convolution of a block, with no default
-    "pp_ocrv5_server_det": {
-        "scale_factor_list": [1, 2, 4, 8],
-        "kernel_list": [3, 2, 2],
-        "intraclass_block_config": {
-            "reduce_channel": [1, 1, 0],
-            "return_channel": [1, 1, 0],
-            **{
-                f"{name}_{ratio}ratio": [[k * a + 1 - a, k * b + 1 - b], 1, [k // 2 * a, k // 2 * b]]
-                for name, a, b in (
-                    ("vertical_long_to_small_conv", 1, 0),
-                    ("horizontal_small_to_long_conv", 0, 1),
-                    ("symmetric_conv_long", 1, 1),
-                )
-                for ratio, k in (("long", 7), ("mid", 5), ("short", 3))
-            },
-        },
-    },
+    **each(("pp_ocrv5_server_det", "pp_ocrv6_medium_det"), LARGE_KERNELS),
     "pp_ocrv6_small_det": {"layer_list_out_channels": [96, 96, 192, 384]},
     # levels of features, with none by default
     "lw_detr": {"projector_scale_factors": [1.0, 0.5]},
     "superglue": {"keypoint_detector_config": {"descriptor_decoder_dim": 64}},
-    "xcodec2": {"quantization_dim": 128},  # acoustic and semantic features side by side
+    # acoustic and semantic features side by side
+    **each(("xcodec2", "neucodec"), {"quantization_dim": 128, "encoder_hidden_size": 8}),
+    # of each class, with no default
+    "pp_doclayout_v2": {"class_thresholds": [0.5] * 2, "class_order": [0, 1]},
     # widths that one part divides of another's
     "fun_asr_nano_encoder": {"max_position_embeddings": 2049},
     "t5gemma2_encoder": {"text_config": {"dropout_rate": 0.0}, "mm_tokens_per_image": 4},

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from transformers import PreTrainedConfig
 
+from cutaway.errors import BadValue
 from cutaway.trace.inputs import NoDecodePhase, make_inputs, plan_inputs
 
 IDS = ("batch_size", "seq_len")
@@ -116,3 +117,60 @@ def test_what_takes_nothing_back_is_not_run_to_see_a_state() -> None:
 
     with pytest.raises(NoDecodePhase):
         plan_inputs(Sees(), "decode")
+
+
+def test_what_has_no_forward_or_takes_a_session_is_said_with_its_parts() -> None:
+    class Session:
+        pass
+
+    class Speaks(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.part = Decoder(vocab_size=20)
+
+    class Tracks(Speaks):
+        def forward(self, session: Session, frame: torch.Tensor | None = None):
+            return session.frames
+
+    Tracks.forward.__annotations__["session"] = Session  # as in files that do not put annotations off
+    for kind, said in ((Speaks, "no forward"), (Tracks, "object of its own")):
+        with pytest.raises(BadValue, match=said) as raised:
+            plan_inputs(kind(), "prefill")
+        assert raised.value.try_.endswith(".Decoder")
+
+
+class OwnCache:
+    """A cache of another kind than the usual one."""
+
+    def __init__(self, keys: torch.Tensor) -> None:
+        self.keys = keys
+
+
+class Decoder(Part):
+    def forward(self, input_ids, past_key_values=None, use_cache=True):
+        if past_key_values is not None and not isinstance(past_key_values, OwnCache):
+            raise ValueError("a cache of its own")
+        states = self.table(input_ids)
+        keys = states if past_key_values is None else torch.cat([past_key_values.keys, states], 1)
+        return {"states": states, "past_key_values": OwnCache(keys)}
+
+
+class Head(nn.Module):
+    """Hands the cache on, and does not return it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.model = Decoder(vocab_size=20, num_hidden_layers=1)
+        self.config = self.model.config
+
+    def get_input_embeddings(self) -> nn.Module:
+        return self.model.table
+
+    def forward(self, input_ids, past_key_values=None):
+        return {"scores": self.model(input_ids, past_key_values)["states"].sum(-1)}
+
+
+def test_a_cache_that_only_a_part_returns_is_the_state() -> None:
+    plan = plan_inputs(Head(), "decode")
+    made = make_inputs(Head(), plan, {"batch_size": 2, "cache_len": 7})
+    assert made["input_ids"].shape == (2, 1) and made["past_key_values"].keys.shape == (2, 7, 8)

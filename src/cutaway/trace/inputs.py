@@ -26,6 +26,7 @@ from cutaway.errors import BadValue
 from cutaway.trace.dim import formula_of, make, note_placed
 from cutaway.trace.inputs_config import image_unit
 from cutaway.trace.inputs_fill import fill_tensor, places_tensor, row_tensor
+from cutaway.trace.inputs_given import required
 from cutaway.trace.inputs_images import plan_with_images, put_images, takes_images
 from cutaway.trace.inputs_modalities import candidates
 from cutaway.trace.inputs_probe import learn_state, makes_cache, refusal
@@ -38,12 +39,17 @@ __all__ = ["InputError", "InputPlan", "InputSpec", "NoDecodePhase", "Symbol", "m
 # What forward says against arguments that may be right: it mixes dtypes, or asks for data that meta tensors lack.
 UNSURE = r"dtype|scalar type|BFloat16|bias type|meta tensor|register_meta"
 
+NO_FORWARD = torch.nn.Module.forward
+MADE = (torch.Tensor, int, float, str, list, tuple, dict)  # kinds of arguments that sizes or plain values make
+
 
 def plan_inputs(model: torch.nn.Module, phase: str, *, images: bool = True) -> InputPlan:
     """What forward needs in a phase. Runs the model only for `decode`, on its own device, at tiny sizes.
 
-    A model that reads images in its text gets one, unless `images` is False.
+    A model that reads images in its text gets one, unless `images` is False. BadValue for a model without a forward, or
+    whose forward takes an object that no sizes describe.
     """
+    _must_be_callable(model)
     extra = _extras(model)[0]
     prefill = None
     if images:
@@ -55,6 +61,19 @@ def plan_inputs(model: torch.nn.Module, phase: str, *, images: bool = True) -> I
         why = f": forward refused all known forms of {min(left_out)}" if images else ""
         prefill = replace(prefill, notes=(f"the text has no image{why}",))
     return prefill if phase == "prefill" else _decode_plan(model, prefill)
+
+
+def _must_be_callable(model: torch.nn.Module) -> None:
+    """Some models are only ways to put their parts together, others go on with what a session of their own remembers."""
+    name, kinds = type(model).__name__, dict.fromkeys(type(m) for m in model.children() if hasattr(m, "config"))
+    parts = ", ".join(f"{k.__module__.split('.')[0]}.{k.__name__}" for k in kinds if k.forward is not NO_FORWARD)
+    if type(model).forward is NO_FORWARD:
+        raise BadValue("the model has no forward of its own", asked=name, known="what its methods call", try_=parts)
+    for argument in required(model.forward):
+        kind = argument.annotation
+        if isinstance(kind, type) and kind is not argument.empty and not issubclass(kind, MADE):
+            known = f"{argument.name} is a {kind.__name__}, which no sizes describe"
+            raise BadValue("forward takes an object of its own", asked=name, known=known, try_=parts)
 
 
 def make_inputs(

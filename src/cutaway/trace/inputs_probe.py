@@ -95,13 +95,16 @@ def makes_cache(model: torch.nn.Module) -> bool:
 def state_after(model: torch.nn.Module, kwargs: dict[str, Any]) -> dict[str, Any]:
     """The state that one forward leaves: returned by it, or else filled in place."""
     encoded: list[Any] = []
-    hook = _encoder(model).register_forward_hook(lambda module, args, output: encoded.append(output))
+    below: list[Any] = []
+    hooks = [_encoder(model).register_forward_hook(lambda module, args, output: encoded.append(output))]
+    hooks += [m.register_forward_hook(lambda module, args, output: below.append(output)) for m in model.children()]
     try:
         state = returned_state(model, _forward(model, kwargs))
     finally:
-        hook.remove()
+        for hook in hooks:
+            hook.remove()
     if not state:
-        return _state_filled(model, kwargs)
+        return _state_filled(model, kwargs, below)
     if encoded and "encoder_outputs" in inspect.signature(model.forward).parameters:
         state["encoder_outputs"] = encoded[-1]
     return state
@@ -113,8 +116,12 @@ def returned_state(model: torch.nn.Module, outputs: Any) -> dict[str, Any]:
     return {n: v for n, v in items.items() if n in accepted and n not in NOT_STATE and v is not None}
 
 
-def _state_filled(model: torch.nn.Module, kwargs: dict[str, Any]) -> dict[str, Any]:
+def _state_filled(model: torch.nn.Module, kwargs: dict[str, Any], below: list[Any]) -> dict[str, Any]:
+    """An empty cache after forward has filled it; what a part has returned, where that takes a cache of its own kind alone."""
     given = _empty_caches(model)
+    kept = next(filter(None, (returned_state(model, output) for output in below)), {})
+    if any(type(kept.get(name)) not in (type(None), type(cache)) for name, cache in given.items()):
+        return kept
     if given:
         _forward(model, {**kwargs, **given})
     return {name: cache for name, cache in given.items() if cache.get_seq_length() > 0}
