@@ -24,7 +24,7 @@ GRID = swept.Grid(swept.steps(1, 512, 64), swept.steps(128, 16384, 64), swept.st
 SMALL = swept.Grid(swept.steps(1, 256, 24), swept.steps(128, 8192, 24), (64, 256))
 DEVICES = ["h100-sxm", "h200-sxm", "a100", "l40s", "b200"]
 MORE = swept.cases(model=MODELS, hardware=DEVICES, tp=[1, 2, 4, 8], weights=["bf16", "int8"])
-PACKAGES = {"local": ["joblib"], "dask": ["joblib", "distributed"], "ray": ["joblib", "ray"]}
+PACKAGES = {"local": ["joblib"], "dask": ["joblib", "distributed"], "ray": ["ray"]}
 
 
 def speed() -> None:
@@ -113,7 +113,7 @@ def _workers() -> list[int]:
         while above in parents and above != os.getpid():
             above = parents[above]
         ours = above == os.getpid() and process != above
-        if ours and ("LokyProcess" in line or "spawn_main" in line or "ray::PoolActor" in line):
+        if ours and ("LokyProcess" in line or "spawn_main" in line or "ray::_numbered" in line):
             found.append(process)
     return sorted(found)
 

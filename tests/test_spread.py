@@ -1,5 +1,6 @@
 # What is promised of every back end, on a joblib made of a few lines: each answer comes once, deaths are made good up to a
-# limit, and what is not installed is named. The real ones are run by bench/sweep.py, with workers that are killed.
+# limit, and what is not installed is named; and on a Ray of a few lines. The real ones are run by bench/sweep.py, with workers
+# that are killed.
 import sys
 from concurrent.futures import BrokenExecutor
 from contextlib import nullcontext
@@ -10,16 +11,14 @@ import pytest
 from cutaway.cli import run
 from cutaway.errors import BadValue, NeedsExtra
 from cutaway.predict import spread as spread_module
-from cutaway.predict.spread import RETRIES, WAVE, spread
+from cutaway.predict.spread import AHEAD, RETRIES, spread
 
 
 class Joblib:
     """`deaths` of all calls, after `before` answers each."""
 
-    def __init__(self, deaths=0, before=2, one_by_one=True):
-        self.deaths, self.before, self.asked = deaths, before, []
-        active = SimpleNamespace(supports_return_generator=one_by_one)
-        self.parallel = SimpleNamespace(get_active_backend=lambda: (active, 2))
+    def __init__(self, deaths=0, before=2):
+        self.deaths, self.before = deaths, before
 
     def parallel_config(self, backend, n_jobs):
         self.backend, self.jobs = backend, n_jobs
@@ -29,16 +28,13 @@ class Joblib:
         return lambda *arguments: (function, arguments)
 
     def Parallel(self, return_as):  # as joblib calls it
-        self.return_as = return_as
+        assert return_as == "generator_unordered"
         return self._run
 
     def _run(self, calls):
-        self.asked.append(len(calls))
         calls = calls[::-1]  # as they come, not as they were asked
         dies = self.deaths > 0
         self.deaths -= dies
-        if self.return_as == "list" and dies:
-            raise BrokenExecutor
         return self._answers(calls, dies)
 
     def _answers(self, calls, dies):
@@ -65,14 +61,45 @@ def square(n):
     return n * n
 
 
-@pytest.mark.parametrize("one_by_one", [True, False])
 @pytest.mark.parametrize("deaths", [0, 1, RETRIES])
-def test_each_answer_comes_once_whoever_dies(joblib, deaths, one_by_one):
-    fake = joblib(deaths=deaths, one_by_one=one_by_one)
+def test_each_answer_comes_once_whoever_dies(joblib, deaths):
+    fake = joblib(deaths=deaths)
     found = list(spread(square, TASKS, 2, "local"))
     assert sorted(found) == [(n, n * n) for n in range(40)]
     assert (fake.backend, fake.jobs) == ("loky", 2)
-    assert max(fake.asked) == (40 if one_by_one else WAVE * 2)
+
+
+class Ray:
+    """What is asked is done when somebody waits for it, the last first."""
+
+    def __init__(self):
+        self.most = self.retries = 0
+
+    def is_initialized(self):
+        return True
+
+    def cluster_resources(self):
+        return {"CPU": 3.0}
+
+    def remote(self, max_retries):
+        self.retries = max_retries
+        return lambda function: SimpleNamespace(remote=lambda *arguments: (function, arguments))
+
+    def wait(self, running):
+        self.most = max(self.most, len(running))
+        return running[-1:], running[:-1]
+
+    def get(self, done):
+        return [function(*arguments) for function, arguments in done]
+
+
+@pytest.mark.parametrize(("jobs", "workers"), [(2, 2), (None, 3)])
+def test_ray_is_asked_for_few_tasks_at_once_and_asks_again_itself(monkeypatch, jobs, workers):
+    fake = Ray()
+    monkeypatch.setitem(sys.modules, "ray", fake)
+    monkeypatch.setitem(sys.modules, "joblib", None)
+    assert sorted(spread(square, TASKS, jobs, "ray")) == [(n, n * n) for n in range(40)]
+    assert (fake.most, fake.retries) == (AHEAD * workers, RETRIES)
 
 
 def test_deaths_without_end_are_an_error(joblib):

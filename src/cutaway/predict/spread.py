@@ -1,6 +1,7 @@
-# Cases of a sweep are independent, so any engine that runs functions elsewhere will do. joblib is the one seam to all of
-# them: processes of this machine, a Dask cluster, a Ray cluster. What differs between them is here and nowhere else: how
-# they start, whether answers come one by one, and what they raise when a worker is gone.
+# Cases of a sweep are independent, so any engine that runs functions elsewhere will do. joblib is the seam to processes of
+# this machine and to a Dask cluster. Ray is asked in its own words: joblib's pools there wait for ever where a worker died, as
+# the new pool is promised the cores that the old one still holds. What differs between them is here and nowhere else: how they
+# start, and what becomes of tasks whose worker is gone.
 """`spread(function, tasks, jobs, backend)`: answers from many processes or machines, whoever dies meanwhile."""
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from cutaway.errors import BadValue, NeedsExtra, last_line
 BACKENDS = ("local", "loky", "dask", "ray")
 ALL = -1  # as many workers as there are, in joblib's words
 RETRIES = 3  # of tasks whose worker died
-WAVE = 8  # tasks of each worker that are asked together where answers come only all at once
+AHEAD = 2  # tasks for each worker of Ray that are asked at once, so that none waits for its next
 Answer = TypeVar("Answer")
 
 
@@ -33,8 +34,8 @@ def spread(
     left = dict(tasks)
     with ExitStack() as engine:
         try:
-            import joblib
-
+            if backend != "ray":
+                import joblib
             workers = engine.enter_context(_ENGINES[backend](jobs or ALL))
         except ImportError as error:
             extra = backend if backend in ("dask", "ray") else "grid"
@@ -45,6 +46,9 @@ def spread(
                 "no cluster could be reached or begun", asked=f"--backend {backend}", known=last_line(error),
                 try_="the address in DASK_SCHEDULER_ADDRESS or RAY_ADDRESS, or --backend local",
             ) from error  # fmt: skip
+        if backend == "ray":
+            yield from _asked_of_ray(function, tasks, AHEAD * workers)
+            return
         engine.enter_context(joblib.parallel_config("loky" if backend == "local" else backend, n_jobs=workers))
         for attempt in range(RETRIES + 1):
             try:
@@ -59,12 +63,23 @@ def spread(
 
 
 def _asked(joblib: Any, function: Callable, tasks: Mapping[int, tuple]) -> Iterator[tuple[int, Any]]:
-    active, workers = joblib.parallel.get_active_backend()
-    numbers, one_by_one = list(tasks), active.supports_return_generator
-    size = len(numbers) if one_by_one else WAVE * max(1, workers)
-    for start in range(0, len(numbers), size):
-        calls = [joblib.delayed(_numbered)(function, n, tasks[n]) for n in numbers[start : start + size]]
-        yield from joblib.Parallel(return_as="generator_unordered" if one_by_one else "list")(calls)
+    calls = [joblib.delayed(_numbered)(function, n, arguments) for n, arguments in tasks.items()]
+    yield from joblib.Parallel(return_as="generator_unordered")(calls)
+
+
+def _asked_of_ray(function: Callable, tasks: Mapping[int, tuple], at_once: int) -> Iterator[tuple[int, Any]]:
+    """Ray itself asks again what a dead worker had."""
+    import ray
+
+    ask, running = ray.remote(max_retries=RETRIES)(_numbered).remote, []
+    for number, arguments in tasks.items():
+        running.append(ask(function, number, arguments))
+        if len(running) >= at_once:
+            done, running = ray.wait(running)
+            yield from ray.get(done)
+    while running:
+        done, running = ray.wait(running)
+        yield from ray.get(done)
 
 
 def _numbered(function: Callable, number: int, arguments: tuple) -> tuple[int, Any]:
@@ -97,15 +112,12 @@ def _dask(jobs: int) -> Iterator[int]:
 def _ray(jobs: int) -> Iterator[int]:
     """The cluster that is connected, else the one that RAY_ADDRESS names or that runs here, else one that is begun."""
     import ray
-    from ray.util.joblib import register_ray
 
-    register_ray()
     ours = not ray.is_initialized()
     if ours:
-        ray.init(log_to_driver=False)
+        ray.init(log_to_driver=False, include_dashboard=False)
     try:
-        there = max(1, int(ray.cluster_resources().get("CPU", 1)))  # a pool of more waits for ever
-        yield there if jobs == ALL else min(jobs, there)
+        yield max(1, int(ray.cluster_resources().get("CPU", 1))) if jobs == ALL else jobs
     finally:
         if ours:
             ray.shutdown()
@@ -116,10 +128,6 @@ _ENGINES = {"local": _local, "loky": _local, "dask": _dask, "ray": _ray}
 
 def _deaths(backend: str) -> tuple[type[BaseException], ...]:
     """What the back end raises when a worker is gone."""
-    if backend == "ray":
-        from ray.exceptions import RayError
-
-        return (RayError,)
     if backend == "dask":
         from distributed import KilledWorker
 
