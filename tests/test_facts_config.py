@@ -52,6 +52,11 @@ def test_flags_and_the_fields_they_set():
     assert flags["--port"]["help"] == "the port"
 
 
+def test_a_flag_stands_where_its_own_name_does():
+    text = "import argparse\np = argparse.ArgumentParser()\np.add_argument(\n    '-m',\n    '--model',\n)\n"
+    assert [(f["name"], f["line"]) for f in surface({"a.py": text})["cli_flags"]] == [("--model", 5)]
+
+
 def test_flags_that_a_library_reads_off_fields_and_parameters():
     tree = {
         "a.py": "import tyro\nfrom b import Config\ntyro.cli(Config)\n",

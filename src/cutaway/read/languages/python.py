@@ -434,7 +434,7 @@ class _Reader:
             arguments.append(f"{k.arg}={text}" if k.arg else f"**{text}")
         self.calls.append(Call(self.scope, function.end_lineno, callee, arguments, how))
         for kind, name, detail in call_marks(node, callee, arguments, source):
-            told = args[0] if kind in ("flag", "env") and args else node  # its name may stand further down
+            told = _spells(args, name) if kind in ("flag", "env") and args else node
             self.marks.append(Mark(kind, told.lineno, name, self.scope, detail))
         self.visit(function)
         for argument in args:
@@ -527,6 +527,11 @@ def _first_paragraph(node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.Asy
     if "\n" in doc or "\t" in doc:
         doc = cleandoc(doc)
     return one_line(doc.strip().split("\n\n")[0], 400)
+
+
+def _spells(args: list[ast.expr], name: str) -> ast.expr:
+    """The argument that is this name, which may stand lines below the call; else the first."""
+    return next((a for a in args if isinstance(a, ast.Constant) and a.value == name), args[0])
 
 
 def _flags(node, decorators: list[str], yields: bool) -> list[str]:
