@@ -139,6 +139,15 @@ def test_what_has_no_forward_or_takes_a_session_is_said_with_its_parts() -> None
         assert raised.value.try_.endswith(".Decoder")
 
 
+def test_kinds_of_tensors_are_no_objects_of_their_own() -> None:
+    class Reads(Part):
+        def forward(self, input_ids, scale):
+            return self.table(input_ids)
+
+    Reads.forward.__annotations__ |= {"input_ids": torch.LongTensor, "scale": torch.FloatTensor}
+    assert shapes(Reads(vocab_size=20))["input_ids"] == IDS
+
+
 class OwnCache:
     """A cache of another kind than the usual one."""
 

@@ -40,7 +40,7 @@ __all__ = ["InputError", "InputPlan", "InputSpec", "NoDecodePhase", "Symbol", "m
 UNSURE = r"dtype|scalar type|BFloat16|bias type|meta tensor|register_meta"
 
 NO_FORWARD = torch.nn.Module.forward
-MADE = (torch.Tensor, int, float, str, list, tuple, dict)  # kinds of arguments that sizes or plain values make
+MADE = ("torch", "builtins", "collections", "typing", "numpy")  # where the kinds of plain arguments come from
 
 
 def plan_inputs(model: torch.nn.Module, phase: str, *, images: bool = True) -> InputPlan:
@@ -71,7 +71,7 @@ def _must_be_callable(model: torch.nn.Module) -> None:
         raise BadValue("the model has no forward of its own", asked=name, known="what its methods call", try_=parts)
     for argument in required(model.forward):
         kind = argument.annotation
-        if isinstance(kind, type) and kind is not argument.empty and not issubclass(kind, MADE):
+        if isinstance(kind, type) and kind is not argument.empty and kind.__module__.split(".")[0] not in MADE:
             known = f"{argument.name} is a {kind.__name__}, which no sizes describe"
             raise BadValue("forward takes an object of its own", asked=name, known=known, try_=parts)
 
