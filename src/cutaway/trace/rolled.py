@@ -10,11 +10,12 @@ from math import gcd
 
 from cutaway.formula import Formula, const, sym
 from cutaway.formula.core import ONE, ZERO, add, product
-from cutaway.model import Call, Cost, Kernel, Module, Step
+from cutaway.model import Call, Cost, Kernel, Module, Step, TensorSpec
 from cutaway.trace.dim import Guard
 from cutaway.trace.turns import Through, summed
 
 PARTS = ("flops", "matmul_flops", "read", "write")
+Specs = tuple[TensorSpec, ...]
 Members = Sequence[Sequence[Step]]  # of each run
 
 
@@ -47,6 +48,10 @@ class Sample:
     def at(self, cost: Cost) -> Cost:
         return Cost(*(self.number(getattr(cost, n)) for n in PARTS))
 
+    def sizes_of(self, specs: Specs) -> list[list[Formula]]:
+        """The numbers of what tensors have along each dimension."""
+        return [[self.number(d) for d in t.dims] for t in specs]
+
     def order(self, module: int) -> list[Step]:
         """The steps of a module as they ran, turn by turn."""
         if module not in self.orders:
@@ -67,6 +72,7 @@ class Roll:
         self.through = Through(self.points, sizes, steps)
         self.modules: list[Module] = []
         self.made: dict[Hashable, int] = {}
+        self.unique: dict[Hashable, int] = {}
         self.guards: dict[Guard, None] = {}
 
     def node(self, calls: Sequence[Sequence[int]]) -> int:
@@ -88,16 +94,20 @@ class Roll:
         below = [(self.modules[s.module], s.repeat) for s in steps if isinstance(s, Call)]
         total = _sum((own, *(_times(m.total, n) for m, n in below)))
         fused = self._fused([m.fused for m in shown]) if all(len(c) == 1 for c in calls) else None
-        self.modules.append(
-            replace(
-                shown[0],
-                steps=tuple(steps),
-                own=own,
-                total=total,
-                fused=fused or _sum((own, *(_times(m.fused, n) for m, n in below))),
-            )
+        module = replace(
+            shown[0],
+            inputs=self._right([m.inputs for m in shown]),
+            outputs=self._right([m.outputs for m in shown]),
+            steps=tuple(steps),
+            own=own,
+            total=total,
+            fused=fused or _sum((own, *(_times(m.fused, n) for m, n in below))),
         )
-        return len(self.modules) - 1
+        what = (module.class_name, module.signature, module.inputs, tuple(_without_names(s) for s in steps))
+        if what not in self.unique:  # a run may have met two of a kind as one, another not
+            self.unique[what] = len(self.modules)
+            self.modules.append(module)
+        return self.unique[what]
 
     def _groups(self, sample: Sample, calls: Sequence[int]) -> dict[tuple, list[Step]]:
         """The steps of the calls by what they are and where they stand, in order."""
@@ -144,13 +154,22 @@ class Roll:
         return [replace(shown, cost=cost, fused=cost, analysis=text, repeat=1, turns=())]
 
     def _alike(self, same: Sequence[Kernel], *more: Sequence[Kernel]) -> Kernel | None:
-        """The step of each run, as a run has it whose formulas give the costs of all."""
+        """The step of each run, as a run has it whose formulas give the costs of all, and the sizes if any does."""
         costs = [r.cost(s) for r, s in zip(self.samples, same, strict=True)]
-        for s in same:
-            if all(r.at(s.cost) == c for r, c in zip(self.samples, costs, strict=True)):
-                times = 1 + len(more)
-                return s if times == s.repeat else replace(s, repeat=times, turns=())
-        return None
+        right = [s for s in same if all(r.at(s.cost) == c for r, c in zip(self.samples, costs, strict=True))]
+        if not right:
+            return None
+        s = next((s for s in right if self._sized(s.inputs + s.outputs, [o.inputs + o.outputs for o in same])), right[0])
+        times = 1 + len(more)
+        return s if times == s.repeat else replace(s, repeat=times, turns=())
+
+    def _sized(self, specs: Specs, each: Sequence[Specs]) -> bool:
+        """Whether these tensors have the sizes that each run's have."""
+        return all(r.sizes_of(specs) == r.sizes_of(own) for r, own in zip(self.samples, each, strict=True))
+
+    def _right(self, each: Sequence[Specs]) -> Specs:
+        """The tensors as the run has them whose formulas give the sizes of all; as the first has them where none does."""
+        return next((specs for specs in each if self._sized(specs, each)), each[0])
 
     def _count(self, numbers: Sequence[int]) -> int | Formula:
         """How often something ran, as a formula of the sizes."""
@@ -236,6 +255,10 @@ class Roll:
 
     def _gives(self, found: Formula, totals: Sequence[Formula]) -> bool:
         return all(found.substitute(p) == t for p, t in zip(self.points, totals, strict=True))
+
+
+def _without_names(s: Step) -> Step:
+    return replace(s, names=()) if isinstance(s, Call) else s
 
 
 def _without_factors(f: Formula) -> Formula:

@@ -2,6 +2,7 @@
 # many chunks it has can be told apart in what a line costs.
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from cutaway.errors import ForwardRaised
 from cutaway.formula import Formula, minimum, sym
 from cutaway.model import Module
 from cutaway.trace.dim import Scope
-from cutaway.trace.record import count_ops
+from cutaway.trace.record import CallEvent, ModuleRun
 from cutaway.trace.rolled import Roll, Sample, Unfit
 from cutaway.trace.validity import choices, chunk_counts, chunk_of
 
@@ -34,9 +35,16 @@ def many_turns(job: Job, first: Run) -> bool:
         return False
     if any(hints[n] < v for n, v in usual.items()):
         return True
-    if hints.get("batch_size", 1) == 1:
-        return False
-    return count_ops(job.trace({**hints, "batch_size": 3}, lines=False).root) != count_ops(first.root)
+    return hints.get("batch_size", 1) > 1 and _times(first.root, set()) >= hints["batch_size"]
+
+
+def _times(run: ModuleRun, seen: set[int]) -> int:
+    """How often one line ran an op, or called a module, in one forward."""
+    if id(run) in seen:
+        return 0
+    seen.add(id(run))
+    own = Counter((e.where[-1], isinstance(e, CallEvent) or e.func) for e in run.events if e.where)
+    return max([*own.values(), *(_times(e.module, seen) for e in run.events if isinstance(e, CallEvent))], default=0)
 
 
 def rolled_up(job: Job, first: Run, modules: list[Module], again: Run) -> list[Module] | None:
