@@ -250,6 +250,14 @@ def test_latent_decoding_without_a_kernel_of_its_generation_is_in_few_parts():
     assert longer("a100-80gb") < 1.05 and longer("h200") > 1.3
 
 
+def test_a_short_prompt_after_a_long_past_takes_a_whole_tile():
+    shape = {"batch": 1, "heads": 32, "kv_heads": 8, "head_dim": 128, "kv_len": 16384}
+    few, tile, more = (
+        time.op_time(hardware.find("rtx-4090"), "attention", q_len=n, tier="calibrated", **shape)[0] for n in (16, 64, 1024)
+    )
+    assert few == pytest.approx(float(tile), rel=0.02) and more > 3 * tile
+
+
 def test_a_table_gives_back_what_it_was_made_of():
     nodes = ((0.0, 1.0, 2.0), (0.0, 2.0, 4.0))
     x, y = (a.ravel() for a in np.meshgrid([1, 2, 4], [1, 4, 16], indexing="ij"))

@@ -14,7 +14,7 @@ from cutaway.predict.time.looped import from_host, kept_in_cache
 from cutaway.predict.time.work import Array, Bits, keys_read, pairs, value_dim, work
 
 OLDER = ("ampere", "ada", "blackwell-rtx")  # on which FlashAttention 2 runs, and nothing later
-ROWS = 128.0  # queries of one tile, and keys of one step
+ROWS, ROWS_OLDER = 128.0, 64.0  # queries of one tile, and keys of one step
 PARTS = np.array([1, 2, 4, 8, 16, 32, 64], dtype=float)
 
 PREFILL = {
@@ -70,11 +70,14 @@ def prefill(
     """Broadcasts over the sizes in `d`; a prompt with something in the cache is one with more keys than queries."""
     flops, moved = work(kind, d, bits)
     wide = d["head_dim"] + value_dim(d)
-    # Tiles on the diagonal are computed whole: half a tile more per query. A short prompt pays for a whole tile.
-    rows = np.maximum(d["q_len"], ROWS / 4)
-    looked = pairs(d) + rows * (ROWS / 2 + c["start"])
+    tile = ROWS_OLDER if hw.architecture in OLDER else ROWS
+    # Tiles on the diagonal are computed whole: half a tile more per query. A short prompt pays for a whole tile, whose rows
+    # all look at what lies before it.
+    rows = np.maximum(d["q_len"], tile / 4)
+    whole = np.where(d["q_len"] < tile, tile * (keys_read(d) - (tile - 1) / 2), 0.0)
+    looked = np.maximum(pairs(d), whole) + rows * (tile / 2 + c["start"])
     per_pair = 2 * wide / (c["matrix"] * peak) + c["softmax"] / hw.vector_peak()
-    jobs = d["batch"] * d["heads"] * np.ceil(d["q_len"] / ROWS)
+    jobs = d["batch"] * d["heads"] * np.ceil(d["q_len"] / tile)
     full = jobs / hw.units
     waves = np.maximum(full + c["tail"] * (np.ceil(full) - full), 1.0)
     hot = 1 + c["heat"] * flops / (flops + 1e-3 * peak)
