@@ -258,6 +258,14 @@ def test_a_short_prompt_after_a_long_past_takes_a_whole_tile():
     assert few == pytest.approx(float(tile), rel=0.02) and more > 3 * tile
 
 
+def test_prompts_with_heads_of_their_own_keys_take_longer():
+    """More keys and values are written, and in a narrow cache converted."""
+    shape = {"batch": 8, "heads": 32, "head_dim": 128, "q_len": 2048, "kv_len": 2048, "tier": "calibrated"}
+    for cache in ("bf16", "fp8"):
+        few, many = (time.op_time(hardware.find("b200"), "attention", cache=cache, kv_heads=n, **shape)[0] for n in (1, 32))
+        assert many > 1.1 * few
+
+
 def test_a_table_gives_back_what_it_was_made_of():
     nodes = ((0.0, 1.0, 2.0), (0.0, 2.0, 4.0))
     x, y = (a.ravel() for a in np.meshgrid([1, 2, 4], [1, 4, 16], indexing="ij"))

@@ -29,6 +29,7 @@ PREFILL = {
     "start": (100.0, 0.1, 3000.0),  # a tile's fill and drain, in keys
     "tail": (0.7, 0.02, 1.0),  # how much of an unfilled last wave is lost
     "heat": (0.1, 0.001, 2.0),  # how much of the rate is lost when the device runs hot
+    "cached": (2.0, 0.01, 100.0),  # bytes moved per element of keys and values besides: written, converted, laid out anew
     "sequence_ns": (5.0, 0.01, 5000.0),  # of each sequence of the batch
     "blend": (3.0, 1.0, 12.0),
 }
@@ -83,8 +84,9 @@ def prefill(
     hot = 1 + c["heat"] * flops / (flops + 1e-3 * peak)
     compute = d["batch"] * d["heads"] * looked * per_pair * waves / full * hot
     memory = moved / (c["memory"] * hw.bandwidth)
+    laid = c["cached"] * d["batch"] * d["kv_heads"] * keys_read(d) * wide / hw.bandwidth
     p = c["blend"]
-    total = c["launch_us"] * 1e-6 + d["batch"] * c["sequence_ns"] * 1e-9 + (compute**p + memory**p) ** (1 / p)
+    total = c["launch_us"] * 1e-6 + laid + d["batch"] * c["sequence_ns"] * 1e-9 + (compute**p + memory**p) ** (1 / p)
     return from_host(total, c) if looped else total
 
 
