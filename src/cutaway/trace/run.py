@@ -20,6 +20,7 @@ from cutaway.trace.dim import Scope, scope
 from cutaway.trace.memo import Memo, described, leaves_of, replay
 from cutaway.trace.modes import OpMode, Recorder, ShapeMode
 from cutaway.trace.record import CallEvent, ModuleRun, TensorRef
+from cutaway.trace.remembered import nothing_remembered
 from cutaway.trace.writes import Writes
 
 
@@ -60,6 +61,7 @@ def run(
                 recorder.mute -= 1
                 with (
                     torch.device("meta"),
+                    nothing_remembered(module),
                     as_written(),
                     without_casts(recorder.assumptions.setdefault),
                     in_one_op(),

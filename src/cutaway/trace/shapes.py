@@ -12,6 +12,7 @@ from typing import Any
 from cutaway.formula import Formula, const, sym
 from cutaway.formula.core import add, minimum, product
 from cutaway.trace.dim import Dim, Guard, Scope, exact_quotient, is_count, rounded_down, rounded_up
+from cutaway.trace.inputs_symbols import SYMBOLS
 
 Sizes = Sequence[int]
 Dims = tuple[Formula, ...]
@@ -502,6 +503,9 @@ def _fft_half(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims
     return (*dims[:axis], rounded_down(dims[axis], 2) + 1, *dims[axis + 1 :])
 
 
+COUNTED = {n for n, s in SYMBOLS.items() if s.unit in ("sequences", "tokens", "answers")}
+
+
 def _upsample(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims | None:
     sizes, dims = inputs[0]
     scaled = any(isinstance(a, float) for a in args[2:])
@@ -510,6 +514,8 @@ def _upsample(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims
         known = r.find(v) if f.constant() is None else r.local.get(v)
         if known is None and v != old and not scaled:  # to a size that the code may have put through `int()`
             known = r.scope.known.get(v)
+            if known is not None and v < r.telling and known.symbols() <= COUNTED:
+                known = None  # no picture is as large as a text is long but by chance
         space.append(known if known is not None else f * (v // old) if v % old == 0 else const(v))
     return (*dims[:2], *space)
 
