@@ -9,6 +9,9 @@ compare `matmul_flops` to the last unit. One row a class and phase; the counts s
     python bench/coverage.py --only llama,gemma2   some types
     python bench/coverage.py --map others --rows rows.jsonl            a run that may be stopped and taken up again
     python bench/coverage.py --map others --rows rows.jsonl --again    once more what was not exact
+
+Some classes ask for packages of their own: `pip install scipy` lets those with losses or filters of it run; those that ask
+for timm, natten or detectron2 are listed as what cannot run where these are missing.
 """
 
 from __future__ import annotations
