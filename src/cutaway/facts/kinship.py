@@ -24,6 +24,7 @@ AHEAD = 0.1  # points that one of two relatives is put before the other by
 DRIVES = 0.5  # points for a loop over another candidate
 STEPS, WHOLE = 2, 0.6  # candidates that one must call to be their whole, and the share of their points that it needs
 GENERATIONS = 4  # how far up bases are followed
+FEW, INNER = 3, 0.5  # definitions of a name that a call can mean; the share of a caller's points that its loop needs
 _SAYS_LITTLE = 8  # identifiers of a body that only declares or passes on
 
 
@@ -89,12 +90,24 @@ class Kinship:
                 continue
             if holder.entity.definition.kind not in TYPE:
                 continue
-            if favoured >= 0 and 0.7 * scored.score <= holder.score < scored.score:
+            if not self._is_named(concept, holder):  # of all that it does one thing is meant
+                holder.score = min(holder.score, scored.score) - LIVE - AHEAD
+            elif favoured >= 0 and 0.7 * scored.score <= holder.score < scored.score:
                 holder.score = (
                     scored.score + 0.01
                 )  # a thing is its class, however well one of its methods is described
             elif favoured < 0 and 0.95 * holder.score <= scored.score <= holder.score:
                 scored.score = holder.score + AHEAD  # what is done is in the method
+
+    def _is_named(self, concept: Concept, holder: Scored) -> bool:
+        """Is a class what is looked for by its own name, bases, fields or methods, and not only by a body among others?"""
+        if not concept.needs:
+            return True
+        tags = concept.needs[0].split("|")
+        met = [self.corpus.clues[bit] for bit in holder.met]
+        return any(
+            c.weight > 0 and c.tag in tags and c.field in ("name", "base", "has", "keeps", "owner") for c in met
+        )
 
     def raise_wholes(self, final: list[Scored]) -> None:
         """Put who calls several candidates of its own file before these: they are its steps."""
@@ -130,6 +143,26 @@ class Kinship:
                 for other in final
             ):
                 scored.score += DRIVES
+        self._inner_first(final)
+
+    def _inner_first(self, final: list[Scored]) -> None:
+        """Put a loop that another type has before those who only call it over and over from outside."""
+        for inner in sorted(final, key=lambda s: s.score):
+            name, holder = inner.entity.local, inner.entity.container
+            if not holder or inner.entity.definition.kind not in CALLABLE or len(self.corpus.by_name[name]) > FEW:
+                continue
+            callers = [
+                other
+                for other in final
+                if not other.entity.container
+                and other.entity.definition.kind in CALLABLE
+                and name in other.entity.definition.words
+                and name != other.entity.local
+            ]
+            top = max((c.score for c in callers), default=0.0)
+            if INNER * top <= inner.score < top:
+                inner.score = top + AHEAD
+                inner.notes.append("others call it over and over")
 
     def prefer_live(self, final: list[Scored], loops: Sequence[Scored]) -> None:
         """Raise the best candidates that the main loop calls, directly or not: of twins, the one that runs."""

@@ -49,6 +49,7 @@ _GENERATED_HEAD = re.compile(
 _CARRIED_HEAD = re.compile(
     r"\bversion\s+v?\d+\.\d+.{0,200}?https?://git(?:hub|lab)\.com/[\w.-]+/[\w.-]+", re.IGNORECASE | re.DOTALL
 )
+_CARRIED = re.compile(r"(?:^|/)(?:third[_-]?party|3rdparty|node_modules|site-packages)/", re.IGNORECASE)
 _DOC_FILE = re.compile(r"\.(?:md|mdx|rst|txt|adoc)$", re.IGNORECASE)
 # Folders that a whole project may live in: they decide only where nothing more than a few files stands outside of them.
 _WEAK = ("example", "tool")
@@ -58,12 +59,12 @@ _WEAK = ("example", "tool")
 def role_of(path: str, head: str = "") -> str:
     """The role of a file. `head` is its first few hundred characters, which say whether it was generated.
 
-    The outermost telling folder decides (`tests/benchmarks/x.py` is a test, `vendor/x/tests/y.c` vendored), and a file's own
-    name where no folder tells: `pkg/attention_test.go` is a test.
+    The outermost telling folder decides (`tests/benchmarks/x.py` is a test, `vendor/x/tests/y.c` vendored), but that what
+    others wrote is theirs wherever it lies, and a file's own name where no folder tells: `pkg/attention_test.go` is a test.
     """
     if _GENERATED_FILE.search(path) or (head and _GENERATED_HEAD.search(head)):
         return "generated"
-    if head and _CARRIED_HEAD.search(head):
+    if (head and _CARRIED_HEAD.search(head)) or _CARRIED.search(path):
         return "vendored"
     name = path.rpartition("/")[2]
     hits = [

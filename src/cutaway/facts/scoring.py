@@ -16,6 +16,8 @@ from cutaway.facts.words import matcher, snake
 __all__ = ["KEPT", "Scored", "rank"]
 
 FINALISTS, KEPT = 180, 12
+ROUGHLY = 0.3  # of the points that a claim needs: text may still speak for it
+SHOWS, DOUBTED = 4, 0.5  # what code shows by a clue of so many points, a name's warning takes back by this share only
 LOOP = "runtime_loop"  # what the call graph is followed from
 LEAD = 0.55  # of the best score, enough for what leads its concept (`Concept.leads`)
 OTHERS_FACTOR = 0.75  # a library of others that this program carries along
@@ -37,6 +39,7 @@ _SPECIAL = matcher(
 _STUB = re.compile(
     r"raise (?:NotImplementedError|Exception)|^\s*(?:pass|\.\.\.)\s*$|unimplemented!|todo!", re.MULTILINE
 )
+_COMPUTES = re.compile(r"\w\)? [*/%]{1,2} \(?\w")
 _PRODUCT = re.compile(r"(?:^|/)(?:examples?|tools?|demos?)/(?:server|serve|main|cli|engine)[/.]")
 _PAST = re.compile(r"(?:^|/)(?:legacy|deprecated|obsolete|attic|archived?)/")  # kept for those who need it still
 PAST_FACTOR = 0.6
@@ -92,7 +95,7 @@ def _rough(corpus: Corpus, concept: Concept, bits: list[int]) -> list[Scored]:
             continue
         met = _bits(entity.mask & mine)
         points = _points(corpus, entity, met) * kind
-        if points > concept.least * 0.4:
+        if points - DOUBTED * _warnings(corpus, met) * kind > concept.least * ROUGHLY:
             rough.append(Scored(entity, points, met))
     rough.sort(key=lambda s: -s.score * _role_factor(s.entity))
     return rough[:FINALISTS]
@@ -172,6 +175,11 @@ def _points(corpus: Corpus, entity: Entity, met: list[int]) -> float:
     return total
 
 
+def _warnings(corpus: Corpus, met: list[int]) -> float:
+    """The points, below zero, that a name takes away."""
+    return sum(min(0.0, corpus.clues[bit].weight) for bit in met if corpus.clues[bit].field == "name")
+
+
 def _refine(
     corpus: Corpus, concept: Concept, bits: list[int], scored: Scored, winners: dict[str, list[Scored]]
 ) -> None:
@@ -189,12 +197,16 @@ def _refine(
         if hit:
             scored.met.append(bit)
     kind = concept.kinds[definition.kind]
-    points = _points(corpus, entity, scored.met) * kind
+    points = _points(corpus, entity, scored.met)
+    if any(corpus.clues[b].field == "code" and corpus.clues[b].weight >= SHOWS for b in scored.met):
+        points -= DOUBTED * _warnings(corpus, scored.met)
+    points *= kind
     points *= _role_factor(entity) * _ordinary(concept, entity) * corpus.weight_of(entity.path)
     points *= OTHERS_FACTOR if corpus.of_others(entity.path) else 1.0
     if "declaration" in definition.flags:
         points *= 0.7
-    if definition.end - definition.line < 2 and definition.kind in (*TYPE, *CALLABLE):
+    short = definition.end - definition.line < 2 and definition.kind in (*TYPE, *CALLABLE)
+    if short and not _COMPUTES.search(text):
         points *= 0.5  # an alias or a stub
     if definition.end - definition.line < 8 and _STUB.search(text):
         points *= 0.6  # says that others must do it

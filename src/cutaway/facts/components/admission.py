@@ -67,6 +67,7 @@ ADMISSION = Concept(
             r"block_\w+",
             1.5,
         ),
+        owner(r"\w*limiter|rate_limit\w*|\w*throttl\w*|\w*semaphore", 3, "refuses"),
         owner(r"clients?|client_v_?\d+|conn\w*|session\w*|consumer\w*|subscri\w*", 1),  # what a server keeps of each
         uses(
             r"can_(?:allocate|append|schedule|run|add|fit|be)\w*|"

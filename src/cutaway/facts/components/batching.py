@@ -27,7 +27,7 @@ BATCHING = Concept(
             "named",
         ),
         name(
-            "config|args|stats|metric|loss|norm|data_?loader|sampler|graph|capture|dummy|test|"
+            r"config|args|stats|metric|loss|norm|data_?loader|sampler|graph|capture|dummy|test|log_?sum\w*|log_?probs?|softmax|"
             r"embed\w*|micro|train|gradient",
             -5,
         ),

@@ -22,12 +22,13 @@ GEMM = Concept(
             3.5,
             "named",
         ),
+        name(r"(?:de)?compress\w*|\w+_compress(?:ed|or)?\w*", 2.5),
         name(r"\w*mul_mat|mul_mat\w*|matmul\w*|\w*_mat_?mul|\w*matrix_mul\w*", 4, "matmul"),
         name(
             r"router|gate|type|types|to_string|op|dequantizer|quantizer|test|kv_?cache|cache|moe|expert\w*|"
             r"attention|attn|weight_loader|norm|rope|embed\w*|head|schedule|scheduler|interpolat\w*|"
             r"non_linear|lr|regression|activation|load\w*|unpack|pack|repack|scale|scales|dtype|"
-            r"tune|autotune|info|get_name|is|process|file\w*|grad|cpu\w*|vec_dot\w*|block_\w+",
+            r"tune|autotune|bench\w*|info|get_name|is|process|file\w*|grad|cpu\w*|vec_dot\w*|block_\w+",
             -2.5,
         ),
         has(r"forward|apply|call|matmul|forward_\w*|mm|apply_weights|quant_matmul", 1),
@@ -60,6 +61,7 @@ GEMM = Concept(
             0.7,
         ),
         owner(r"\w*linear\w*|quant\w*", 0.6),
+        path(r"quant(?:ization|ize|s|ized|isation)?|quantizations?", 1.5),
         path(
             r"quant(?:ization|ize|s|ized|isation)?|quantizations?|linear|gemm|matmul|quant\w*|nn|"
             r"layers|funcs|qlinear|\w*linear",
@@ -73,6 +75,8 @@ GEMM = Concept(
             1.5,
             "multiplies",
         ),
+        # numbers brought into the range of small integers by a scale
+        code(r"(?s)\b(?:clamp|clip|round|rint)\w*\(.{0,300}?\bu?int_?(?:8|4)\b", 4, "named"),
     ),
     needs=("named|matmul", "multiplies|quant", "weights|quant|shape|matmul"),
     least=6.5,

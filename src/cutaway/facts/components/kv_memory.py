@@ -9,7 +9,7 @@ KV_MEMORY = Concept(
     kinds=kinds(callables=1.0, types=0.55),
     clues=(
         name(
-            r"n_?bytes|\w+_nbytes|size_bytes|alloc(?:ation)?_size|bytes_left|size_in_bytes|(?:memory|total|active|used|needed|required)_bytes",
+            r"n_?bytes|\w+_nbytes|size_bytes|alloc(?:ation)?_size|bytes_left|size_in_bytes|(?:memory|total|active|used|needed|required|cache|kv)_bytes",
             4,
             "named",
         ),

@@ -43,7 +43,7 @@ KV_STRUCTURE = Concept(
         # Whoever keeps keys and values is their structure, whatever its name; and so is what sets their memory up.
         keeps(r"(?:k|keys?)_(?:\w+_)?caches?|cache_k|past_keys?|(?:k|keys?)_buffer", 4, "named"),
         code(
-            r"(?i)\bk(?:ey)?_?cache\w*\s*=\s*(?:\w+\.)*(?:zeros|empty|new_zeros|new_empty|full)\(",
+            r"(?i)\bk(?:ey)?_?cache\w*\s*=\s*(?:\w+\.)*(?:zeros|empty|new_zeros|new_empty|full|alloc\w*)\(",
             3,
             "named",
         ),

@@ -38,7 +38,7 @@ KV_UPDATE = Concept(
         ),
         uses(
             "k_?caches?|v_?caches?|key_?caches?|value_?caches?|kv_?caches?|kvcaches?|k_buffer|"
-            "v_buffer|kv_buffer|cache_k|cache_v|memory_k|memory_v|current_k|k_out|v_out|key_cache_ptr|keys|values|"
+            "v_buffer|kv_buffer|cache_k|cache_v|memory_k|memory_v|current_k|k_out|v_out|key_cache_ptr|keys|"
             r"key_cache_layer\w*|all_data|k_l|kv_self",
             2.5,
             "cache",
@@ -51,7 +51,7 @@ KV_UPDATE = Concept(
             "where",
         ),
         uses(
-            r"index_copy_?|index_put_?|^copy$|^cpy$|op_cpy|scatter\w*|index_fill_?|copy_|ggml_cpy|ggml_set_rows|"
+            r"index_copy_?|index_put_?|^(?:\w+_)?copy$|^cpy$|op_cpy|scatter\w*|index_fill_?|copy_|ggml_cpy|ggml_set_rows|"
             r"slice_set|slice_assign|slice_update|\w*update_slice|set_rows|memcpy|narrow|store|reshape_and_cache\w*|"
             r"cat|concat\w*|set_slice|slice_scatter|fused_copy_kv|store_cache",
             2,
@@ -63,7 +63,7 @@ KV_UPDATE = Concept(
             3,
             "writes",
         ),
-        uses("keys?|values?|k|v|k_val|v_val|new_k|new_v|key_states|k_cur|v_cur", 0.7, "kv"),
+        uses("keys?|values?|k|v|k_val|v_val|new_k|new_v|k_new|v_new|key_states|k_cur|v_cur", 0.7, "kv"),
         owner(r"\w*_model", -1),
         owner(r"\w*for_causal_lm|\w*for_conditional_generation", -2.5),
         takes(r"cache|kv_cache\w*|past_\w+|layer_cache", 1.5, "given"),
@@ -80,7 +80,8 @@ KV_UPDATE = Concept(
         about("kv[ _-]?cache|cache|slot", 1),
         code(
             r"(?i)\w*(?:cache|buffer|k_out|keys|k)\w*(?:\[[^\]\n]*\])+\s*=[^=]|"
-            r"(?:index_copy_?|index_put_?|scatter_update|slice_set|SliceUpdate|tl\.store|ggml_cpy|set_rows|copy_)\s*\(",
+            r"(?:index_copy_?|index_put_?|scatter_update|slice_set|SliceUpdate|tl\.store|ggml_cpy|set_rows|copy_)\s*\(|"
+            r"\b\w*copy\w*\((?:\w+\.)*k\w*,",
             2,
             "writes",
         ),

@@ -10,7 +10,7 @@ MODEL = Concept(
     clues=(
         name(
             r"(?:\w+_)?for_causal_lm|causal_lm\w*|\w*causal_lm|transformer|gpt|llama|\w*transformer|"
-            r"decoder_only\w*|language_model|text_model|model_for_causal_lm",
+            r"decoder_only\w*|language_model|text_model|model_for_causal_lm|\w+_lm|lm",
             4.5,
             "named",
         ),
@@ -99,7 +99,13 @@ MODEL = Concept(
             2,
             "stack",
         ),
+        # a module around the network of a library
+        code(
+            r"(?s)\Aclass \w+\([^)]*Module\).{0,9000}?\b(?:AutoModel\w*|model_class|model_cls)\.from_pretrained\(",
+            3,
+            "wraps",
+        ),
     ),
-    needs=("named", "embeds|heads", "stack", "norm|attention|heads"),
+    needs=("named|wraps", "embeds|heads|wraps", "stack|wraps", "norm|attention|heads|wraps"),
     least=7.5,
 )

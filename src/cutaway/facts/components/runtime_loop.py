@@ -66,6 +66,7 @@ RUNTIME_LOOP = Concept(
             1.5,
             "steps",
         ),
+        uses(r"(?:generat\w+|decod\w+|engine|batch|busy|step|main)_loop(?:_\w+)?", 3, "main"),
         # the loop of events is the library's: who listens and waits is what runs
         uses(
             "start_server|create_server|start_unix_server|serve_listeners|serve_forever|run_forever",
@@ -118,7 +119,7 @@ RUNTIME_LOOP = Concept(
         ),
         code(
             r"(?:while\b|for \w+ in\b|for\s*\{|loop\s*\{)[^\n]*\n(?:[^\n]*\n){0,7}?\s*(?:await )?"
-            r"(?:self|this|\w)(?:\.|->)\w*(?:iterat|tick|step|poll|round|once|exec|process|consume|work|dispatch)\w*\(",
+            r"(?:self|this|\w)(?:\.|->)\w*(?:iterat|tick|step|poll|round|once|exec|process|consume|work|dispatch|comput)\w*\(",
             3,
             "steps",
         ),

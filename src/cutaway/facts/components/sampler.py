@@ -58,7 +58,15 @@ SAMPLER = Concept(
             1.5,
             "draws",
         ),
+        # a token, whatever the function around it is called
+        code(
+            r"(?:tok(?:en)?s?|ids?|idx|next|sampled)\w*\s*=\s*[^\n=]*(?:"
+            r"(?:multinomial|argmax|categorical)\w*\(\s*\w*(?:prob|logit)|"
+            r"(?:probs|logits)\w*(?:\[[^\]\n]*\])*\.(?:multinomial|argmax)\()",
+            4,
+            "drawn",
+        ),
     ),
-    needs=("named|weak", "logits", "draws|knobs"),
+    needs=("named|weak|drawn", "logits", "draws|knobs"),
     least=7,
 )

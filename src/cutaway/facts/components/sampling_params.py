@@ -1,7 +1,7 @@
 # The knobs a request brings: temperature, top-p, top-k, penalties, seed, how many tokens.
 """Sampling parameters."""
 
-from cutaway.facts.concept import Concept, about, base, keeps, kinds, name, owner, path, takes, uses
+from cutaway.facts.concept import Concept, about, base, code, keeps, kinds, name, owner, path, takes, uses
 
 SAMPLING_PARAMS = Concept(
     key="sampling_params",
@@ -52,11 +52,14 @@ SAMPLING_PARAMS = Concept(
             "knobs",
         ),
         takes(r"temperature|top_?p|top_?k|topp|sampling_\w*", 1.5, "temperature"),
+        uses(r"sampling_(?:params?|parameters?|config|options)", 1.5),
+        # another engine's are made from what the caller says
+        code(r"(?is)sampl\w*param\w*\(.{0,300}?\btemperature\b.{0,300}?\btop_?[pk]\b", 3, "builds"),
         path(r"sampling_?params?|sampling\w*|sampl\w*|params|generation|core|validation|api", 1.2),
         base("struct|base_model|params", 0.3),
         about(r"sampling (?:param\w*)|temperature", 2, "temperature"),
     ),
-    needs=("named|weak", "temperature", "knobs"),
+    needs=("named|weak|builds", "temperature|builds", "knobs|builds"),
     least=6,
     near={"sampler": 0.7},
 )

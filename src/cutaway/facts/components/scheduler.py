@@ -12,6 +12,13 @@ _MOVES = (
 # A free place in a table of running requests is given to another one.
 _FILLS = r"(?s)if (\w+)\[(\w+)\] is None:.{0,800}?\b\1\[\2\] = "
 
+# What is due by the clock is put into the queue that the workers read.
+_DUE = (
+    r"(?s)(?:\bnow\b|\butcnow\(|\bmonotonic\(|\btime\(\)|timestamp\()(?:(?!\n *(?:async )?def ).){0,2000}?"
+    r"\bfor \w[^\n]* in [^\n]*:\n(?:(?! *(?:async )?def )[^\n]*\n){0,25}?[^\n]*"
+    r"\.\w*(?:enqueue|apply_async|send_task|publish|submit)\w*\("
+)
+
 SCHEDULER = Concept(
     key="scheduler",
     looked_for="holds waiting and running requests and picks among them under a budget of tokens, slots or memory",
@@ -29,7 +36,8 @@ SCHEDULER = Concept(
         ),
         name("server_(?:context|impl)|engine", 1.5, "named"),
         name(r"scheduling|scheduled_\w+", 4, "named"),
-        code(r"time\.(?:AfterFunc|NewTimer|NewTicker)|call_later\(|sleep_until|timer\.Reset\(", 2.5, "timed"),
+        code(r"time\.(?:AfterFunc|NewTimer|NewTicker)|call_later\(|sleep_until|timer\.Reset\(", 2.5, "clock"),
+        code(_DUE, 3, "timed"),
         name("schedule|next_batch|get_next_batch_to_run|update_slots", 4, "named"),
         name(
             r"(?:\w+_)?(?:start|launch|activate|admit|promote|pick|poll)_(?:new_|next_|pending_|waiting_)?"
@@ -51,7 +59,7 @@ SCHEDULER = Concept(
             -8,
         ),
         has(
-            r"schedule\w*|(?:get_)?(?:next|new)\w*_batch\w*|form_batch|fill_batch|pick_\w+|"
+            r"schedule(?![dr])\w*|(?:get_)?(?:next|new)\w*_batch\w*|form_batch|fill_batch|pick_\w+|"
             r"update_slots|process_pending|select_\w*batch\w*|generate_new_batch|\w*start_(?:jobs|requests|seqs|tasks)",
             3,
             "picks",
@@ -90,7 +98,7 @@ SCHEDULER = Concept(
         about(r"schedul\w*|waiting|batch", 1),
         base(r"scheduler\w*|scheduler_\w+", 1),
     ),
-    needs=("named|picks", "queue|timed", "running|budget", "requests|tokens"),
+    needs=("named|picks", "queue|timed|clock", "running|budget|timed", "requests|tokens"),
     least=8.5,
     anywhere=True,
 )

@@ -37,7 +37,7 @@ SEEDS = Concept(
             r"\w*chooser",
             1.2,
         ),
-        owner(r"\w*dataset\w*|\w*loader\w*|\w*iterator\w*", -4),
+        owner(r"\w*dataset\w*|\w*loader\w*|\w*iterator\w*|(?:distributed|batch)_\w*sampler", -6),
         keeps("seed|rng_seed|random_seed", 4, "rng"),
         uses(
             r"manual_seed\w*|cuda_manual_seed\w*|seed_all|set_random_seed|seed_everything|set_seed|"
@@ -53,6 +53,7 @@ SEEDS = Concept(
         uses(r"temperatures?|top_?p|top_?k|multinomial|sampling_params|sample\w*|sampler", 1, "samples"),
         takes("seeds?|generators?|rng", 1.5, "seed"),
         path(r"sampl\w*|seed\w*|random|rng|generate|sample|train|run", 1.2, "place"),
+        uses("num_replicas|drop_last|set_epoch", -10),  # the order of a data set
         path(r"data\w*|\w*dataloader\w*|calib\w*|bench\w*", -5),
         about(r"seeds?|determinis\w*|reproducib\w*", 1.5, "seed"),
         code(

@@ -20,7 +20,7 @@ TENSOR_PARALLEL = Concept(
             r"distributed_(?:communicator|impl|comm)|\w*communicator\w*|comm_\w+|process_group|"
             r"nn_network\w*|network|distributed_impl|torch_distributed\w*|py_nccl_\w*|pynccl\w*|"
             r"sync_\w*slices?\w*|nn_\w*slice\w*|init_process_group|initialize_\w*parallel\w*|"
-            r"initialize_torch_distributed|init_distributed\w*|\w*init_dist\w*|world|\w*slicer",
+            r"(?:init|initiali[sz]e|set_?up)_(?:\w+_)?distributed\w*|\w*init_dist\w*|world|\w*slicer",
             3.5,
             "named",
         ),
@@ -86,7 +86,7 @@ TENSOR_PARALLEL = Concept(
         about(r"tensor[ -](?:model[ -])?parallel\w*|all-?reduce|collective", 1),
         code(
             r"(?i)all_?reduce\w*\(|all_?gather\w*\(|ncclAllReduce|AllReduce|reduce_scatter\w*\(|"
-            r"\binit_(?:process_group|distributed)\w*\(\w",
+            r"\binit_(?:process_group|distributed)\w*\(\s*\w",
             1.5,
             "collective",
         ),

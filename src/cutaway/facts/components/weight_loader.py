@@ -43,6 +43,9 @@ WEIGHT_LOADER = Concept(
         ),
         name(r"from_(?:file|path|disk|mmap)", 4, "weak"),  # of the type that the file becomes
         name("load_from_state_dict", -4),  # a module's hook
+        name(r"checkpoint(?:er|_manager|_engine|_io|_handler)", 3, "named"),
+        # the state of what stands around the model
+        owner(r"\w*data_?loader\w*|\w*optim\w*|\w*schedulers?\w*|\w*dataset\w*|\w*sampler|\w*buffer|\w*metric\w*", -5),
         owner(
             r"\w*loader\w*|\w*model|\w*_for_causal_lm|transformer|\w*runner|engine|\w*weights\w*|"
             r"\w*linear",

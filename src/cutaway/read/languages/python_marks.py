@@ -29,6 +29,7 @@ _QUEUES = {"Queue", "SimpleQueue", "JoinableQueue", "PriorityQueue", "LifoQueue"
            "SharedMemory", "socket", "make_zmq_socket"}  # fmt: skip
 _METRICS = {"Counter", "Gauge", "Histogram", "Summary"}
 _OPTIONS = {"option", "Option", "argument"}
+_FROM_ENV = ("envvar", "env_var")  # of click and typer, of ConfigArgParse
 _ROUTERS = {"add_api_route", "add_route", "add_url_rule", "add_get", "add_post"}
 _BINDERS = {"impl", "define"}
 _DECLARING = {"add_argument"}.union(_OPTIONS, _TASKS, _LOCKS, _QUEUES, _METRICS, _ROUTERS, _BINDERS)
@@ -66,6 +67,8 @@ def _declared(
         yield from _flag(node, source)
     elif last.startswith("DEFINE_") and first:
         yield "flag", "--" + first, _kept(default=_nth(arguments, 1), help=_nth(arguments, 2)[:120])
+    if last == "add_argument" or last in _OPTIONS:
+        yield from _variables(node, source)
     if last in _TASKS and _is_task(callee, last, arguments):
         kind = _TASKS[last]
         target = next((a.split("=", 1)[1] for a in arguments if a.startswith(("target=", "func="))), "")
@@ -145,6 +148,17 @@ def _flag(node: ast.Call, source: Callable) -> Iterator[Found]:
             action=words.get("action", "").strip("\"'"),
         ),
     )
+
+
+def _variables(node: ast.Call, source: Callable) -> Iterator[Found]:
+    """The variables that an option is taken from where the command line lacks it."""
+    words = {k.arg: k.value for k in node.keywords}
+    default = source(words["default"], 160) if "default" in words else ""
+    for keyword in _FROM_ENV:
+        value = words.get(keyword)
+        for told in value.elts if isinstance(value, ast.List | ast.Tuple) else [value]:
+            if name := _string(told):
+                yield "env", name, _kept(default=default, via=keyword)
 
 
 def _names_variable(text: str, callee: str) -> bool:
