@@ -4,6 +4,7 @@ import pytest
 
 from cutaway.facts.components import find_components
 from cutaway.facts.config_surface import find_config_surface
+from cutaway.facts.entrypoints import find_entrypoints
 from cutaway.facts.roles import role_of
 from cutaway.read.memory import program_of
 
@@ -30,6 +31,15 @@ class Device:
         k_cache = self.allocate(shape, float16)
         v_cache = self.allocate(shape, float16)
         return k_cache, v_cache
+
+    def synchronise(self, stream, event, reason, deadline):
+        while not stream.query() and clock.monotonic() < deadline:
+            event.record(stream); self.watchers.notify(reason); self.log.debug(stream.name, reason)
+        return self.report(stream, event, self.started, self.finished, self.counter, self.usage)
+
+    def describe(self, output_file, headline, footer, columns, width, height, colour, alignment):
+        lines = [headline.center(width), *self.rows(columns, alignment, colour), footer.rjust(width)]
+        with output_file.reopen("a") as sink: sink.writelines(line.ljust(height) for line in lines)
 """
 SHRINK = """
 def compress(tensor, group_size):
@@ -115,3 +125,33 @@ def test_options_name_the_variables_that_they_are_taken_from():
 def test_what_others_wrote_is_theirs_in_a_folder_of_benchmarks_too():
     assert role_of("benchmark/third_party/lib/src/lib/trainer.py") == "vendored"
     assert role_of("benchmark/own/trainer.py") == "benchmark"
+
+
+def test_tensors_handed_out_by_name_are_the_loader_and_their_bytes_the_memory():
+    tree = {
+        "ferro/loader.py": "class Collection:\n    def __init__(self, folder):\n        self.files = glob(folder)\n"
+        "    def get_tensor(self, key):\n        with safe_open(self.files[key]) as file:\n"
+        "            file.seek(self.offset[key])\n            return weight_of(file.read(self.size[key]))\n",
+        "ferro/cache.py": "class CacheLayer:\n    def storage_size(self):\n"
+        "        return 2 * prod(self.shape) * self.dtype.itemsize * len(self.k_cache)\n",
+    }
+    assert found("weight_loader", tree)[0] == ("ferro/loader.py", "Collection")
+    assert found("kv_cache_memory_accounting", tree) == [("ferro/cache.py", "CacheLayer.storage_size")]
+
+
+def test_a_service_runs_in_the_loop_of_a_library_and_waits_until_it_can_write():
+    tree = {
+        "ferro/server.py": "class Server:\n    def run(self):\n        for one in self.endpoints:\n"
+        "            one.listen(self.factory)\n        reactor.run()\n",
+        "ferro/protocol.py": "class Protocol:\n    def pause_writing(self):\n        self._can_write.clear()\n"
+        "    async def send(self, data):\n        await self._can_write.wait()\n        self.transport.write(data)\n",
+    }
+    assert found("runtime_loop", tree)[0] == ("ferro/server.py", "Server.run")
+    assert found("admission_or_backpressure", tree)[0] == ("ferro/protocol.py", "Protocol.pause_writing")
+
+
+def test_commands_that_django_finds_by_their_file():
+    text = "class Command(BaseCommand):\n    def handle(self): ...\nclass Other: ...\n"
+    entries = find_entrypoints(program_of({"app/management/commands/serve.py": text, "app/serve.py": text}))
+    commands = [(e["path"], e["symbol"], e["name"]) for e in entries if e["kind"] == "cli"]
+    assert commands == [("app/management/commands/serve.py", "Command", "serve")]

@@ -26,6 +26,7 @@ MAKERS = re.compile(
     r"(^|\.)(Fire|CLI|auto_cli|typer\.run|tyro\.cli|HfArgumentParser|TrlParser|LightningCLI|CliApp\.run|run_exit|"
     r"simple_parsing\.parse|draccus\.parse|defopt\.run|arguably\.run|ArgumentParser\.add_arguments)$"
 )
+_MANAGED = re.compile(r"(?:^|/)management/commands/([A-Za-z]\w*)\.py$")
 _NAME = re.compile(r"[A-Za-z_][\w.]*")
 _DISPATCH = re.compile(r"^(func|fn|function|handler|cmd|command|dispatch\w*|run|callback|action|entry\w*)$")
 _PARSED = re.compile(r"\bNamespace\b")
@@ -43,6 +44,16 @@ def commands(program: Program) -> Iterator[dict[str, Any]]:
             for place, line, maker in made_from(look, path, record):
                 yield _entry(*place, "", evidence(program, path, line, f"{maker} makes its command line"))
             yield from _mains(program, path, record)
+            yield from _managed(program, path, record)
+
+
+def _managed(program: Program, path: str, record: FileRecord) -> Iterator[dict[str, Any]]:
+    """The class `Command` of a file in an application's folder of commands, which Django finds there by the file's name."""
+    found = _MANAGED.search(path)
+    for definition in record.defs if found else ():
+        if definition.name == "Command" and definition.kind == "class":
+            proof = evidence(program, path, definition.line, f"`manage.py {found[1]}` runs it")
+            yield _entry(path, definition, found[1], proof)
 
 
 def _entry(path: str, definition: Def, name: str, proof: dict[str, Any]) -> dict[str, Any]:

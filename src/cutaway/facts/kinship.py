@@ -25,6 +25,7 @@ DRIVES = 0.5  # points for a loop over another candidate
 STEPS, WHOLE = 2, 0.6  # candidates that one must call to be their whole, and the share of their points that it needs
 GENERATIONS = 4  # how far up bases are followed
 FEW, INNER = 3, 0.5  # definitions of a name that a call can mean; the share of a caller's points that its loop needs
+MUCH = 2  # times the identifiers of a method make a class that does other things too
 _SAYS_LITTLE = 8  # identifiers of a body that only declares or passes on
 
 
@@ -90,7 +91,8 @@ class Kinship:
                 continue
             if holder.entity.definition.kind not in TYPE:
                 continue
-            if not self._is_named(concept, holder):  # of all that it does one thing is meant
+            large = holder.entity.size > MUCH * entity.size
+            if large and not self._is_named(concept, holder):  # of all that it does one thing is meant
                 holder.score = min(holder.score, scored.score) - LIVE - AHEAD
             elif favoured >= 0 and 0.7 * scored.score <= holder.score < scored.score:
                 holder.score = (

@@ -28,7 +28,7 @@ _FOLDERS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
             r"examples?|samples|demos?|tutorials?|notebooks?|cookbook|recipes|playground|getting[_-]started",
         ),
         ("doc", r"docs?|documentation|website"),
-        ("tool", r"tools?|scripts?|\.github|\.buildkite|\.ci|ci|hack|dev|maintenance|packaging|docker"),
+        ("tool", r"tools?|evals?|evaluations?|scripts?|\.github|\.buildkite|\.ci|ci|hack|dev|maintenance|packaging|docker"),
     )
 )
 _TEST_FILE = re.compile(

@@ -39,7 +39,7 @@ _SPECIAL = matcher(
 _STUB = re.compile(
     r"raise (?:NotImplementedError|Exception)|^\s*(?:pass|\.\.\.)\s*$|unimplemented!|todo!", re.MULTILINE
 )
-_COMPUTES = re.compile(r"\w\)? [*/%]{1,2} \(?\w")
+_DOES = re.compile(r"\w\)? [*/%]{1,2} \(?\w|self\.\w+\.(?:clear|set)\(\)")  # computes, or changes its own state
 _PRODUCT = re.compile(r"(?:^|/)(?:examples?|tools?|demos?)/(?:server|serve|main|cli|engine)[/.]")
 _PAST = re.compile(r"(?:^|/)(?:legacy|deprecated|obsolete|attic|archived?)/")  # kept for those who need it still
 PAST_FACTOR = 0.6
@@ -206,7 +206,7 @@ def _refine(
     if "declaration" in definition.flags:
         points *= 0.7
     short = definition.end - definition.line < 2 and definition.kind in (*TYPE, *CALLABLE)
-    if short and not _COMPUTES.search(text):
+    if short and not _DOES.search(text):
         points *= 0.5  # an alias or a stub
     if definition.end - definition.line < 8 and _STUB.search(text):
         points *= 0.6  # says that others must do it

@@ -54,7 +54,10 @@ ADMISSION = Concept(
         ),
         keeps(r"sem|sem_\w+", 0.5, "entry"),
         keeps(r"\w*semaphore|sema|permits?|limit_conn\w*|conn\w*_limit", 3.5, "entry"),
-        name("push|write|drain", 1, "entry"),
+        name("push|write|drain|send", 1, "entry"),
+        name(r"(?:pause|resume)_(?:writing|reading|frames|producing|sending)", 4, "named"),
+        # whoever writes waits until the other side has taken enough
+        code(r"(?:can_?write|writable|write_ready|drained?)\w*\.(?:wait|clear|set)\(", 4, "refuses"),
         # waits above a mark of how much is buffered
         code(r"(?i)>=? ?\w*(?:high|max|limit)\w*\)?:\s*\n\s*(?:await )?[\w.]+\.wait\w*\(", 5, "refuses"),
         name(
@@ -67,6 +70,7 @@ ADMISSION = Concept(
             r"block_\w+",
             1.5,
         ),
+        owner(r"\w*protocol", 0.5),  # of a connection, whose writing a loop of events pauses
         owner(r"\w*limiter|rate_limit\w*|\w*throttl\w*|\w*semaphore", 3, "refuses"),
         owner(r"clients?|client_v_?\d+|conn\w*|session\w*|consumer\w*|subscri\w*", 1),  # what a server keeps of each
         uses(

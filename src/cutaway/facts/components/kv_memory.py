@@ -9,7 +9,7 @@ KV_MEMORY = Concept(
     kinds=kinds(callables=1.0, types=0.55),
     clues=(
         name(
-            r"n_?bytes|\w+_nbytes|size_bytes|alloc(?:ation)?_size|bytes_left|size_in_bytes|(?:memory|total|active|used|needed|required|cache|kv)_bytes",
+            r"n_?bytes|\w+_nbytes|size_bytes|storage_(?:size|bytes)|alloc(?:ation)?_size|bytes_left|size_in_bytes|(?:memory|total|active|used|needed|required|cache|kv)_bytes",
             4,
             "named",
         ),
@@ -35,7 +35,7 @@ KV_MEMORY = Concept(
             "weak",
         ),
         name(
-            r"defrag\w*|read|write|dump|view|metrics?|stats?|log|test|print|config_parser|scale\w*|quant\w*|connector|encoder|"
+            r"defrag\w*|read|write|send|recv|dump|view|metrics?|stats?|log|test|print|config_parser|scale\w*|quant\w*|connector|encoder|"
             r"temp|scratch|weights?|offload\w*|transfer|swap|validate|dtype|update|store|copy|hash|prefix",
             -3,
         ),
@@ -93,6 +93,13 @@ KV_MEMORY = Concept(
         code(
             r"(?i)2\s*\*[^\n]{0,80}(?:layers?|head|kv|block)|"
             r"(?:mem\w*|memory|available\w*|free\w*|bytes)\s*/{1,2}\s*\w+",
+            2,
+            "bytes",
+        ),
+        # so many numbers of so many bytes
+        code(
+            r"(?:prod|numel|nelement)\w*\([^\n]{0,60}?\)[^\n]{0,40}?(?:itemsize|element_size|nbytes)|"
+            r"(?:itemsize|element_size\(\)) \* ",
             2,
             "bytes",
         ),

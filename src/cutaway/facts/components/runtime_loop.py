@@ -130,6 +130,8 @@ RUNTIME_LOOP = Concept(
             3,
             "takes",
         ),
+        # the loop of a library of events, which runs until it is stopped
+        code(r"\b(?:reactor|io_?loop|hub)\.(?:run|start)\(|IOLoop\.(?:current|instance)\(\)\.start\(", 5, "picks"),
         # it reads what peers send
         code(r"(?:conn|nc|sock|stream|[rR]eader)\w{0,8}\.(?:[rR]ead|[rR]ecv|[rR]eceive)\w*\(", 2.5, "takes"),
         code(

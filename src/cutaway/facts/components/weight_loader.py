@@ -51,6 +51,7 @@ WEIGHT_LOADER = Concept(
             r"\w*linear",
             1,
         ),
+        has(r"(?:get|load|read)_tensors?", 2, "named"),  # it hands out what files hold by name
         has(
             r"load_weights?|load_model|get_tensor\w*|load\w*|read\w*|get_sharded|"
             r"get_partial_sharded|get_weights\w*|create_tensor\w*|init_mappings|load_all_data",
