@@ -41,6 +41,16 @@ class Mixed(nn.Module):
     def forward(self, x):
         return torch.bmm(self.out(x), self.table.expand(x.shape[0], 32, 32))
 
+try:
+    class Grey(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.net = nn.Sequential(nn.Conv2d(1, 6, 5, padding=2), nn.MaxPool2d(4), nn.Flatten(), nn.Linear(294, 10))
+        def forward(self, x):
+            return self.net(x)
+except ImportError:
+    Grey = None
+
 def make(n_embd, depth: int = 3):
     return nn.Sequential(*[nn.Linear(n_embd, n_embd, bias=False) for _ in range(depth)])
 
@@ -62,6 +72,11 @@ def test_images_of_one_size_are_found_and_the_size_is_said(asked):
     assert any("96 x 96" in note for note in found.analysis.assumptions)
 
 
+def test_grey_images_of_one_size_and_a_class_inside_a_try(asked):
+    found = asked("Grey")
+    assert str(found.totals()["matmul_flops"]) == f"{2 * 28 * 28 * 25 * 6 + 2 * 294 * 10} * {{batch_size}}"
+
+
 def test_regions_of_autocast_are_gone_through_and_cast_nothing(asked):
     found = asked("Cast")
     assert str(found.totals()["matmul_flops"]) == "4096 * {batch_size} * {seq_len}"
@@ -79,5 +94,5 @@ def test_a_function_that_makes_a_module_stands_for_it(asked):
     every = "{batch_size} * {seq_len} * {n_embd}**2"
     assert str(asked("make").totals()["matmul_flops"]) == f"6 * {every}"
     assert str(asked("make", args={"n_embd": 8, "depth": 2}).totals()["matmul_flops"]) == "256 * {batch_size} * {seq_len}"
-    with pytest.raises(BadValue, match="makes no torch.nn.Module"):
+    with pytest.raises(BadValue, match=r"makes no torch\.nn\.Module"):
         asked("make_none")

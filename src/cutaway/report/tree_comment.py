@@ -51,6 +51,9 @@ _NO_PROSE = re.compile(
 _MARKUP = re.compile(r"<[^<>]*>|!?\[([^\[\]]*)\]\([^()]*\)|[`*]{1,3}|^#+\s*|:[a-z]+:(?=`)")
 
 
+_TELLING = re.compile(r"^(?!python$).*[A-Za-z]{2}")  # not `.`, `%`, or the language itself
+
+
 class Comment(NamedTuple):
     """One line of text, and where it comes from; None for what was only counted."""
 
@@ -149,12 +152,11 @@ def _declared(program: Repository, path: str, record: FileRecord) -> Comment | N
     """What a manifest or a list declares most of."""
     for kind in ("script", "target", "dependency", "command", "route"):
         marks = [m for m in record.marks if m.kind == kind and m.name.strip()]
-        if marks:
-            names = ", ".join(one_line(m.name, 32) for m in marks[:3])
-            lines = program.lines(path)
-            if 1 <= marks[0].line <= len(lines):
-                said = f"{_number(len(marks), kind)}: {names}{' …' if len(marks) > 3 else ''}"
-                return Comment(one_line(said, WIDTH), _source(program, path, marks[0].line))
+        telling = [m for m in marks if _TELLING.search(m.name)][:3] or marks[:3]
+        if marks and 1 <= telling[0].line <= len(program.lines(path)):
+            names = ", ".join(one_line(m.name, 32) for m in telling)
+            said = f"{_number(len(marks), kind)}: {names}{' …' if len(marks) > len(telling) else ''}"
+            return Comment(one_line(said, WIDTH), _source(program, path, telling[0].line))
     return None
 
 

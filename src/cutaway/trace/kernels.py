@@ -28,14 +28,30 @@ def asked(func: Any, args: tuple, kwargs: dict) -> Any:
         several = out.__class__ in (tuple, list)
         made = out if several else (out,)
         if all(t.__class__ is torch.Tensor and _is_plain(t) for t in made):
-            if len(_answers) == MOST:
-                _answers.clear()
             specs = tuple((t.shape, t.stride(), t.dtype) for t in made)
-            _answers[key] = (out.__class__ if several else None, specs)
+            _remember(key, (out.__class__ if several else None, specs))
         return out
     kind, specs = answer
     made = [torch.empty_strided(size, stride, dtype=dtype, device="meta") for size, stride, dtype in specs]
     return kind(made) if kind is not None else made[0]
+
+
+def asked_in_place(func: Any, args: tuple, kwargs: dict) -> Any:
+    """The result of an op that writes to its first argument and leaves its sizes: that argument, if torch agrees."""
+    try:
+        key = (func, torch.get_default_dtype(), _described(args), tuple(kwargs), _described(kwargs.values()))
+    except _NotComparable:
+        return func(*args, **kwargs)
+    if key not in _answers:
+        func(*args, **kwargs)
+        _remember(key, ())
+    return args[0]
+
+
+def _remember(key: Hashable, answer: tuple) -> None:
+    if len(_answers) == MOST:
+        _answers.clear()
+    _answers[key] = answer
 
 
 def _described(values: Iterable[Any]) -> tuple:

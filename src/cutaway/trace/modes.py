@@ -20,7 +20,7 @@ from cutaway.trace.dim import Dim, Scope, make
 from cutaway.trace.dim import current as dim_scope
 from cutaway.trace.explain import explained
 from cutaway.trace.indexes import bounded, has_bounds, has_mask, note_ends, unmasked
-from cutaway.trace.kernels import asked
+from cutaway.trace.kernels import asked, asked_in_place
 from cutaway.trace.record import ModuleRun, OpEvent, TensorRef, Where
 from cutaway.trace.routing import (
     assumed_counts,
@@ -89,6 +89,7 @@ class OpInfo:
     writes: bool
     asks: bool
     spreads: bool  # inputs over one another, number by number
+    in_place: bool  # it gives back its first argument, whose sizes stay
 
 
 class Recorder:
@@ -137,7 +138,10 @@ class Recorder:
             view = name in _FREE or (bool(returns) and all(a is not None and not a.is_write for a in returns))
             writes = any(a.alias_info is not None and a.alias_info.is_write for a in schema.arguments)
             asks = name in _ASKS_FOR_DATA or str(func) in _ASKS_FOR_DATA
-            found = OpInfo(name, view and not writes, writes, asks, torch.Tag.pointwise in func.tags)
+            same = len(returns) == 1 and returns[0] is not None and returns[0].is_write and name.endswith("_")
+            in_place = same and torch.Tag.inplace_view not in func.tags
+            spreads = torch.Tag.pointwise in func.tags
+            found = OpInfo(name, view and not writes, writes, asks, spreads, in_place)
             self.infos[func] = found
         return found
 
@@ -232,7 +236,10 @@ class OpMode(TorchDispatchMode):
                 raise DataDependent("index by a mask", recorder.where(sys._getframe(2)))
             kernel = _grouped if info.name == "_grouped_mm" else func
             new = tensors and not (info.view or info.writes or info.asks)
-            out = asked(kernel, args, kwargs) if new else kernel(*args, **kwargs)
+            if info.in_place:
+                out = asked_in_place(kernel, args, kwargs)
+            else:
+                out = asked(kernel, args, kwargs) if new else kernel(*args, **kwargs)
         self._note(func, info, args, kwargs, tensors, out, shadow)
         return out
 

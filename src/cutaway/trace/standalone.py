@@ -38,6 +38,7 @@ SIZES = (41 * 43 * 2, 41 * 43 * 6, 41 * 43 * 10, 41 * 43 * 14)
 SIZES_OF_CHECK = (41 * 43 * 4, 41 * 43 * 8, 41 * 43 * 12, 41 * 43 * 16)
 IMAGE = re.compile(r"ima?ge?s?\b|_img|pixel|picture|frames?\b", re.I)
 SIDES = (224, 512, 448, 384, 336, 299, 256, 192, 128, 112, 96, 64, 32, 28)  # of images; smaller ones are often taken too
+COLOURS = (3, 1)
 WHY_SIDE = "the largest of the usual sizes that forward takes"
 MIXED = re.compile(r"(?<!b)float(32)?\b.*bfloat16|bfloat16.*(?<!b)float(32)?\b", re.I)
 SHORT = {
@@ -161,7 +162,7 @@ def _plans(
     for shape, dtype in _forms(model, names[0], symbols):
         yield plan_of(phase, dict.fromkeys(names, (shape, dtype)))
     if IMAGE.search(names[0]) or _is_image_model(model):
-        for side, channels in product(SIDES, (3, 1)):
+        for side, channels in product(SIDES, COLOURS):
             plan = plan_of(phase, dict.fromkeys(names, (("batch_size", channels, side, side), "float")))
             yield replace(plan, notes=(*plan.notes, f"images are {side} x {side}: {WHY_SIDE}"))
 
@@ -232,4 +233,4 @@ def _sides(model: torch.nn.Module) -> tuple[str | int, str | int]:
 
 
 def _is_image_model(model: torch.nn.Module) -> bool:
-    return any(isinstance(m, torch.nn.Conv2d) and m.in_channels == 3 for m in model.modules())
+    return any(isinstance(m, torch.nn.Conv2d) and m.in_channels in COLOURS for m in model.modules())

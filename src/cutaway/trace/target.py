@@ -9,6 +9,7 @@ import json
 import pkgutil
 import re
 import sysconfig
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FunctionType
@@ -258,7 +259,7 @@ def _of_file(target: Target) -> tuple[str, object]:
 
 
 def _classes_in(path: Path, kind: type[ast.stmt] = ast.ClassDef) -> list[str]:
-    """The classes, or functions, that a file defines at its top level, read without running it."""
+    """The classes, or functions, that a file defines at its top level or under an `if` or `try`, read without running it."""
     try:
         tree = ast.parse(path.read_bytes())
     except (SyntaxError, ValueError) as error:
@@ -266,7 +267,16 @@ def _classes_in(path: Path, kind: type[ast.stmt] = ast.ClassDef) -> list[str]:
         raise BadConfig(
             "that file is not Python", where=f"{path}:{line}" if line else str(path), known=str(error)
         ) from error
-    return [node.name for node in tree.body if isinstance(node, kind)]
+    return [node.name for node in _statements(tree.body) if isinstance(node, kind)]
+
+
+def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    for node in body:
+        yield node
+        if isinstance(node, (ast.If, ast.Try)):
+            handled = (handler.body for handler in getattr(node, "handlers", ()))
+            for block in (node.body, *handled, node.orelse, getattr(node, "finalbody", [])):
+                yield from _statements(block)
 
 
 def _classes_known(path: Path) -> str | None:

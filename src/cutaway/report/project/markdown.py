@@ -178,7 +178,7 @@ def _started(page: Page, name: str) -> str:
     path, _, symbol = name.partition(":")
     definition = page.program.definition(path, symbol) if path in page.program else None
     if definition is None:
-        return code(name, cell=True)
+        return code(name.partition("(")[0], cell=True)  # of a lambda, what it calls
     return page.pointer({"path": path, "symbol": symbol, "line": definition.line}, cell=True)
 
 

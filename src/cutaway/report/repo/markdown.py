@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["COMPONENTS", "markdown"]
 
+COMPONENT_ROWS, ENTRIES = 6, 4  # at least so many components; of entry points, that many where others are plenty
 STATEMENT = 12  # lines in which a statement spells what it declares
 # The rows of the component table: key in the facts -> (name, what such a part is responsible for).
 COMPONENTS = {
@@ -242,7 +243,8 @@ def _components(page: Page) -> list[str]:
             ["configuration", page.pointer(r, cell=True), "holds settings"]
             for r in page.facts["config_surface"]["config_classes"][:3]
         ]
-        rows += [["entry", page.pointer(r, cell=True), page.why(r)] for r in page.facts["entrypoints"][:4]]
+        entries = page.facts["entrypoints"][: max(ENTRIES, COMPONENT_ROWS - len(rows))]
+        rows += [["entry", page.pointer(r, cell=True), page.why(r)] for r in entries]
     return page.table(["Component", "Location", "Responsibility"], rows)
 
 
