@@ -242,8 +242,9 @@ def counted(model, kwargs) -> int:
     aten = torch.ops.aten
     mapping = {aten._grouped_mm: _grouped, aten._scaled_dot_product_flash_attention_for_cpu: _attended}
     mapping |= {aten.mv: _by_vector, aten.dot: _by_vector, aten.mkldnn_rnn_layer: _recurrent}
+    fresh = copy.deepcopy(model)
     with torch.no_grad(), FlopCounterMode(display=False, custom_mapping=mapping) as counter:
-        copy.deepcopy(model)(**kwargs)
+        fresh(**kwargs)
     return counter.get_total_flops()
 
 
