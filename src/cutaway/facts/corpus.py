@@ -20,7 +20,7 @@ from cutaway.read.languages import decode
 from cutaway.read.program import lines_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from cutaway.read.program import Program
 
@@ -69,6 +69,14 @@ class Scored:
     notes: list[str] = field(default_factory=list)
 
 
+def _outermost(container: str, spaces: Collection[str]) -> str:
+    """The longest namespace that a name begins with."""
+    if not spaces:
+        return ""
+    parts = container.split(".")
+    return next((n for end in range(len(parts), 0, -1) if (n := ".".join(parts[:end])) in spaces), "")
+
+
 class Lexicon:
     """The clues of one field: which of them an identifier meets, answered once for each identifier."""
 
@@ -100,6 +108,7 @@ class Corpus:
         self._texts: dict[str, str] = {}
         self._split = lru_cache(maxsize=64)(lines_of)  # lines of their own take three times a text's memory
         self.roles: dict[str, str] = {}
+        self.spaces: set[str] = set()  # every namespace
         self.entities: list[Entity] = []
         self.by_name: dict[str, list[Entity]] = defaultdict(list)
         self.users: Counter[str] = Counter()  # identifier -> files of code that use it
@@ -123,11 +132,13 @@ class Corpus:
             if mark.kind in ("field", "member"):
                 fields[mark.scope].append(mark.name)
         tests = [(d.start, d.end) for d in record.defs if any(_TEST.match(mark) for mark in d.decorators)]
+        spaces = {d.name for d in record.defs if d.kind == "namespace"}
+        self.spaces |= spaces
         for index, definition in enumerate(record.defs):
             if any(first <= definition.line <= last for first, last in tests):
                 continue
             entity = Entity(path, role, index, definition)
-            entity.mask = path_mask | self._mask(definition)
+            entity.mask = path_mask | self._mask(definition, spaces)
             for name in fields.get(index, ()):
                 entity.mask |= self.lexicons["uses"].mask(name) | self.lexicons["keeps"].mask(name)
             entity.fields = fields.get(index, ())
@@ -163,7 +174,8 @@ class Corpus:
         """A method belongs to its type: what its body uses the type uses, where the type's own words lack it."""
         holder.members = [*holder.members, member.local]
         holder.mask |= self.lexicons["has"].mask(member.local)
-        if not holder.definition.start <= member.definition.line <= holder.definition.end:
+        within = holder.definition.start <= member.definition.line <= holder.definition.end
+        if member.path != holder.path or not within:
             holder.parts = [*holder.parts, member]
             holder.mask |= member.mask & self.body_bits
             holder.size += member.size
@@ -173,7 +185,11 @@ class Corpus:
         types: dict[str, list[Entity]] = defaultdict(list)
         for entity in self.entities:
             if entity.definition.kind in TYPE:
-                types[entity.definition.name].append(entity)
+                name = entity.definition.name
+                types[name].append(entity)
+                outer = _outermost(name.rpartition(".")[0], self.spaces)
+                if outer:  # `using namespace` leaves it out where the methods stand
+                    types[name[len(outer) + 1 :]].append(entity)
         for entity in self.entities:
             if entity.container and entity.definition.kind in CALLABLE:
                 found = types.get(entity.container, ())
@@ -183,10 +199,12 @@ class Corpus:
                     if len(near) == 1 or (not near and len(found) == 1):
                         self._join((near or found)[0], entity)
 
-    def _mask(self, definition: Def) -> int:
+    def _mask(self, definition: Def, spaces: Collection[str] = ()) -> int:
         lexicons = self.lexicons
         container, _, local = definition.name.rpartition(".")
         mask = lexicons["name"].mask(local)
+        while container and (outer := _outermost(container, spaces)):  # a namespace owns nothing
+            container = container[len(outer) :].lstrip(".")
         if container:
             mask |= lexicons["owner"].mask(container)
         uses = lexicons["uses"].known

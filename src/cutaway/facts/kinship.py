@@ -21,6 +21,7 @@ _NOT_BASES = {
 LIVE = 0.75  # points for what the loop reaches
 CONTEST, REACH = 12, 1500  # candidates and definitions that are looked at for it
 AHEAD = 0.1  # points that one of two relatives is put before the other by
+WITHIN = 0.85  # of the points of the type around it, enough for a type to stand before that
 DRIVES = 0.5  # points for a loop over another candidate
 STEPS, WHOLE = 2, 0.6  # candidates that one must call to be their whole, and the share of their points that it needs
 GENERATIONS = 4  # how far up bases are followed
@@ -90,6 +91,10 @@ class Kinship:
                     holder.score = scored.score + AHEAD
                 continue
             if holder.entity.definition.kind not in TYPE:
+                continue
+            if entity.definition.kind in TYPE:  # of settings within settings, the inner ones are what is asked for
+                if WITHIN * holder.score <= scored.score <= holder.score:
+                    scored.score = holder.score + AHEAD
                 continue
             large = holder.entity.size > MUCH * entity.size
             if large and not self._is_named(concept, holder):  # of all that it does one thing is meant

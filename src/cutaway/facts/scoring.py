@@ -185,13 +185,15 @@ def _refine(
 ) -> None:
     """The evidence that needs text, the program around the candidate, or the winners of other concepts."""
     entity, definition = scored.entity, scored.entity.definition
-    text = body(corpus, entity)
+    text = does = body(corpus, entity)
+    if definition.kind in CALLABLE and not entity.local.startswith("__"):
+        does = text.replace(entity.local, "_", 1)  # its own name says nothing of what it does
     for bit in bits:
         clue = corpus.clues[bit]
         if clue.field == "about":
             hit = definition.doc and matcher(clue.pattern).search(definition.doc.lower())
         elif clue.field == "code":
-            hit = re.search(clue.pattern, text)
+            hit = re.search(clue.pattern, does)
         else:
             continue
         if hit:

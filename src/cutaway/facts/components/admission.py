@@ -16,7 +16,7 @@ ADMISSION = Concept(
         name(
             r"can_(?:allocate|append|schedule|admit|run|add|fit)\w*|"
             r"try_(?:add|allocate|alloc|schedule|reserve)\w*|has_(?:capacity|room|free_\w+)|"
-            r"can_(?:prefill|decode|verify|accept|serve|start|launch|take|put|enter)\w*|has_\w*(?:space|room|capacity)|"
+            r"(?:has_)?enough_\w+|can_(?:prefill|decode|verify|accept|serve|start|launch|take|put|enter)\w*|has_\w*(?:space|room|capacity)|"
             r"would_\w+|exceed\w*|at_limit|stall\w*|overloaded|"
             r"check_(?:capacity|admission|budget)|\w*admit\w*|\w*admission\w*|try_reserve\w*|budget_ok|"
             r"get_available_(?:slot|capacity|\w*slots)|defer|waiting_\w+_fits?\w*|"
@@ -58,10 +58,14 @@ ADMISSION = Concept(
         name(r"(?:pause|resume)_(?:writing|reading|frames|producing|sending)", 4, "named"),
         # whoever writes waits until the other side has taken enough
         code(r"(?:can_?write|writable|write_ready|drained?)\w*\.(?:wait|clear|set)\(", 4, "refuses"),
+        # takes a limit of how much runs at once
+        takes(r"concurrency|(?:max_|limit_)concurrency|max_(?:workers|in_?flight|jobs|tasks|conns?)", 2, "entry"),
+        uses(r"\w*concurrency|max_in_?flight|prefetch_count", 1.5),
         # waits above a mark of how much is buffered
         code(r"(?i)>=? ?\w*(?:high|max|limit)\w*\)?:\s*\n\s*(?:await )?[\w.]+\.wait\w*\(", 5, "refuses"),
         name(
-            r"config|stats|metric\w*|output|test|kernel|blocks|init|^free|weight\w*|layer|reason|gpu|disk|"
+            r"config|stats|metric\w*|output|test|kernel|^(?:num|free|get|used|total|release)_\w*blocks|init|^free|params|"
+            r"arguments|tile\w*|weight\w*|layer|reason|gpu|disk|"
             "logs?|logf|warnf?|errorf?|debugf?|infof?|tracef?|fatalf?",
             -3,
         ),
@@ -112,6 +116,19 @@ ADMISSION = Concept(
             "room",
         ),
         code(r"(?:limit|permit)\w*[\w.()\s]*\.(?:try_)?acquire\w*\(", 2, "refuses"),
+        # a queue that does not take it, a channel that is full, a channel of permits
+        code(
+            r"(?i)\bif\b\s*\(?!?\s*[\w.>-]*(?:queue|buffer)\w*(?:\.|->)"
+            r"(?:try_?)?(?:write|push|offer|enqueue|put|add)\w*\(",
+            3,
+            "refuses",
+        ),
+        code(r"(?s)select \{\s*case [\w.\[\]]+ ?<- ?[^\n]{1,80}\n.{0,120}?default:", 3, "refuses"),
+        code(
+            r"make\(chan struct\{\}, ?[\w.()]*(?i:concurrency|limit|max|workers|size|n)\w*\)|case <-(?:\w+\.)?pool\b",
+            3,
+            "refuses",
+        ),
         code(r"\w*sema\w*\s*<-|\w*sem\w*\.(?:[aA]cquire|wait|down)\w*\(", 3, "refuses"),  # a permit is taken
         code(r"wait\w*\([^\n]*(?:size|count|len)\w*\(?\)?\s*<", 3, "refuses"),
         code(r"(?s)if (\w+)\[(\w+)\] is None:.{0,800}?\b\1\[\2\] = ", 3, "refuses"),  # a free place is taken
@@ -133,7 +150,7 @@ ADMISSION = Concept(
             "refuses",
         ),
         code(
-            r"(?i)(?:free|avail|remain|budget|capacity|pending|queue|running)\w*(?:\(\))?\)?\s*(?:<|>=|<=|>|==\s*0)",
+            r"(?i)(?:free|avail|remain|budget|capacity|pending|queue|running)\w*(?:\(\))?\)?(?:\s+(?:<|>=|<=|>)\s|\s*==\s*0)",
             1.5,
             "limit",
         ),

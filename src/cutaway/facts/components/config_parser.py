@@ -40,7 +40,8 @@ CONFIG = Concept(
             r"test|tokenizer|quant\w*|sampling\w*|lora|output|error|registry|attn|attention|"
             r"generation|translation|decoding|scoring|fwd|bwd|logging|log|template|plugin|vision|connector|kv_\w*|rope\w*|convert\w*|"
             r"benchmark|eval|moe|proto|client|encoder|audio|multimodal|profil\w*|compilation|"
-            "observability|request|update|mixin|device|kernel|override|layer|worker|preprocessor|"
+            r"observability|request|update|mixin|device|kernel|override|layer|preprocessor|"
+            r"worker(?!_(?:\w+_)?(?:params|options|config|settings|args))|"
             "processor|launch_config|integration|editor|user|reasoning|speech|tool|detector",
             -3,
         ),
@@ -115,6 +116,14 @@ CONFIG = Concept(
             3.5,
             "settings",
         ),
+        # members of a struct that have values from the start
+        code(
+            r"(?:^|\n)(?:[ \t]+(?:std::)?[\w:<>, ]+[ \t]\w+(?:\{[^{}\n]*\}|[ \t]*=[ \t]*[^;\n(]+);[^\n]*\n"
+            r"(?:[^\n;]*\n|[^\n]*;[^\n]*\n){0,3}?){3}",
+            2,
+            "settings",
+        ),
+        code(r"\bflag\.Parse\(\)", 3, "cli"),
         base("(?:clap_)?parser|struct_opt", 6, "cli"),
         about(r"config\w*|arguments?|settings|options|command[ -]line", 1),
         code(

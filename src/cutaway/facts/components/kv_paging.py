@@ -35,6 +35,7 @@ KV_PAGING = Concept(
             "layer|attention|norm|attn|resnet|prefetch|input|error|utils",
             -4,
         ),
+        path(r"(?:h|flash_?)?kernels?|cutlass\w*|cute|mainloop\w*", -2.5),  # blocks of threads
         uses(r"rms_\w+|ffn\w*|feed_forward\w*|mlp|w_?[qo](?:_\w+)?", -5),  # a block of the network
         name(r"paged_kv\w*|page_table|block_table", 1, "blocks"),
         name(r"radix\w*|trie\w*|prefix\w*", -3),

@@ -33,6 +33,9 @@ KV_REUSE = Concept(
         # what is kept is compared with what is asked, token by token
         code(r"while [^\n]*\b(\w+)\b[^\n]*\[[^\]\n]*\b\1\][^\n]*==[^\n]*\[[^\]\n]*\b\1\]", 5, "prefix"),
         name(r"(?:prompt|prefix|context|state|\w+_state)_cache", 4, "named"),
+        # what has left the window is overwritten
+        name(r"(?:windowed|sliding_window|rotating|rolling|ring)_\w*cache|slide_(?:window|layer|cache)\w*", 4, "named"),
+        uses(r"window_size|sliding_window\w*|rotating\w*|max_seq_len_window|slide\w*", 1.5, "evicts"),
         name(
             r"reset|clear|enable\w*|disable\w*|num_common|get_num|config|args|metric\w*|stats?|events?|mode|test|params|error|"
             "connector|remote|encoder|image|mm|response|session|http|kernel|create|model_cache|"

@@ -9,7 +9,7 @@ KV_STRUCTURE = Concept(
     kinds=kinds(types=1.0, callables=0.75),
     clues=(
         name(
-            r"kv_?caches?|kvcache|kv_?pool|(?:token_to_)?kv_\w*pool|kv_cache_manager|"
+            r"kv_?caches?|kvcache|kv_?pool|kv_stor(?:e|age)|(?:token_to_)?kv_\w*pool|kv_cache_manager|"
             r"key_value_(?:cache|memory_manager)|\w*kv_cache\w*|kv_cache_memory|memory_manager|"
             "mem_manager",
             5,

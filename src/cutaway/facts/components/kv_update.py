@@ -27,11 +27,12 @@ KV_UPDATE = Concept(
         ),
         name(
             "diffkv|fused|transfer|load|remote|async|send|recv|config|grad|spec|test|metadata|"
-            r"params|state_dict|scale\w*|swap\w*|gather|encoder|weights?|connector|events?",
+            r"params|state_dict|scale\w*|swap\w*|gather|encoder|weights?|connector|events?|mel|conv|indirection",
             -3,
         ),
+        name(r"^(?:can|is|has|should|needs?)_\w+", -4),  # asks and does not write
         owner(
-            r"\w*kv_?cache\w*|\w*cache|\w*attention\w*|\w*_impl|\w*kv_pool|kv_cache_manager|causal|"
+            r"\w*kv_?cache\w*|kv_stor(?:e|age)|\w*cache|\w*attention\w*|\w*_impl|\w*kv_pool|kv_cache_manager|causal|"
             r"\w*pool|\w*mem_manager",
             2,
             "cache_owner",
@@ -39,7 +40,7 @@ KV_UPDATE = Concept(
         uses(
             "k_?caches?|v_?caches?|key_?caches?|value_?caches?|kv_?caches?|kvcaches?|k_buffer|"
             "v_buffer|kv_buffer|cache_k|cache_v|memory_k|memory_v|current_k|k_out|v_out|key_cache_ptr|keys|"
-            r"key_cache_layer\w*|all_data|k_l|kv_self",
+            r"key_cache_layer\w*|all_data|k_l|kv_self|\w*[kv]_?storage",
             2.5,
             "cache",
         ),

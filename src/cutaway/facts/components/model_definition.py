@@ -1,7 +1,20 @@
 # The network itself: embedding, a stack of blocks, a head.
 """The definition of the model."""
 
-from cutaway.facts.concept import Concept, about, base, code, has, keeps, kinds, name, path, takes, uses
+from cutaway.facts.concept import (
+    Concept,
+    about,
+    base,
+    code,
+    has,
+    keeps,
+    kinds,
+    name,
+    owner,
+    path,
+    takes,
+    uses,
+)
 
 MODEL = Concept(
     key="model_definition",
@@ -31,6 +44,8 @@ MODEL = Concept(
             r"sampling|multi_modal|context|get|adapter|draft\w*",
             -3.5,
         ),
+        name(r"gguf|ggml|quantized|quant|gptq|awq|modelopt", -2),  # reads weights of a format
+        owner(r"\w*(?:config|params|settings|options)", -5),
         name("config|hparams|hyper_?params|hyper_?parameters", -3),
         has(
             r"forward\w*|call|build|build_graph|generate|compute_logits|load_weights|"

@@ -49,7 +49,7 @@ RUNTIME_LOOP = Concept(
         ),
         uses(
             r"schedule|scheduler|next_batch|get_next_batch\w*|schedule_next_batch|prefill_queue|"
-            r"get_scheduled\w*|dequeue\w*",
+            r"get_scheduled\w*|dequeue\w*|(?:fetch|claim|pop|take|next)_(?:\w+_)?(?:tasks?|jobs?|messages?)",
             2.5,
             "picks",
         ),
@@ -73,7 +73,7 @@ RUNTIME_LOOP = Concept(
             3,
             "picks",
         ),
-        uses("http|http_client|new_request|gin|fiber|fetch|content_type|status_code|axum|ui", -3),
+        uses("http|http_client|new_request|gin|fiber|^fetch$|content_type|status_code|axum|ui", -3),
         uses(
             r"logits|sample\w*|sampler|next_token\w*|append_token|argmax|token_id|new_token\w*|"
             "cur_token",

@@ -47,6 +47,7 @@ SCHEDULER = Concept(
         ),
         code(_MOVES, 3, "picks"),
         code(_FILLS, 3, "picks"),
+        has(r"\w*(?:delayed|scheduled|periodic|due)_(?:tasks?|jobs?|messages?)|schedule_(?:task|job|retry)\w*", 2.5, "timed"),
         uses("priority_queue|p_?queue|pq|heappush|heappop|binary_heap", 2.5, "picks"),
         name(
             "config|args|options|output|outputs|result|policy|state|status|type|kind|params|entry|"
@@ -60,6 +61,7 @@ SCHEDULER = Concept(
         ),
         has(
             r"schedule(?![dr])\w*|(?:get_)?(?:next|new)\w*_batch\w*|form_batch|fill_batch|pick_\w+|"
+            r"(?:next|fetch|claim|dequeue)_(?:\w+_)?(?:tasks?|jobs?|messages?|msgs?)|"
             r"update_slots|process_pending|select_\w*batch\w*|generate_new_batch|\w*start_(?:jobs|requests|seqs|tasks)",
             3,
             "picks",
@@ -73,7 +75,7 @@ SCHEDULER = Concept(
             "queue",
         ),
         uses(
-            r"running|running_\w+|active|active_\w+|in_flight|inflight\w*|swapped|slots?|loaded|"
+            r"running|running_\w+|active|active_\w+|in_flight|\w*in_prog\w*|inflight\w*|swapped|slots?|loaded|"
             r"decoding_\w+|ongoing\w*",
             2,
             "running",
@@ -82,7 +84,7 @@ SCHEDULER = Concept(
         uses(
             r"max_num_seqs|max_num_batched_tokens|max_batch\w*|max_running\w*|\w*token_budget\w*|"
             r"\w*_budget|max_batch_prefill_tokens|num_batched_tokens|n_parallel|num_parallel|"
-            r"max_num_\w+|max_jobs|max_tasks|maximum_size|max_concurrency",
+            r"max_num_\w+|max_jobs|max_tasks|maximum_size|\w*concurrency",
             2,
             "budget",
         ),

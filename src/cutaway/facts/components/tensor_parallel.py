@@ -81,6 +81,7 @@ TENSOR_PARALLEL = Concept(
             "dist_utils|communication",
             1.8,
         ),
+        path(r"quant\w*|gptq\w*|awq\w*", -2),
         base(r"module|linear\w*|\w*communicator\w*|distributed_impl|comm\w*", 0.3),
         owner(r"\w*coordinator\w*|\w*communicator\w*|\w*parallel_linear|\w*comm\w*", 0.8),
         about(r"tensor[ -](?:model[ -])?parallel\w*|all-?reduce|collective", 1),
