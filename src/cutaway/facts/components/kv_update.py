@@ -86,6 +86,10 @@ KV_UPDATE = Concept(
             2,
             "writes",
         ),
+        # attention without anything that outlives a step has keys and values too
+        code(r"(?i)cache|(?<![a-z])past|(?<!q)kv|[kv]_?(?:storage|buffer|out\b)|memory_[kv]", 0.1, "kept"),
+        owner(r"\w*cache\w*|\w*kv\w*|\w*pool", 0.1, "kept"),
+        takes(r"\w*cache\w*|past\w*|\w*kv_\w*", 0.1, "kept"),
         # a part of the cache taken to be written into, or copied onto
         code(
             r"(?i)&mut [\w.]*\b(?:k|key|v|value)s?_?cache\w*\s*\[|memcpy\w*\(\s*&?\w*(?:k|key|v|value)\w*cache",
@@ -95,6 +99,7 @@ KV_UPDATE = Concept(
     ),
     # who is only given a cache may hand it on
     needs=(
+        "kept",
         "named|cache_owner|weak|puts",
         "cache|cache_owner|given",
         "writes|where",
