@@ -562,6 +562,7 @@ def test_an_empty_repository_claims_nothing():
         ("pkg/attention_test.go", "test"),
         ("pkg/spec_decode/worker.py", "code"),
         ("examples/offline.py", "example"),
+        ("crates/lib-wasm-examples/src/main.rs", "example"),
         ("benchmarks/serve.py", "benchmark"),
         ("api/service_pb2.py", "generated"),
         ("docs/design.md", "doc"),

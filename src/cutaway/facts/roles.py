@@ -25,7 +25,7 @@ _FOLDERS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("benchmark", r"bench|benches|benchmarks?|benchmarking|perf|profiling"),
         (
             "example",
-            r"examples?|samples|demos?|tutorials?|notebooks?|cookbook|recipes|playground|getting[_-]started",
+            r"examples?|[\w-]+[_-]examples?|samples|demos?|tutorials?|notebooks?|cookbook|recipes|playground|getting[_-]started",
         ),
         ("doc", r"docs?|documentation|website"),
         ("tool", r"tools?|evals?|evaluations?|scripts?|\.github|\.buildkite|\.ci|ci|hack|dev|maintenance|packaging|docker"),
