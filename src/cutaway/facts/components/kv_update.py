@@ -99,12 +99,12 @@ KV_UPDATE = Concept(
     ),
     # who is only given a cache may hand it on
     needs=(
-        "kept",
         "named|cache_owner|weak|puts",
         "cache|cache_owner|given",
         "writes|where",
         "kv|cache|given",
         "named|cache|writes|puts",
+        "kept",
     ),
     least=7,
     near={"kv_cache_structure": 2},
