@@ -220,6 +220,7 @@ CONFIG_OVERRIDES: dict[str, dict[str, Any]] = {
     "superglue": {"keypoint_detector_config": {"descriptor_decoder_dim": 64}},
     # acoustic and semantic features side by side
     **each(("xcodec2", "neucodec"), {"quantization_dim": 128, "encoder_hidden_size": 8}),
+    "kosmos-2": {"latent_query_num": 8},
     # of each class, with no default
     "pp_doclayout_v2": {"class_thresholds": [0.5] * 2, "class_order": [0, 1]},
     # widths that one part divides of another's

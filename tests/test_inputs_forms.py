@@ -183,3 +183,21 @@ def test_a_cache_that_only_a_part_returns_is_the_state() -> None:
     plan = plan_inputs(Head(), "decode")
     made = make_inputs(Head(), plan, {"batch_size": 2, "cache_len": 7})
     assert made["input_ids"].shape == (2, 1) and made["past_key_values"].keys.shape == (2, 7, 8)
+
+
+def test_a_mask_says_which_tokens_stand_for_the_image() -> None:
+    class Sees(Part):
+        main_input_name = "pixel_values"
+
+        def forward(self, pixel_values, input_ids=None, image_position_mask=None):
+            """
+            image_position_mask (`torch.Tensor` of shape `(batch_size, sequence_length)`, *optional*):
+                Where the image goes.
+            """
+            states = self.table(input_ids)
+            states[image_position_mask.bool()] = pixel_values.mean() * states.new_ones(len(input_ids) * 6, 8)
+            return states
+
+    plan = plan_inputs(Sees(vocab_size=20, latent_query_num=6), "prefill")
+    assert {s.name: s.fill for s in plan.specs}["image_position_mask"] == "first:6"
+    assert next(s.low for s in plan.symbols if s.name == "seq_len") > 6

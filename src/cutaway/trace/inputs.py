@@ -23,6 +23,7 @@ from typing import Any
 import torch
 
 from cutaway.errors import BadValue
+from cutaway.formula import const
 from cutaway.trace.dim import formula_of, make, note_placed
 from cutaway.trace.inputs_config import image_unit
 from cutaway.trace.inputs_fill import fill_tensor, places_tensor, row_tensor
@@ -30,7 +31,7 @@ from cutaway.trace.inputs_given import required
 from cutaway.trace.inputs_images import plan_with_images, put_images, takes_images
 from cutaway.trace.inputs_modalities import candidates
 from cutaway.trace.inputs_probe import learn_state, makes_cache, refusal
-from cutaway.trace.inputs_symbols import symbols_of
+from cutaway.trace.inputs_symbols import symbols_of, with_room
 from cutaway.trace.inputs_types import InputError, InputPlan, InputSpec, NoDecodePhase, Symbol, evaluate
 
 __all__ = ["InputError", "InputPlan", "InputSpec", "NoDecodePhase", "Symbol", "make_inputs", "plan_inputs"]
@@ -137,11 +138,20 @@ def _prefill_plan(model: torch.nn.Module) -> InputPlan:
     """The first candidate that forward accepts; a single candidate is taken without running it."""
     parameters = inspect.signature(model.forward).parameters
     plans = [
-        InputPlan("prefill", specs, symbols_of(specs, side=image_unit(model)), None, extra, notes=_assumed(specs))
+        InputPlan("prefill", specs, _roomy(model, specs), None, extra, notes=_assumed(specs))
         for extra in _extras(model)
         for specs in candidates(model, parameters)
     ]
     return plans[0] if len(plans) == 1 else _first_accepted(model, plans)
+
+
+def _roomy(model: torch.nn.Module, specs: tuple[InputSpec, ...]) -> tuple[Symbol, ...]:
+    """The symbols, with a text that has room for the tokens of which a mask says that they stand for an image."""
+    symbols = symbols_of(specs, side=image_unit(model))
+    for spec in specs:
+        if spec.fill.startswith("first:"):
+            symbols = with_room(symbols, spec.shape[-1], const(int(spec.fill.partition(":")[2])))
+    return symbols
 
 
 def _assumed(specs: tuple[InputSpec, ...]) -> tuple[str, ...]:

@@ -123,6 +123,11 @@ def _random(model, spec, shape, kind) -> torch.Tensor:
     return torch.randn(shape, dtype=torch.float32).to(kind)
 
 
+def _first(model, spec, shape, kind) -> torch.Tensor:
+    """Ones for so many places of each row, then zeros."""
+    return (torch.arange(shape[-1]) < int(spec.fill.partition(":")[2])).to(kind).expand(shape).contiguous()
+
+
 def _boxes(model, spec, shape, kind) -> torch.Tensor:
     """Left, top, right, bottom: positive width and height, inside the usual 0..1000."""
     return torch.tensor([10, 10, 20, 20], dtype=kind).expand(shape).contiguous()
@@ -134,6 +139,7 @@ FILLS: dict[str, Callable] = {
     "arange": _arange,
     "random": _random,
     "boxes": _boxes,
+    "first": _first,
     "alternate": lambda model, spec, shape, kind: (torch.arange(shape[-1]) % 2).to(kind).expand(shape).contiguous(),
     "ones": lambda model, spec, shape, kind: torch.ones(shape, dtype=kind),
     "zeros": lambda model, spec, shape, kind: torch.zeros(shape, dtype=kind),

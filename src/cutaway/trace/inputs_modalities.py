@@ -353,6 +353,12 @@ def _hidden_patches(model: torch.nn.Module, name: str) -> list[InputSpec]:
     return [InputSpec(name, ("batch_size", f"{count} * {rows} * {columns}"), "bool", "alternate")]
 
 
+def _image_places(model: torch.nn.Module, name: str) -> list[InputSpec]:
+    """Which tokens of a text stand for its image: the first ones, as many as the image is summed up in."""
+    count = fixed(model, "latent_query_num", "num_query_tokens", "num_latents")
+    return [InputSpec(name, TEXT, "int64", f"first:{count}" if count else "zeros")]
+
+
 def _patch_grid(model: torch.nn.Module, patch: int) -> tuple[str, str]:
     return f"(image_height // {patch})", f"(image_width // {patch})"
 
@@ -446,5 +452,6 @@ PATTERNS = (
     (r"^bool_masked_pos$", _hidden_patches),
     (r"_input_values$", _decoded),
     (r"_embeds$", _embeddings),
+    (r"_position_mask$", _image_places),
     (r"^(past|future)_(time_features|observed_mask|values)$", _series_part),
 )

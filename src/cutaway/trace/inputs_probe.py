@@ -147,7 +147,7 @@ def _empty_caches(model: torch.nn.Module) -> dict[str, Any]:
 def _sizes(plan: InputPlan, step: int) -> dict[str, int]:
     """Small sizes that differ from each other and between the probes."""
     small = {"batch_size": 2, "seq_len": 5}
-    return {s.name: small.get(s.name, s.low) + step * _stride(s) for s in plan.symbols}
+    return {s.name: max(small.get(s.name, 0), s.low) + step * _stride(s) for s in plan.symbols}
 
 
 def _stride(symbol: Symbol) -> int:
