@@ -48,6 +48,10 @@ def fit_loops(
                 del first.scope.guards[guard]  # a turn's own, such as a last chunk cut short: other runs are fitted too
             return merged, []
         found = gaps or found
+        if job.plan.packed and not gaps and not early:  # nearly: a size that was lost is seen in a few runs, not in a grid
+            early = True
+            if (rolled := rolled_up(job, first, modules, again)) is not None:
+                return rolled, []
     rolled = None if early else rolled_up(job, first, modules, again)
     return (modules, found) if rolled is None else (rolled, [])
 

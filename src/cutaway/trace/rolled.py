@@ -249,9 +249,14 @@ class Roll:
     def _fused(self, costs: Sequence[Cost]) -> Cost | None:
         if all(c == costs[0] for c in costs):
             return costs[0]
-        values = ([s.number(getattr(c, n)) for s, c in zip(self.samples, costs, strict=True)] for n in PARTS)
-        parts = [self.through(v) for v in values]
+        parts = [self._whole([getattr(c, n) for c in costs]) for n in PARTS]
         return None if any(p is None for p in parts) else Cost(*parts)
+
+    def _whole(self, formulas: Sequence[Formula]) -> Formula | None:
+        """What all runs have: each a formula with other numbers in it, or a number."""
+        numbers = [s.number(f) for s, f in zip(self.samples, formulas, strict=True)]
+        found = self.through(formulas)
+        return found if found is not None and self._gives(found, numbers) else self.through(numbers)
 
     def _gives(self, found: Formula, totals: Sequence[Formula]) -> bool:
         return all(found.substitute(p) == t for p, t in zip(self.points, totals, strict=True))

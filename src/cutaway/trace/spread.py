@@ -8,9 +8,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from cutaway.errors import ForwardRaised
-from cutaway.formula import Formula, minimum, sym
+from cutaway.formula import Formula, maximum, minimum, sym
 from cutaway.model import Module
 from cutaway.trace.dim import Scope
+from cutaway.trace.packed import GROUPS
 from cutaway.trace.record import CallEvent, ModuleRun
 from cutaway.trace.rolled import Roll, Sample, Unfit
 from cutaway.trace.validity import choices, chunk_counts, chunk_of
@@ -18,8 +19,9 @@ from cutaway.trace.validity import choices, chunk_counts, chunk_of
 if TYPE_CHECKING:
     from cutaway.trace.job import Job, Run
 
-FEW = 12  # of a size: it moves by what follows first, larger ones by so many chunks and more
+FEW = 12  # sequences: they move by what follows first, other sizes by so many chunks and more
 SPREAD = ((1, 0, 0), (0, 1, 9), (-1, 2, 5), (-1, 0, 17), (0, 0, -99))
+SIDES = ((2, 7, 11), (3, 9, 6), (5, 8, 8), (2, 6, 14), (3, 12, 5), (4, 5, 9))  # images, and groups of patches
 # Without an end in sight: few sequences, so many chunks (or eights, where there are none) and so many tokens more.
 LOOSE = ((2, 3, 1), (3, 2, 30), (2, 5, 13), (5, 3, 7), (3, 4, 0), (2, 2, 22))
 
@@ -54,18 +56,24 @@ def rolled_up(job: Job, first: Run, modules: list[Module], again: Run) -> list[M
     left out of the first run's, and those are added under which there are as many turns as their formulas say.
     """
     hints = first.scope.hints
-    if job.plan.packed or job.twin is not None:
+    if job.twin is not None:
         return None
-    nested = hints == job.smallest({n: 1 for n, v in hints.items() if v == 1})  # as small as can be
+    short = any(f.evaluate(hints) == 1 for f in _counts(first.scope))  # no more than one chunk: its neighbours may have more
     runs = [first, again]
-    for sizes in _close(job, first) if nested else _loose(job, first):
+    for sizes in _images(job, first) if job.plan.packed else _close(job, first) if short else _loose(job, first):
         with suppress(ForwardRaised):
-            runs.append(job.trace(sizes, lines=False))
+            plain = {n: v for n, v in sizes.items() if job.plan.packed and n == "batch_size"}
+            runs.append(job.trace(sizes, fixed=plain, lines=False))
+    met = {n: {run.scope.hints[n] for run in runs} for n, v in hints.items() if v > 1}
+    if any(len(values) < (3 if n == "batch_size" else 4) for n, values in met.items()):
+        return None  # so few sizes prove nothing
     samples = [Sample(run.scope.hints, job.modules(run)[0] if run is not first else modules) for run in runs]
     counts = _counts(first.scope)
     several = [minimum(f, 2) for f in counts if f.evaluate(hints) == 1]  # what is done where there is more than one
+    sides = [sym(n) for n in GROUPS if hints.get(n, 1) > 1]
+    longer = [maximum(*sides)] if len(sides) == 2 else []  # a table of places along either side is as long
     try:
-        roll = Roll(samples, [*(sym(n) for n, v in hints.items() if v > 1), *counts, *_rests(counts)], several)
+        roll = Roll(samples, [*(sym(n) for n, v in hints.items() if v > 1), *counts, *_rests(counts), *longer], several)
         roll.node([[len(s.modules) - 1] for s in samples])
     except Unfit:
         return None
@@ -97,9 +105,10 @@ def _close(job: Job, first: Run) -> Iterator[dict[str, int]]:
         moved = dict(hints)
         for s in job.plan.symbols:
             if hints[s.name] > 1:
-                by = few if hints[s.name] < FEW else chunks * chunk.get(s.name, 0) + more
+                by = few if s.name == "batch_size" and hints[s.name] < FEW else chunks * chunk.get(s.name, 0) + more
                 moved[s.name] = max(s.low, 2, hints[s.name] + by * s.multiple_of)
-        yield dict(job.plan.with_room(moved))
+        if moved != hints:
+            yield dict(job.plan.with_room(moved))
 
 
 def _loose(job: Job, first: Run) -> Iterator[dict[str, int]]:
@@ -113,6 +122,20 @@ def _loose(job: Job, first: Run) -> Iterator[dict[str, int]]:
                 length = chunk.get(s.name, 8)
                 size = few if s.name == "batch_size" else chunks * length + more % length
                 moved[s.name] = max(s.low, size // s.multiple_of * s.multiple_of)
+        yield dict(job.plan.with_room(moved))
+
+
+def _images(job: Job, first: Run) -> Iterator[dict[str, int]]:
+    """Few images, of sides of so many patches that stay together, with what the first ones have beside them."""
+    hints = first.scope.hints
+    for few, *sides in SIDES:
+        moved = dict(hints)
+        for s in job.plan.symbols:
+            if s.name in GROUPS and hints[s.name] > 1:
+                side = sides[list(GROUPS).index(s.name)]
+                moved[s.name] = side * s.multiple_of + hints[s.name] % s.multiple_of
+            elif s.name == "batch_size" and hints[s.name] > 1:
+                moved[s.name] = few
         yield dict(job.plan.with_room(moved))
 
 

@@ -3,6 +3,7 @@
 # for each rest that k leaves in a small number, from some turn on. So few runs tell what else a run for each length would.
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import lru_cache
@@ -16,7 +17,7 @@ PERIOD = 8  # the longest that is looked for: `floor(k / 8)` and what is left of
 
 
 class Through:
-    """Polynomials through what was found at a few points: in one or two of `sizes`, the simplest first.
+    """Polynomials through what was found at a few points: in one to three of `sizes`, the simplest first.
 
     `steps` are sizes that have two values only, such as `min(chunks, 2)`: whatever depends on them alone is a line.
     """
@@ -29,7 +30,9 @@ class Through:
         self.steps = steps
         self.bases += [(one, u, _times(u, u)) for u in columns]
         for u, v in combinations(columns, 2):
-            self.bases += [(one, u, v), (one, u, v, _times(u, v))]
+            area = _times(u, v)
+            self.bases += [(one, u, v), (one, u, v, area), (one, area, _times(area, area))]
+        self.bases += [(one, _times(_times(u, v), w)) for u, v, w in combinations(columns, 3)]
 
     def __call__(self, values: Sequence[Formula], at: Sequence[int] | None = None) -> Formula | None:
         """The one that is each of `values` at its point (of the points `at` these places); None where there is none.
@@ -42,8 +45,8 @@ class Through:
         monomials = dict.fromkeys(m for v in values for m in v.terms)
         for basis in self.bases:
             rows = tuple(tuple(column[i] for _, column in basis) for i in at)
-            checks = len(rows) if basis[-1][0] in self.steps else len(set(rows))
-            if checks <= len(basis):
+            seen = Counter(rows)
+            if len(seen) <= len(basis) and not (basis[-1][0] in self.steps and min(seen.values()) > 1):
                 continue
             found = []
             for m in monomials:
