@@ -10,7 +10,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from cutaway.errors import ForwardRaised
-from cutaway.formula import const, holds, maximum, minimum, sym
+from cutaway.formula import const, floor_div, holds, maximum, minimum, sym
 from cutaway.trace import job as jobs
 from cutaway.trace.analyse import analyse_module
 from cutaway.trace.inputs import InputPlan
@@ -150,3 +150,20 @@ def test_a_polynomial_of_two_sizes_needs_a_point_to_check_it() -> None:
     assert Through(points, [B, S])(values) == 2 * B * S - 6 * B
     assert Through(points[:4], [B, S])(values[:4]) is None
     assert Through(points, [B, S])([*values[:4], values[4] + 1]) is None
+
+
+def test_patches_of_all_images_and_squares_of_those_of_each_are_products_of_sizes() -> None:
+    h, w = sym("image_height"), sym("image_width")
+    several = ((2, 7, 11), (3, 9, 6), (5, 8, 8), (2, 6, 14), (4, 5, 9))
+    points = [dict(zip(("batch_size", "image_height", "image_width"), p, strict=True)) for p in several]
+    through = Through(points, [B, h, w])
+    for formula in (8 * B * h * w + 3, 4 * h**2 * w**2 + 5 * h * w):
+        assert through([formula.substitute(p) for p in points]) == formula
+
+
+def test_a_step_is_seen_at_two_points_on_either_side() -> None:
+    step = minimum(floor_div(S, 4), 2)
+    points = [{"seq_len": n} for n in (4, 5, 6, 8, 9)]
+    values = [const(7 if n < 8 else 12) for n in (4, 5, 6, 8, 9)]
+    assert Through(points, [], [step])(values) == 5 * step + 2
+    assert Through(points[:4], [], [step])(values[:4]) is None
