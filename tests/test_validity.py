@@ -13,6 +13,7 @@ from cutaway.trace.analyse import analyse_module
 from cutaway.trace.inputs import InputPlan
 from cutaway.trace.inputs_symbols import symbols_of
 from cutaway.trace.inputs_types import InputSpec
+from cutaway.trace.job import UNCHECKED
 
 WIDTH = 16
 
@@ -58,3 +59,36 @@ def test_what_torch_cannot_compute_in_16_bits_is_said_with_the_dtype_to_try() ->
     with pytest.raises(ForwardRaised) as caught:
         analysed(Spectral, dtype="bfloat16")
     assert caught.value.try_ == "--dtype float32"
+
+
+def _number(size: int) -> int:
+    """A size that has lost where it comes from."""
+    return int(f"{size:d}")
+
+
+class Shy(nn.Module):
+    """Runs near one batch size only, and loses the size of what it makes."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if not 125 <= _number(x.shape[0]) <= 137:
+            raise ValueError("not so many")
+        return x.sum() + x.new_zeros(60 + _number(x.shape[0]) ** 2 % 7).exp()
+
+
+class Single(nn.Module):
+    """Runs at a single size."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if (_number(x.shape[0]), _number(x.shape[1])) != (131, 1009):
+            raise ValueError("only so many")
+        return x.exp()
+
+
+def test_a_check_is_made_near_by_where_forward_refuses_what_is_far() -> None:
+    found = analysed(Shy)
+    assert any("a size is not understood" in gap.why for gap in found.gaps)
+    assert UNCHECKED not in found.assumptions
+
+
+def test_a_branch_of_a_single_size_says_that_it_was_not_checked() -> None:
+    assert UNCHECKED in analysed(Single).assumptions

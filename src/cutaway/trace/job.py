@@ -25,21 +25,24 @@ from cutaway.trace.packed import FEW, few
 from cutaway.trace.parts import parts_of, tensors_of
 from cutaway.trace.record import CallEvent, ModuleRun, count_ops
 from cutaway.trace.run import run
-from cutaway.trace.validity import differences, more_hints, other_hints
+from cutaway.trace.validity import differences, more_hints, others
 from cutaway.trace.writes import Writes
 
 MANY = 8000  # ops of a pass that is not traced again on the mere suspicion that its first time was special
 
 # So many ops of one forward are a sign of a loop over the tokens, which is fitted from short runs.
 LOOP = 3000
+TRIES = 16  # sizes that are tried for the check
+UNCHECKED = "no other sizes are known at which this branch runs: what it costs comes from a single run"
 NESTED = 12000  # so many at short sizes are a sign of one loop in another, which is fitted at the smallest sizes
 SHORT = {"batch_size": 131, "seq_len": 149, "cache_len": 173, "encoder_len": 167}
 
 # Unusual values in the usual range, so that a size is not mistaken for another number.
-USUAL = {"batch_size": 131, "seq_len": 1009, "cache_len": 1549, "encoder_len": 499}
+USUAL = {"batch_size": 131, "seq_len": 1009, "cache_len": 1549, "encoder_len": 499, "num_choices": 11}
 MOVES = ((1, 0), (2, 29), (2, 1), (1, 52), (1, 37), (1, -52), (1, 768), (1, 3), (1, 1), (1, -1))
 SIDES = {"image_height": 13, "image_width": 17}  # patches: their product is told from either side in pixels
 SMALL = 32  # smaller sizes are easily taken for loop counters
+
 
 @dataclass(frozen=True)
 class Run:
@@ -129,13 +132,12 @@ class Job:
         return few, short, again
 
     def _again(self, first: Run, hints: Mapping[str, int], *, shorter: bool = False) -> Run:
-        """A run at other sizes, where they can be others, that takes the same branches: the first once more where forward
-        takes none, as at the greatest length of a model whose tables end there."""
+        """A run at other sizes that takes the same branches; the first once more, which is said, where forward takes none."""
         twin, limit = self.twin or self, self.limit or position_limit(self.model)
-        for less in (shorter, not shorter):
-            other = other_hints(first.scope, hints, self.plan, limit, less) | dict(twin.architecture)
+        for other in islice(others(first.scope, hints, self.plan, limit, shorter), TRIES):
             with contextlib.suppress(ForwardRaised):
-                return twin.trace(other, lines=False)
+                return twin.trace(other | dict(twin.architecture), lines=False)
+        first.scope.assumptions[UNCHECKED] = None
         return twin.trace({**hints, **twin.architecture}, lines=False)
 
     def _accepted(self, several: Iterable[Mapping[str, int]]) -> Iterator[Run]:

@@ -1,7 +1,7 @@
 # When the formulas hold: the comparisons that the code made, and the check that another run at other sizes gives the same.
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import pairwise
 from math import lcm
@@ -15,6 +15,7 @@ from cutaway.trace.record import CallEvent, ModuleRun, OpEvent
 
 # Other values are tried in this order; those that take the same branches serve for the check.
 _TIMES = (1, -1, 2, 3)
+_DELTAS = (256, -256, 64, -64, 16, 4, -4, 3, -3, 1, -1)
 _ODD = (37, -37, 26, -26, 5, -5, 2, -2, 1, -1)
 FEWEST_TURNS = 8  # comparisons of a counter with one size
 
@@ -188,6 +189,20 @@ def other_hints(
     return _one_by_one(scope, hints, step, limit)
 
 
+def others(
+    scope: Scope, hints: Mapping[str, int], plan: InputPlan, limit: int | None, shorter: bool
+) -> Iterator[dict[str, int]]:
+    """Values for the check, the best first: all of them far from `hints`; a little; one alone, for what takes few others."""
+    for less in (shorter, not shorter):
+        yield other_hints(scope, hints, plan, limit, less)
+    step = {s.name: s.multiple_of for s in plan.symbols}
+    yield _one_by_one(scope, hints, step, limit, _DELTAS[::-1])
+    yield from more_hints(scope, hints, plan, limit)
+    for n, v in hints.items():
+        moved = ({**hints, n: v + d * step.get(n, 1)} for d in _ODD if v > 1)
+        yield from (m for m in moved if _allowed(m, hints, limit) and _same_branches(scope, m))
+
+
 def more_hints(
     scope: Scope, hints: Mapping[str, int], plan: InputPlan, limit: int | None
 ) -> list[dict[str, int]]:
@@ -218,12 +233,16 @@ def _moved(value: int, times: int, step: int) -> int:
 
 
 def _one_by_one(
-    scope: Scope, hints: Mapping[str, int], step: Mapping[str, int], limit: int | None
+    scope: Scope,
+    hints: Mapping[str, int],
+    step: Mapping[str, int],
+    limit: int | None,
+    deltas: Sequence[int] = _DELTAS,
 ) -> dict[str, int]:
-    """Where no common move will do, move each symbol as far as the branches taken allow."""
+    """Where no common move will do, move each symbol by the first of these that the branches taken allow."""
     other = dict(hints)
     for n, v in hints.items():
-        for delta in (256, -256, 64, -64, 16, 4, -4, 3, -3, 1, -1):
+        for delta in deltas:
             moved = {**other, n: v + delta * step.get(n, 1)}
             if v > 1 and moved[n] > 1 and _allowed(moved, hints, limit) and _same_branches(scope, moved):
                 other = moved
