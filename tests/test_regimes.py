@@ -81,11 +81,13 @@ def analysed(kind: type[nn.Module], **values: int) -> Analysis:
     return analyse_module(model, plan, name="it", values=values, dtype="float32")
 
 
-def test_one_chunk_has_formulas_and_conditions_of_its_own() -> None:
+def test_one_chunk_has_formulas_that_hold_there() -> None:
     found = analysed(Chunked, batch_size=2, seq_len=16)
-    assert found.gaps == () and f"(ceil(seq_len / {CHUNK})) == 1" in found.valid_when
     at = {"batch_size": 2, "seq_len": 16}
+    several = {"batch_size": 2, "seq_len": 2 * CHUNK + 1}  # they were followed beyond it
+    assert found.gaps == () and all(holds(c, p) for c in found.valid_when for p in (at, several))
     assert found.total.matmul_flops.evaluate(at) == 2 * 2 * CHUNK * WIDTH * 3
+    assert found.total.matmul_flops.evaluate(several) == 3 * 2 * 2 * CHUNK * WIDTH * 3
 
 
 def test_no_chunk_at_all_is_a_condition() -> None:

@@ -85,19 +85,23 @@ def derive(job: Job, subject: Subject, values: Mapping[str, int], *, check: bool
 
 
 def _derived(job: Job, subject: Subject, values: Mapping[str, int], *, check: bool) -> Analysis:
-    raised: ForwardRaised | None = None
+    refused = None
     for one, hints, start in _starts(job, values):
         met = conditions(start[0].scope, one.plan, values) if subject.cls is None else ()
         if (found := _in_regime(one, subject, met, values, check=check)) is not None:
             return found  # what holds at other sizes than the asked ones need not be derived
         try:
             derived = one.derive(hints, start=start, check=check)
-        except ForwardRaised as error:
-            raised = raised or error
+        except ForwardRaised:  # at sizes that the check or a fit asks for
+            refused = refused or (one, hints, start)
             continue
         found = to_analysis(one, *derived, subject=subject, values=values)
         return _in_regime(one, subject, found.valid_when, values, check=check) or found
-    raise raised  # type: ignore[misc]
+    assert refused is not None  # or there was no start
+    one, hints, start = refused
+    return to_analysis(
+        one, *one.derive(hints, start=start, check=check, fit=False), subject=subject, values=values
+    )
 
 
 def _starts(job: Job, values: Mapping[str, int]) -> Iterator[tuple[Job, Mapping[str, int], Start]]:
@@ -111,6 +115,7 @@ def _starts(job: Job, values: Mapping[str, int]) -> Iterator[tuple[Job, Mapping[
     tries = [(job, job.hints(ones)), (limited, limited.hints(ones)), (limited, limited.smallest(ones))]
     tries.append((limited, limited.hints(values)))
     raised: ForwardRaised | None = None
+    begun = False
     for n, (one, hints) in enumerate(tries):
         if any(hints == before for _, before in tries[:n]):
             continue
@@ -119,8 +124,9 @@ def _starts(job: Job, values: Mapping[str, int]) -> Iterator[tuple[Job, Mapping[
         except ForwardRaised as error:
             raised = raised or error
             continue
+        begun = True
         yield one, hints, start
-    if raised is not None:
+    if raised is not None and not begun:
         raise raised
 
 

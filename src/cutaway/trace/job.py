@@ -81,11 +81,11 @@ class Job:
     limit: int | None = None  # tokens that forward takes; None: as many as its tables have positions for
 
     def derive(
-        self, hints: Mapping[str, int], *, start: Start | None = None, check: bool = True
+        self, hints: Mapping[str, int], *, start: Start | None = None, check: bool = True, fit: bool = True
     ) -> tuple[Run, list[Module], list[Gap]]:
         """The run, its priced modules (callees first, the root last), and what could not be derived.
 
-        `start` is a start at these `hints`, if there is one already.
+        `start` is a start at these `hints`, if there is one already. Without `fit` what a check contradicts is left as gaps.
         """
         first, hints, again = start or self.start(hints)
         modules, gaps = self.modules(first)
@@ -103,7 +103,7 @@ class Job:
         if found and (known := self._told(first, again)) is not None:
             return known, *self.modules(known)
         if found:
-            modules, gaps = fit_loops(self, first, modules, found, twin, again)
+            modules, gaps = fit_loops(self, first, modules, found, twin, again) if fit else (modules, found)
         return first, modules, gaps
 
     def start(self, hints: Mapping[str, int]) -> Start:

@@ -16,7 +16,7 @@ from cutaway.trace.record import count_ops
 
 IMAGES = (2, 3, 5)
 GROUPS = {"image_height": (2, 3, 5), "image_width": (3, 4, 6)}  # of patches that stay together, along a side
-FEW = {"batch_size": 3, "image_height": 5, "image_width": 13}  # to trace at: a few of them are more than a hundred groups
+FEW = {"batch_size": 5, "image_height": 5, "image_width": 13}  # to trace at: a few of them are more than a hundred groups
 TRIED = 8
 
 

@@ -2,7 +2,6 @@
 # many chunks it has can be told apart in what a line costs.
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -12,7 +11,7 @@ from cutaway.formula import Formula, maximum, minimum, sym
 from cutaway.model import Module
 from cutaway.trace.dim import Scope
 from cutaway.trace.packed import GROUPS
-from cutaway.trace.record import CallEvent, ModuleRun
+from cutaway.trace.record import count_ops
 from cutaway.trace.rolled import Roll, Sample, Unfit
 from cutaway.trace.validity import choices, chunk_counts, chunk_of
 
@@ -27,26 +26,18 @@ LOOSE = ((2, 3, 1), (3, 2, 30), (2, 5, 13), (5, 3, 7), (3, 4, 0), (2, 2, 22))
 
 
 def many_turns(job: Job, first: Run) -> bool:
-    """Whether runs are long: there is a loop over sequences, or the first run was cut short for a loop over tokens.
+    """Whether there is a loop over sequences, or one loop in another, for which the first run was as small as can be.
 
     Grids of such runs take their time; their turns are looked at first.
     """
     hints = first.scope.hints
-    usual = job.hints({n: 1 for n, v in hints.items() if v == 1})
     if job.plan.packed or job.twin is not None:
         return False
-    if any(hints[n] < v for n, v in usual.items()):
+    if hints == job.smallest({n: 1 for n, v in hints.items() if v == 1}):
         return True
-    return hints.get("batch_size", 1) > 1 and _times(first.root, set()) >= hints["batch_size"]
-
-
-def _times(run: ModuleRun, seen: set[int]) -> int:
-    """How often one line ran an op, or called a module, in one forward."""
-    if id(run) in seen:
-        return 0
-    seen.add(id(run))
-    own = Counter((e.where[-1], isinstance(e, CallEvent) or e.func) for e in run.events if e.where)
-    return max([*own.values(), *(_times(e.module, seen) for e in run.events if isinstance(e, CallEvent))], default=0)
+    if hints.get("batch_size", 1) == 1:
+        return False
+    return count_ops(job.trace({**hints, "batch_size": 3}, lines=False).root) != count_ops(first.root)
 
 
 def rolled_up(job: Job, first: Run, modules: list[Module], again: Run) -> list[Module] | None:

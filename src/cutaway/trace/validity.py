@@ -228,7 +228,7 @@ def _moved(value: int, times: int, step: int) -> int:
     if value == 1:
         return 1
     if step > 1 or value < 128:
-        return value + times * (step if step > 1 else 2 if value < 5 else 4)
+        return value + times * (4 if step == 1 else step)
     return value + times * (768 if value >= 768 else 128 if value >= 256 else 64)
 
 
