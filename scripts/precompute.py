@@ -60,7 +60,9 @@ def derive(name: str, phase: str) -> Iterator[str]:
     general = analyse(name, phase=phase)
     yield _text(general)
     if "batch_size > 1" in general.valid_when:
-        yield _text(analyse(name, phase=phase, values={"batch_size": 1}))
+        single = analyse(name, phase=phase, values={"batch_size": 1})
+        if len(single.gaps) <= len(general.gaps):
+            yield _text(single)
 
 
 def _text(found: Analysis) -> str:

@@ -218,7 +218,8 @@ def _misfit(program: Program, path: str, call: Call, edge: Edge):
     needs = sum(not p.default for p in definition.params) - bound
     if not needs <= len(call.args) <= len(names) - bound:
         takes = f"{needs}" if needs == len(names) - bound else f"{needs} to {len(names) - bound}"
-        what = f"{edge.callee}() is given {len(call.args)} arguments; {definition.name} takes {takes} ({edge.path}:{edge.at})"
+        given = f"{edge.callee}() is given {len(call.args)} arguments"
+        what = f"{given}; {definition.name} takes {takes} arguments ({edge.path}:{edge.at})"
         yield _row(
             program, "wrong call", path, edge.line, what, "call this path: TypeError", "follow the signature"
         )

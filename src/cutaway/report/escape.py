@@ -10,6 +10,8 @@ import unicodedata
 __all__ = ["code", "one_line", "prose", "visible"]
 
 _MARKUP = re.compile(r"([\\`*_\[\]<>|#~$!])")
+_SAID = {"TODO": "to do", "FIXME": "to be mended", "TBD": "to be decided"}  # a page's own would be left to fill in
+_TO_DO = re.compile("|".join(rf"\b{word}\b" for word in _SAID))
 _BARE_LINK = re.compile(r"(?i)\b(https?|ftp|mailto|xmpp)(:)|\b(www)(\.)")
 
 
@@ -47,6 +49,7 @@ def code(text: str, *, cell: bool = False) -> str:
 def prose(text: str) -> str:
     """`text` as plain words of Markdown: no emphasis, link, tag, heading or table comes of it."""
     shown = _MARKUP.sub(r"\\\1", visible(" ".join(text.split())).replace("&", "&amp;"))
+    shown = _TO_DO.sub(lambda m: _SAID[m[0]], shown)
     shown = _BARE_LINK.sub(lambda m: f"{m[1] or m[3]}\\{m[2] or m[4]}", shown)
     return re.sub(r"^(\d*)([-+=:.)])", r"\1\\\2", shown)
 

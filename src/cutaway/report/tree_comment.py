@@ -110,7 +110,8 @@ def _sentence(text: str) -> str:
     plain = _MARKUP.sub(lambda m: m[1] or "", text).strip()
     first = _END.split(f"{plain} ", maxsplit=1)[0].strip().rstrip(".:")
     words = first.split()
-    return " ".join(words) if len(words) > 1 and not _LEGAL.search(first) else ""
+    telling = len(words) > 1 and _TELLING.search(first) and not _LEGAL.search(first)
+    return " ".join(words) if telling else ""
 
 
 def _line_of(lines: list[str], sentence: str) -> int:
@@ -152,8 +153,10 @@ def _declared(program: Repository, path: str, record: FileRecord) -> Comment | N
     """What a manifest or a list declares most of."""
     for kind in ("script", "target", "dependency", "command", "route"):
         marks = [m for m in record.marks if m.kind == kind and m.name.strip()]
-        telling = [m for m in marks if _TELLING.search(m.name)][:3] or marks[:3]
-        if marks and 1 <= telling[0].line <= len(program.lines(path)):
+        lines = program.lines(path)
+        spelt = [m for m in marks if 1 <= m.line <= len(lines) and m.name.split()[0] in lines[m.line - 1]]
+        telling = [m for m in spelt if _TELLING.search(m.name)][:3]
+        if telling:
             names = ", ".join(one_line(m.name, 32) for m in telling)
             said = f"{_number(len(marks), kind)}: {names}{' …' if len(marks) > len(telling) else ''}"
             return Comment(one_line(said, WIDTH), _source(program, path, telling[0].line))

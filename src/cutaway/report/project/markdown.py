@@ -173,12 +173,12 @@ def _asynchronous(page: Page, module: dict[str, Any]) -> str:
     return "; ".join([*coroutines, *tasks, *locks]) or "none: it starts nothing and waits for nothing"
 
 
-def _started(page: Page, name: str) -> str:
-    """`path:Symbol` with its own place; what could not be resolved, as the code names it."""
+def _started(page: Page, task: dict[str, Any], name: str) -> str:
+    """`path:Symbol` with its own place; what could not be resolved, as the code names it, a lambda by what it calls."""
     path, _, symbol = name.partition(":")
     definition = page.program.definition(path, symbol) if path in page.program else None
     if definition is None:
-        return code(name.partition("(")[0], cell=True)  # of a lambda, what it calls
+        return page.quoted(name.partition("(")[0], task["path"], task["line"], cell=True)
     return page.pointer({"path": path, "symbol": symbol, "line": definition.line}, cell=True)
 
 
@@ -186,7 +186,7 @@ def _async(page: Page) -> list[str]:
     facts = page.facts
     rows = []
     for task in facts["lifecycle"]["task_creation_points"][: 2 * ROWS]:
-        spawns = ", ".join(_started(page, s) for s in task["spawns"][:3]) or "-"
+        spawns = ", ".join(_started(page, task, s) for s in task["spawns"][:3]) or "-"
         rows.append([prose(task.get("kind", "task")), page.pointer(task, cell=True), spawns])
     lines = (
         ["**What is started**", "", *page.table(["Kind", "Where", "Runs"], rows)]

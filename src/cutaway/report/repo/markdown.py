@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from cutaway.report.escape import code, prose
@@ -187,6 +189,8 @@ def _entrypoints(page: Page) -> list[str]:
 def _setting(page: Page, row: dict[str, Any]) -> str:
     """Its name, as code where the lines spell it: a variable that a framework makes of a field's name stands nowhere."""
     name = row.get("name") or row["symbol"]
+    if not name.startswith("-"):
+        return page.quoted(name, row["path"], row["line"], cell=True)
     lines = "\n".join(page.line(row["path"], row["line"] + n) for n in range(STATEMENT)).replace("-", "_")
     return code(name, cell=True) if name.lstrip("-").replace("-", "_") in lines else prose(name)
 
@@ -268,9 +272,17 @@ def _pitfalls(page: Page) -> list[str]:
     return rows or ["- none found by the detectors."]
 
 
+def _asked(page: Page, row: dict[str, Any]) -> str:
+    """A question; what it names in backticks is code only where its own line has it."""
+    parts = re.split(r"`([^`]*)`", row["question"])
+    named = [page.quoted(name, row.get("path") or "", row.get("line") or 0) for name in parts[1::2]]
+    pairs = zip_longest(map(page.words, parts[::2]), named)
+    return " ".join(part for pair in pairs for part in pair if part)
+
+
 def _questions(page: Page) -> list[str]:
     rows = [
-        f"- {page.words(q['question'])}"
+        f"- {_asked(page, q)}"
         + (f" ({page.place(q['path'], q['line'])})" if q.get("path") and q.get("line") else "")
         for q in page.facts.get("questions", [])[:8]
     ]

@@ -75,6 +75,11 @@ class Page:
         here = (evidence.get("path"), evidence.get("line")) == (row["path"], row["line"])
         return self.words(text) if here else prose(text.replace("`", ""))
 
+    def quoted(self, name: str, path: str, line: int, *, cell: bool = False) -> str:
+        """A name as code if it stands on a line, else in plain words."""
+        stands = re.search(rf"(?<![\w$]){re.escape(name)}(?![\w$])", self.line(path, line))
+        return code(name, cell=cell) if stands else prose(name)
+
     def words(self, text: str) -> str:
         """A detector's sentence: what stands in backticks as code, places as links, the rest as prose."""
         return " ".join(

@@ -25,6 +25,7 @@ MANIFESTS = {
     "cmake": ("CMakeLists.txt",), "docker": ("*Dockerfile*", "*compose*.y*ml"),
 }  # fmt: skip
 ATTRIBUTE, GOES_ON = 8, 12  # lines of the longest that is looked through
+GOES_ON_AT = re.compile(r"(\\|\s[-+*/%=&|?:]=?|&&|\|\|)\s*$")  # with the next line
 CONSTANTS = frozenset({"True", "False", "None", "true", "false", "null", "nil"})
 
 
@@ -91,7 +92,8 @@ def _to_its_end(lines: Sequence[str], start: int, end: int) -> int:
     """The last line of a command or a bracketed list that begins in the lines (1-based) and goes on below them."""
     for last in range(end, min(len(lines), end + GOES_ON) + 1):
         text = "".join(lines[start - 1 : last])
-        if not lines[last - 1].rstrip().endswith("\\") and not any(text.count(a) > text.count(b) for a, b in ("()", "[]")):
+        open_ = any(text.count(a) > text.count(b) for a, b in ("()", "[]"))
+        if not open_ and not GOES_ON_AT.search(lines[last - 1]):
             return last
     return end
 

@@ -15,7 +15,8 @@ __all__ = ["CHECK"]
 NAMES = frozenset({"path", "name", "symbol", "signature"})  # keys whose values are the repository's own words
 _BRACES = re.compile(r"(?<![\w$}/\"'{\\])\{(?!\w+::)([A-Za-z][\w /:,’'-]*)\}(?![\w{/\"'])")
 _ANGLES = re.compile(r"<(?:\.{3}|…|[a-z][a-z0-9]*(?:[ _-][a-z0-9]+)+)>")
-_OPEN_PLACE = re.compile(r"\{\w+:\w+\}")  # {path:line}
+_OPEN_PLACE = re.compile(r"\{\w+:[a-z]\w*\}")  # {path:line}
+_FSTRING = re.compile(r"\bf[\"']")
 _WORDS = re.compile(r"\b(?:TODO|TBD|FIXME)\b|\blorem ipsum\b", re.IGNORECASE)
 _SHOUTED = re.compile(r"\b(?:TODO|TBD|FIXME)\b|(?i:\blorem ipsum\b)")
 _LOGS = re.compile(r"placeholder", re.IGNORECASE)  # a line about placeholders may show one
@@ -50,7 +51,9 @@ def _line(line: str) -> str:
 
 def _braces(text: str, in_code: bool) -> str:
     """The first placeholder in braces; in code, a name of a formula beside an operator is none."""
-    for match in _BRACES.finditer(text):
+    if in_code and not _BRACES.fullmatch(text.strip()) and "(" in text:
+        return ""  # a call: what is in braces is a set, or a part of a string
+    for match in [] if _FSTRING.search(text) else _BRACES.finditer(text):
         rest = text[: match.start()] + text[match.end() :]
         formula = match[1] in BY_NAME or (in_code and re.search(r"[-+*/%]", re.sub(r"\{[^}]*\}", "", rest)))
         if not formula:
