@@ -87,7 +87,7 @@ class _Reader:
     def code(self, value: Any, depth: int) -> Hashable:
         """A function by its code and by what it closes over, a method by its object too."""
         if isinstance(value, types.FunctionType):
-            with_it = (*_closed_over(value), value.__defaults__, value.__kwdefaults__)
+            with_it = (*closed_over(value), value.__defaults__, value.__kwdefaults__)
             return ("function", id(value.__code__), *(self.content(v, depth) for v in with_it))
         if isinstance(value, types.MethodType):
             return ("method", id(value.__func__), self.content(value.__self__, depth))
@@ -98,7 +98,8 @@ class _Reader:
         return self.object(value, depth)
 
 
-def _closed_over(function: types.FunctionType) -> Iterator[Any]:
+def closed_over(function: types.FunctionType) -> Iterator[Any]:
+    """What a function finds in its closure."""
     for cell in function.__closure__ or ():
         with suppress(ValueError):  # nothing was put in yet
             yield cell.cell_contents

@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
-from types import CellType
 from typing import Any
 
 import torch
@@ -22,8 +21,9 @@ from cutaway.trace.limits import position_limit
 from cutaway.trace.loops import fit_loops
 from cutaway.trace.modes import DataDependent, LongLoop, Recorder
 from cutaway.trace.packed import FEW, few
-from cutaway.trace.parts import parts_of, tensors_of
+from cutaway.trace.parts import tensors_of
 from cutaway.trace.record import CallEvent, ModuleRun, count_ops
+from cutaway.trace.remembered import forget
 from cutaway.trace.run import run
 from cutaway.trace.validity import differences, more_hints, others
 from cutaway.trace.writes import Writes
@@ -239,7 +239,7 @@ class Job:
 
         def prepare(scope: Scope) -> tuple[torch.nn.Module, tuple, dict]:
             model = made[-1] if made else self.make(scope) if self.make is not None else self.model
-            forget_cached(model)
+            forget(model)
             made.append(model)
             sizes = {n: v if v == 1 or n in (fixed or {}) else scope.dim(n) for n, v in given.items()}
             return model, (), make_inputs(model, self.plan, sizes, "meta", self.dtype)
@@ -272,9 +272,6 @@ class Job:
         index = assembler.module(run.root)
         assert index == len(assembler.modules) - 1
         return assembler.modules, list(assembler.gaps)
-
-
-_EMPTY = CellType()
 
 
 class _explained:
@@ -334,18 +331,6 @@ def tag_state(recorder: Recorder, value: Any, seen: set[int] | None = None) -> N
         and not hasattr(value, "to_dict")
     ):
         tag_state(recorder, vars(value), seen)
-
-
-def forget_cached(model: torch.nn.Module) -> None:
-    """Empty the caches of the model's own methods: what one run made, at its sizes, is none of another's."""
-    kinds = {type(m) for m in parts_of(model)}
-    for cls in {c for kind in kinds for c in kind.__mro__ if not c.__module__.startswith("torch.")}:
-        for value in vars(cls).values():
-            function = getattr(value, "__func__", value)
-            cells = (c.cell_contents for c in getattr(function, "__closure__", None) or () if c != _EMPTY)
-            for cached in (function, *cells):
-                if callable(clear := getattr(cached, "cache_clear", None)):
-                    clear()
 
 
 def _longest(root: ModuleRun) -> int:

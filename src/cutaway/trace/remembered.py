@@ -2,7 +2,7 @@
 
 A trace runs a forward several times. What a function remembers of the first run, it does not compute in the second: the
 two would differ in their ops, and tensors without data would be handed to real runs later. So each run starts and ends
-with nothing remembered by the functions of the files that the model's classes are written in.
+with nothing remembered by the methods of the model's classes, or by the functions of the files that these are written in.
 """
 
 from __future__ import annotations
@@ -11,45 +11,60 @@ import functools
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import CellType, FunctionType
+from types import FunctionType
 from typing import Any
 
 import torch
 
+from cutaway.trace.attributes import closed_over
+from cutaway.trace.parts import parts_of
+
 Remembers = functools._lru_cache_wrapper
-EMPTY = CellType()
 _DEPTH = 3  # decorators around one another
-_found: dict[str, list[Remembers]] = {}
+_of_files: dict[str, list[Any]] = {}
+_of_classes: dict[type, list[Any]] = {}
 
 
 @contextmanager
-def nothing_remembered(module: torch.nn.Module) -> Iterator[None]:
+def nothing_remembered(model: torch.nn.Module) -> Iterator[None]:
     """Functions that remember results begin anew, and once more afterwards."""
-    files = {type(m).__module__ for m in module.modules()}
-    functions = [f for name in sorted(files) if not name.startswith("torch.") for f in _of_file(name)]
-    for function in functions:
-        function.cache_clear()
+    forget(model)
     try:
         yield
     finally:
-        for function in functions:
-            function.cache_clear()
+        forget(model)
 
 
-def _of_file(name: str) -> list[Remembers]:
+def forget(model: torch.nn.Module) -> None:
+    """Empty the caches of the model's own code: what one run made, at its sizes, is none of another's."""
+    kinds = {type(m) for m in parts_of(model)}
+    classes = {c for kind in kinds for c in kind.__mro__ if not c.__module__.startswith("torch.")}
+    files = {kind.__module__ for kind in kinds if not kind.__module__.startswith("torch.")}
+    for cached in (*(f for c in classes for f in _of_class(c)), *(f for name in files for f in _of_file(name))):
+        cached.cache_clear()
+
+
+def _of_class(cls: type) -> list[Any]:
+    if cls not in _of_classes:
+        _of_classes[cls] = [f for v in vars(cls).values() for f in _within(v, _DEPTH)]
+    return _of_classes[cls]
+
+
+def _of_file(name: str) -> list[Any]:
     """Those defined in a file, as functions of it or of its classes."""
-    if name not in _found:
+    if name not in _of_files:
         held = list(vars(sys.modules[name]).values()) if name in sys.modules else []
-        held += [v for c in held if isinstance(c, type) and c.__module__ == name for v in vars(c).values()]
-        _found[name] = [f for v in held for f in _within(v, _DEPTH) if f.__module__ == name]
-    return _found[name]
+        classes = [c for c in held if isinstance(c, type) and c.__module__ == name]
+        found = [f for v in held if isinstance(v, (Remembers, FunctionType)) for f in _within(v, _DEPTH)]
+        found = [f for f in found if f.__module__ == name]
+        _of_files[name] = found + [f for c in classes for f in _of_class(c)]
+    return _of_files[name]
 
 
-def _within(value: Any, depth: int) -> Iterator[Remembers]:
+def _within(value: Any, depth: int) -> Iterator[Any]:
     value = getattr(value, "__func__", value)  # of a class or static method
-    if isinstance(value, Remembers):
+    if callable(getattr(value, "cache_clear", None)):
         yield value
     elif isinstance(value, FunctionType) and depth:
-        for cell in value.__closure__ or ():
-            if cell != EMPTY:
-                yield from _within(cell.cell_contents, depth - 1)
+        for inner in closed_over(value):
+            yield from _within(inner, depth - 1)

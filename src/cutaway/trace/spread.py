@@ -2,7 +2,7 @@
 # many chunks it has can be told apart in what a line costs.
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -10,14 +10,16 @@ from cutaway.errors import ForwardRaised
 from cutaway.formula import Formula, maximum, minimum, sym
 from cutaway.model import Module
 from cutaway.trace.dim import Scope
+from cutaway.trace.inputs import Symbol
 from cutaway.trace.packed import GROUPS
 from cutaway.trace.record import count_ops
 from cutaway.trace.rolled import Roll, Sample, Unfit
-from cutaway.trace.validity import choices, chunk_counts, chunk_of
+from cutaway.trace.validity import choices, chunk_counts, chunk_of, parted
 
 if TYPE_CHECKING:
     from cutaway.trace.job import Job, Run
 
+Row = tuple[int, int, int]
 FEW = 12  # sequences: they move by what follows first, other sizes by so many chunks and more
 SPREAD = ((1, 0, 0), (0, 1, 9), (-1, 2, 5), (-1, 0, 17), (0, 0, -99))
 SIDES = ((2, 7, 11), (3, 9, 6), (5, 8, 8), (2, 6, 14), (3, 12, 5), (4, 5, 9))  # images, and groups of patches
@@ -43,8 +45,8 @@ def many_turns(job: Job, first: Run) -> bool:
 def rolled_up(job: Job, first: Run, modules: list[Module], again: Run) -> list[Module] | None:
     """The modules from few runs at small sizes; None where these do not explain them.
 
-    Conditions that do not hold at all of the runs are
-    left out of the first run's, and those are added under which there are as many turns as their formulas say.
+    Conditions that do not hold at all of the runs are left out of the first run's, and those are added under which there
+    are as many turns as their formulas say.
     """
     hints = first.scope.hints
     if job.twin is not None:
@@ -80,7 +82,7 @@ def _counts(scope: Scope) -> list[Formula]:
     """Numbers of chunks of one size that the run met."""
     found = [f for f in scope.counts if len(f.symbols()) == 1 and chunk_of(f)]
     found += [f for n in scope.hints for f in chunk_counts(scope, n)]
-    return list({f - f.terms.get((), 0): f for f in found}.values())
+    return list({parted(f)[0]: f for f in found}.values())
 
 
 def _rests(counts: Sequence[Formula]) -> list[Formula]:
@@ -90,44 +92,48 @@ def _rests(counts: Sequence[Formula]) -> list[Formula]:
 
 def _close(job: Job, first: Run) -> Iterator[dict[str, int]]:
     """One size moves by itself, others together, to the least and beyond the first chunks too."""
-    hints = first.scope.hints
     chunk = _longest_chunks(first.scope)
-    for few, chunks, more in SPREAD:
-        moved = dict(hints)
-        for s in job.plan.symbols:
-            if hints[s.name] > 1:
-                by = few if s.name == "batch_size" and hints[s.name] < FEW else chunks * chunk.get(s.name, 0) + more
-                moved[s.name] = max(s.low, 2, hints[s.name] + by * s.multiple_of)
-        if moved != hints:
-            yield dict(job.plan.with_room(moved))
+
+    def size(s: Symbol, here: int, row: Row) -> int:
+        few, chunks, more = row
+        by = few if s.name == "batch_size" and here < FEW else chunks * chunk.get(s.name, 0) + more
+        return max(s.low, 2, here + by * s.multiple_of)
+
+    return (job.plan.with_room(m) for m in _moved(job, first, SPREAD, size) if m != first.scope.hints)
 
 
 def _loose(job: Job, first: Run) -> Iterator[dict[str, int]]:
     """Short lengths of several chunks, with other rests each, and few sequences."""
-    hints = first.scope.hints
     chunk = _longest_chunks(first.scope)
-    for few, chunks, more in LOOSE:
-        moved = dict(hints)
-        for s in job.plan.symbols:
-            if hints[s.name] > 1:
-                length = chunk.get(s.name, 8)
-                size = few if s.name == "batch_size" else chunks * length + more % length
-                moved[s.name] = max(s.low, size // s.multiple_of * s.multiple_of)
-        yield dict(job.plan.with_room(moved))
+
+    def size(s: Symbol, here: int, row: Row) -> int:
+        few, chunks, more = row
+        length = chunk.get(s.name, 8)
+        number = few if s.name == "batch_size" else chunks * length + more % length
+        return max(s.low, number // s.multiple_of * s.multiple_of)
+
+    return (job.plan.with_room(m) for m in _moved(job, first, LOOSE, size))
 
 
 def _images(job: Job, first: Run) -> Iterator[dict[str, int]]:
     """Few images, of sides of so many patches that stay together, with what the first ones have beside them."""
+    places = list(GROUPS)
+
+    def size(s: Symbol, here: int, row: Row) -> int:
+        few, *sides = row
+        if s.name in GROUPS:
+            return sides[places.index(s.name)] * s.multiple_of + here % s.multiple_of
+        return few if s.name == "batch_size" else here
+
+    return (job.plan.with_room(m) for m in _moved(job, first, SIDES, size))
+
+
+def _moved(job: Job, first: Run, rows: Sequence[Row], size: Callable[[Symbol, int, Row], int]) -> Iterator[dict[str, int]]:
+    """The sizes of the first run with another one, by each row, for every symbol but those that are one."""
     hints = first.scope.hints
-    for few, *sides in SIDES:
-        moved = dict(hints)
-        for s in job.plan.symbols:
-            if s.name in GROUPS and hints[s.name] > 1:
-                side = sides[list(GROUPS).index(s.name)]
-                moved[s.name] = side * s.multiple_of + hints[s.name] % s.multiple_of
-            elif s.name == "batch_size" and hints[s.name] > 1:
-                moved[s.name] = few
-        yield dict(job.plan.with_room(moved))
+    free = [s for s in job.plan.symbols if hints[s.name] > 1]
+    for row in rows:
+        yield {**hints, **{s.name: size(s, hints[s.name], row) for s in free}}
 
 
 def _longest_chunks(scope: Scope) -> dict[str, int]:

@@ -45,17 +45,17 @@ def _counts(scope: Scope) -> dict[Formula, int]:
     least: dict[Formula, Any] = {}
     for f, value in scope.counts.items():
         if value > 1:
-            base, more = _parted(f)
+            base, more = parted(f)
             least[base] = min(more, least.get(base, more))
 
     def smallest(f: Formula) -> bool:
-        base, more = _parted(f)
+        base, more = parted(f)
         return more == least[base]
 
     return {f: v for f, v in scope.counts.items() if v < 2 or smallest(f)}
 
 
-def _parted(f: Formula) -> tuple[Formula, Any]:
+def parted(f: Formula) -> tuple[Formula, Any]:
     """A formula without its constant, and the constant."""
     constant = f.terms.get((), 0)
     return f - constant, constant
@@ -74,7 +74,7 @@ def chunk_counts(scope: Scope, symbol: str) -> list[Formula]:
     parts = (Formula({((a, 1),): 1}) for f in scope.known.values() for m in f.terms for a, _ in m)
     for f in (*scope.counts, *(p for p in parts if is_count(p))):
         if f.symbols() == {symbol} and f.evaluate(scope.hints) > 1 and chunk_of(f):
-            found.setdefault(_parted(f)[0], f)
+            found.setdefault(parted(f)[0], f)
     return sorted(found.values(), key=lambda f: (chunk_of(f), f.key))
 
 
@@ -95,7 +95,7 @@ def text(g: Guard) -> str:
     """`cache_len + 1 > 4096`: symbols on the left, the number on the right; what takes shares stands against the rest."""
     scale = lcm(*(Fraction(c).denominator for c in g.difference.terms.values()))
     difference = g.difference * scale
-    left, constant = _parted(difference)
+    left, constant = parted(difference)
     right = const(-constant)
     if scale > 1 and any(c > 0 for c in left.terms.values()):
         right = right - Formula({m: c for m, c in left.terms.items() if c < 0})
@@ -117,7 +117,7 @@ def text(g: Guard) -> str:
 def _says_something(g: Guard) -> bool:
     """Not what holds for all sizes above one: `seq_len > 0`, `cache_len + seq_len >= seq_len`."""
     d = g.difference
-    constant = d.terms.get((), 0)
+    constant = parted(d)[1]
     rest = [c for m, c in d.terms.items() if m]
     if all(c > 0 for c in rest):
         return not (constant + 2 * len(rest) > 0 and not _outcome_negative(g))
@@ -157,11 +157,11 @@ def choices(scope: Scope) -> list[Guard]:
 
 
 def _constant(g: Guard) -> Fraction:
-    return Fraction(_parted(g.difference)[1])
+    return Fraction(parted(g.difference)[1])
 
 
 def _base(g: Guard) -> Any:
-    return _parted(g.difference)[0].key
+    return parted(g.difference)[0].key
 
 
 def _shape_of(g: Guard) -> tuple:
