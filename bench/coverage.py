@@ -131,8 +131,9 @@ def drawn(rng: random.Random, symbols: tuple, i: int) -> Iterator[dict[str, int]
     """The sizes of the point `i`. Of each five the second is long, so that loops over chunks take several turns, and the
     third is long and whole in chunks of any usual length; short ones follow, for models that take no long text."""
     short = {s.name: rng.randrange(s.low, s.high + 1) // s.multiple_of * s.multiple_of for s in symbols}
-    if i % 5 in (1, 2) and any(s.unit == "tokens" for s in symbols):
-        most = 2 * max(LONG, *short.values())
+    texts = [short[s.name] for s in symbols if s.unit == "tokens"]
+    if i % 5 in (1, 2) and texts:
+        most = 2 * max(LONG, *texts)
         text = rng.randrange(most - LONG, most) if i % 5 == 1 else (most + WHOLE - 1) // WHOLE * WHOLE
         yield {s.name: text if s.unit == "tokens" and s.multiple_of == 1 else short[s.name] for s in symbols}
     yield short
