@@ -228,6 +228,17 @@ def test_things_that_are_held_by_name_are_kept_apart(held):
         assert {s for _, s in found[15, "self.t['e'].g"]} == {"C.g"}
 
 
+@pytest.mark.parametrize("given", ["self", "Walk()"])
+def test_what_a_loop_takes_from_an_iterator(given):
+    """One that gives itself where it is asked for an iterator, as most do, is not asked without end."""
+    made = program(
+        a__py="class B:\n    def f(self): pass\n"
+        f"class Walk:\n    def __iter__(self):\n        return {given}\n    def __next__(self):\n        return B()\n"
+        "def g():\n    for b in Walk():\n        b.f()\n"
+    )
+    assert reached(made)[10, "b.f"] == {("return_type", "B.f")}
+
+
 def test_a_model_factory_returns_what_its_registry_names():
     made = program(
         files={

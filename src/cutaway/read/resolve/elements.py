@@ -25,12 +25,21 @@ class Elements:
         if found.value.kind == "keyed":
             return [g for _, part in found.value.inner for g in part]
         if found.value.kind == "inst":
-            for name in ("__iter__", "__getitem__"):
-                got = [e for f in self.class_attribute(found, name) if f.value.kind == "func" for r in self.returns(f.value)
-                       for e in (self.element(r) if name == "__iter__" else [r])]  # fmt: skip
-                if got:
-                    return got
+            return self._iterated(found) or self._given_by(found, "__getitem__")
         return []
+
+    def _iterated(self, found: Found) -> list[Found]:
+        """What a loop over an instance takes: the elements of what `__iter__` gives; an iterator, which mostly gives itself
+        there, gives them by `__next__`."""
+        return [
+            e
+            for r in self._given_by(found, "__iter__")
+            for e in (self._given_by(r, "__next__") if r.value.kind == "inst" else self.element(r))
+        ]
+
+    def _given_by(self, found: Found, name: str) -> list[Found]:
+        """What a method of an instance returns."""
+        return [r for f in self.class_attribute(found, name) if f.value.kind == "func" for r in self.returns(f.value)]
 
     def part(self, found: Found, position: int) -> list[Found]:
         """Element `position` of a tuple."""
@@ -61,8 +70,7 @@ class Elements:
         """What `with` gives: `__enter__`'s result, usually the object itself."""
         if found.value.kind != "inst":
             return [found]
-        methods = self.class_attribute(found, "__enter__") or self.class_attribute(found, "__aenter__")
-        return [r for m in methods if m.value.kind == "func" for r in self.returns(m.value)] or [found]
+        return self._given_by(found, "__enter__") or self._given_by(found, "__aenter__") or [found]
 
     def subscripted(self, node: ast.Subscript, env: Env) -> list[Found]:
         base = self.infer(node.value, env)
