@@ -161,6 +161,7 @@ def chosen(config: PreTrainedConfig, current: dict[str, Any], small: dict[str, A
     stages = read(config, "out_indices")
     if is_hierarchical(current) and stages and list(stages) != list(read(plain, "out_indices")):
         other = {n: v for n, v in other.items() if n != "out_features"} | {"out_indices": list(stages)}
+    other |= {n: v for n, v in vars(config).items() if not n.startswith("_") and n not in {*vars(plain), *current}}
     return {n: v for n, v in other.items() if n not in ("transformers_version", "architectures", "dtype")}
 
 

@@ -192,7 +192,11 @@ CONFIG_OVERRIDES: dict[str, dict[str, Any]] = {
         "n_routed_experts": 8,
     },
     # all layers have all heads: the list per layer is derived from the released number of layers
-    "sapiens2": {"num_key_value_heads_per_layer": [4, 2, 2, 4]},
+    "sapiens2": {
+        "num_key_value_heads_per_layer": [4, 2, 2, 4],
+        "head_config": {"upsample_out_channels": [32, 32], "conv_out_channels": [32]},  # none by default
+    },
+    "chmv2": {"backbone_config": {"out_indices": [1, 2, 3, 4]}},  # four features
     # layers of the tower that feed the layers of the language model
     "granite4_vision": {
         "downsample_rate": "4/8",
@@ -252,6 +256,8 @@ CONFIG_OVERRIDES: dict[str, dict[str, Any]] = {
         ("sam", "sam_hq"),
         {"prompt_encoder_config": {"image_size": 64, "image_embedding_size": 4, "hidden_size": 64}},
     ),
+    "sam_hq_mask_decoder": {"vit_dim": 64},  # the width of the tower, whose layers it reads
+    "sam_hq_vision_model": {"output_channels": 64},
     "sam3_tracker": {"vision_config": {"backbone_feature_sizes": [[16, 16], [8, 8], [4, 4]]}},
     "sam3_tracker_prompt_encoder": {"image_size": 56, "hidden_size": 64},
     # patches of the image are images of the towers, and an image is a patch at least
@@ -260,7 +266,10 @@ CONFIG_OVERRIDES: dict[str, dict[str, Any]] = {
     **each(("owlvit", "owlv2"), {"projection_dim": 64}),
     # tokens that have no default, or one outside the vocabulary
     "shieldgemma2": {"yes_token_index": 298, "no_token_index": 299},
-    "blip-2": {"image_token_index": 299},
+    **each(("blip-2", "instructblip"), {"image_token_index": 299}),
+    "instructblipvideo": {"video_token_index": 299},
+    # what a decoder begins with, which the heads that repeat the words of the encoder ask for
+    "t5": {"decoder_start_token_id": 0},
     # the width of the text, which its head reads
     "jev": {"hidden_size": 64},
     # what compares texts with images reads texts

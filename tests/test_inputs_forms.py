@@ -55,6 +55,41 @@ def test_features_as_long_as_their_recording() -> None:
     }
 
 
+def test_stacked_frames_are_as_wide_as_the_first_layer_takes() -> None:
+    class Stacks(nn.Module):
+        main_input_name = "input_features"
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.config = PreTrainedConfig(num_mel_bins=6, num_attention_heads=4)
+            self.first = nn.Linear(24, 8)
+
+        def forward(self, input_features):
+            return self.first(input_features)
+
+    assert shapes(Stacks()) == {"input_features": ("batch_size", "mel_frames", 24)}
+
+
+def test_what_is_handed_on_is_documented_by_the_part_that_takes_it() -> None:
+    class Takes(nn.Module):
+        def forward(self, marks):
+            """marks (`torch.LongTensor` of shape `(batch_size, 3)`): three places."""
+            return marks
+
+    class Hands(Part):
+        main_input_name = "marks"
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.part = Takes()
+
+        def forward(self, marks):
+            return self.part(marks)
+
+    (spec,) = plan_inputs(Hands(), "prefill").specs
+    assert (spec.shape, spec.dtype) == (("batch_size", 3), "int64")
+
+
 def test_embeddings_are_as_wide_as_one_of_the_parts() -> None:
     class Acts(Part):
         main_input_name = "state"

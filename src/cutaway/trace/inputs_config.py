@@ -1,4 +1,4 @@
-"""Reading a model's config by field name, wherever composite configs keep the field."""
+"""Reading a model's sizes from its config, wherever composite configs keep the field, and from its first layer."""
 
 from __future__ import annotations
 
@@ -74,6 +74,14 @@ def image_unit(model: torch.nn.Module) -> int:
     merge *= fixed(model, "window_kernel_size") or 1  # merged twice
     window = fixed(model, "window_size")  # in pixels, where it holds whole groups
     return window if window and window % (patch * merge) == 0 else patch * merge
+
+
+def first_width(model: torch.nn.Module) -> int | None:
+    """The width that the first parameter of the module takes in."""
+    for p in model.parameters():
+        if p.dim() >= 1:
+            return int(p.shape[-1] if p.dim() < 3 else p.shape[1])
+    return None
 
 
 def _get(config: Any, name: str) -> Any:

@@ -18,6 +18,7 @@ import torch
 
 from cutaway.trace.inputs_config import (
     every,
+    first_width,
     fixed,
     image_sides,
     image_unit,
@@ -138,8 +139,11 @@ def _kind(model: torch.nn.Module, name: str) -> str:
 
 
 def _documented_line(model: torch.nn.Module, name: str) -> str:
-    found = re.search(rf"(?m)^\s*{name}\s*\(.*", inspect.getdoc(model.forward) or "")
-    return found.group(0) if found else ""
+    """What the docstring of forward says of an argument, or that of the part of the model that it is handed on to."""
+    for forward in (model.forward, *(m.forward for m in model.children() if name in inspect.signature(m.forward).parameters)):
+        if found := re.search(rf"(?m)^\s*{name}\s*\(.*", inspect.getdoc(forward) or ""):
+            return found.group(0)
+    return ""
 
 
 def documented_shape(model: torch.nn.Module, name: str) -> list[str] | None:
@@ -241,7 +245,7 @@ def _spectrogram(model: torch.nn.Module, name: str = "input_features") -> list[I
               "feature_size", "input_feat_size", "n_mels", "input_size")  # fmt: skip
     bins, *others = dict.fromkeys([n for f in fields if (n := fixed(model, f))] or [80])
     bins *= fixed(model, "num_stacked_frames") or 1
-    stacked = [InputSpec(name, ("batch_size", "mel_frames", n), "float") for n in others]
+    stacked = [InputSpec(name, ("batch_size", "mel_frames", n), "float") for n in (*others, first_width(model)) if n]
     time_first = InputSpec(name, ("batch_size", "mel_frames", bins), "float")
     bins_first = InputSpec(name, ("batch_size", bins, "mel_frames"), "float")
     positions = fixed(model, "max_source_positions")

@@ -19,6 +19,7 @@ from cutaway.trace.arguments import constructor_parameters, wants_config
 from cutaway.trace.build import build_class
 from cutaway.trace.dim import Scope, scope
 from cutaway.trace.inputs import InputPlan, plan_inputs
+from cutaway.trace.inputs_config import first_width
 from cutaway.trace.inputs_given import HOW, TOKENS, given_plan, plan_of, required
 from cutaway.trace.job import Job
 from cutaway.trace.target import Target
@@ -177,7 +178,7 @@ def _forms(model: torch.nn.Module, name: str, symbols: tuple[str, ...]) -> Itera
         for n, v in vars(model).items()
         if type(v) is int and v > 1 and re.search("dim|size|feature|channel|embd|width", n)
     ]
-    sizes += [_first_width(model)]
+    sizes += [first_width(model)]
     tokens = ("batch_size", "seq_len"), "int64"
     lead = (
         ("seq_len", "batch_size")
@@ -211,14 +212,6 @@ def _batch_first(model: torch.nn.Module) -> bool:
     """Whether sequences lie row by row: as the module says itself, or the first of its parts that says so."""
     said = (m.batch_first for m in model.modules() if hasattr(m, "batch_first"))
     return next(said, True) is not False
-
-
-def _first_width(model: torch.nn.Module) -> int | None:
-    """The width that the first parameter of the module takes in."""
-    for p in model.parameters():
-        if p.dim() >= 1:
-            return int(p.shape[-1] if p.dim() < 3 else p.shape[1])
-    return None
 
 
 def _sides(model: torch.nn.Module) -> tuple[str | int, str | int]:
