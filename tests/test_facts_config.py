@@ -108,6 +108,18 @@ def test_a_headings_figures_are_not_said_of_the_command_below_it():
     assert [r["what"] for r in rows if r["cmd"] == "pip install one"] == ["shown under Set-up"]
 
 
+def test_a_command_ends_where_its_last_line_does():
+    from cutaway.facts.build_install import find_build_install
+    from cutaway.read.memory import program_of
+
+    text = "# Use\n```bash\npython a.py \\\n  --x 1 \\\n  --y 2\n```\n"
+    rows = find_build_install(program_of({"README.md": text, "Dockerfile": "FROM x\n"}))
+    assert [(r["cmd"], r["line"], r["end"], r["evidence"][0]["end"]) for r in rows] == [
+        ("python a.py --x 1 --y 2", 3, 5, 5),
+        ("docker build .", 1, 0, 1),
+    ]
+
+
 def test_a_function_that_is_told_argv_describes_no_fields():
     program = program_of({"a.py": "def main(argv):\n    visit(80, 'port', 80)\n"})
     assert find_cli_flags(program, []) == []

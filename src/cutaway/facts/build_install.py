@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from cutaway.facts.lookup import evidence
@@ -15,6 +15,7 @@ from cutaway.read.program import Program
 __all__ = ["find_build_install"]
 
 MOST = 40
+LONG = 30  # lines that a command may go on over
 _KINDS = tuple(
     (kind, re.compile(pattern))
     for kind, pattern in (
@@ -49,8 +50,9 @@ _README = re.compile(
 
 
 def find_build_install(program: Program) -> list[dict[str, Any]]:
-    """`{cmd, kind, source, path, line, what, evidence}`: the README's commands first, then what manifests imply, other
-    documents, scripts and workflows. `kind` is install, build, download, run or test; `what` says where it was found."""
+    """`{cmd, kind, source, path, line, end, what, evidence}`: the README's commands first, then what manifests imply, other
+    documents, scripts and workflows. `kind` is install, build, download, run or test; `what` says where it was found;
+    `line` to `end` spell the command, and `end` is 0 where no line does."""
     rows = {}
     for rank, row in [*_shown(program), *_implied(program)]:
         known = rows.setdefault(row["cmd"], (rank, row))
@@ -61,16 +63,28 @@ def find_build_install(program: Program) -> list[dict[str, Any]]:
 
 
 def _row(program: Program, cmd: str, kind: str, path: str, line: int, what: str) -> dict[str, Any]:
-    proof = evidence(program, path, line, what)
+    end = _end(program.lines(path), line, cmd)
+    proof = evidence(program, path, line, what, end)
     return {
         "cmd": cmd,
         "kind": kind,
         "source": path,
         "path": path,
         "line": line,
+        "end": end,
         "what": what,
         "evidence": [proof],
     }
+
+
+def _end(lines: Sequence[str], line: int, cmd: str) -> int:
+    """The last line of a command that begins on `line` and may go on over others; 0 if the lines spell another."""
+    said = ""
+    for number in range(line, min(line + LONG, len(lines) + 1)):
+        said = f"{said} {lines[number - 1].strip().removesuffix(chr(92)).strip()}"
+        if cmd in said:
+            return number
+    return 0
 
 
 def _shown(program: Program) -> Iterator[tuple[float, dict[str, Any]]]:

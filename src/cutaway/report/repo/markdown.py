@@ -162,12 +162,9 @@ def _modules(page: Page) -> list[str]:
 def _install(page: Page) -> list[str]:
     rows = []
     for row in page.facts["build_install"][:12]:
-        said = row["cmd"] in page.line(row["path"], row["line"])
-        command = (
-            code(row["cmd"]) if said else prose(row["cmd"])
-        )  # what follows from a manifest stands in no line
-        what = prose(row.get("what") or ("as that file says" if said else "what its build backend takes"))
-        rows.append(f"- {command} (what it does: {what}; {page.place(row['path'], row['line'])})")
+        command = code(row["cmd"]) if row["end"] else prose(row["cmd"])  # what a manifest implies stands in no line
+        place = page.place(row["path"], row["line"], row["end"])
+        rows.append(f"- {command} (what it does: {prose(row['what'])}; {place})")
     return rows or ["- unknown from repo: no file says how it is installed or built."]
 
 

@@ -30,6 +30,7 @@ _NAME = re.compile(r"^[A-Za-z_~$][\w$]*(?:(?:\.|::|->)~?[A-Za-z_$][\w$]*)*(?:\(\
 _BEFORE = re.compile(r"^\s*(?:\(|\[|at|in|@|—|–|-|:|→|,)?\s*$")  # between `name` and its place
 _AFTER = re.compile(r"^\s*(?:\(|\[|—|–|-|:|→)?\s*$")  # between a place and the `name` that stands there
 _NUMBER = re.compile(r"(?<![\w.,#/:+-])\d(?:[\d_,]*\d)?(?:\.\d+)?(?![\w.]*\w|[-–/]\d|:\d)")
+_THREES = re.compile(r"[\d_]+|\d{1,3}(?:,\d{3})+(?:\.\d+)?|[\d_]+\.\d+")
 
 _COUNTED = re.compile(  # `22 lines`: counted by whoever wrote it, and spelled on no line
     r"\b\d[\d,]*\s+(?:(?:other|more|different|public)\s+)?(?:files?|lines?|times|settings?|fields?|methods?|functions?|class(?:es)?"
@@ -85,7 +86,12 @@ def numbers(text: str) -> tuple[str, ...]:
     """The numbers of the plain words, but for single digits and counts of things, which no line spells out."""
     said = " ".join(p.text for p in spans(text) if p.kind == "text")
     said = _COUNTED.sub(" ", _PLACE.sub(" ", said))
-    return tuple(n for n in _NUMBER.findall(said) if len(n) > 1)
+    return tuple(n for found in _NUMBER.findall(said) for n in _listed(found) if len(n) > 1)
+
+
+def _listed(number: str) -> list[str]:
+    """Figures between commas: one number if they stand in threes, else a list of them (`1,2,48`)."""
+    return [number] if _THREES.fullmatch(number) else number.split(",")
 
 
 def plain(text: str) -> str:

@@ -1,8 +1,10 @@
 # A path that is not there is the commonest mistake of reports that were written and not derived.
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
+from posixpath import dirname, join, normpath
 
 from cutaway.report.verify.model import Check, Cited, Document, Finding
 from cutaway.report.verify.sources import Sources
@@ -24,7 +26,14 @@ def there(cited: Cited, sources: Sources) -> bool:
 
 def find(document: Document, sources: Sources) -> Iterator[Finding]:
     seen: set[tuple[str, int]] = set()
+    folders: defaultdict[tuple[int, str], set[str]] = defaultdict(set)  # of the files that a passage cites lines of
     for cited in document.cited:
+        if cited.start:
+            folders[cited.line, cited.where].add(dirname(cited.path))
+    for cited in document.cited:
+        beside = folders[cited.line, cited.where] if cited.path.startswith(("./", "../")) else ()
+        if any(sources.has(normpath(join(folder, cited.path))) for folder in beside):
+            continue  # as the cited file spells what lies around it
         if there(cited, sources) or cited.evidence or (cited.path, cited.line) in seen:
             continue
         seen.add((cited.path, cited.line))
