@@ -16,8 +16,10 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "bench"))
 import accuracy_e2e as e2e
 import silicon
 
+from cutaway.hardware import find
 from cutaway.predict import engine as engines
 from cutaway.predict.machine import Machine
+from cutaway.predict.time import constants, op_time
 
 ROOT = Path(__file__).parents[1]
 # name -> (least, most, first step)
@@ -36,6 +38,7 @@ BLACKWELL = ("b200_sxm", "b300_sxm", "gb200", "gb300")
 # weights -> the family of constants, whose are scaled, of which device, and what the entry is for
 MIXTURES = {"nvfp4": ("moe fp4", "moe fp8_block"), "fp8_block": ("moe fp8_block", "moe fp8_block")}
 SOURCE, TARGET = "h200-sxm", "b200"
+LARGE = (8192, 4096, 7168)  # rows, columns and depth of a product that is bound by its arithmetic
 CONSTANTS = ROOT / "src" / "cutaway" / "predict" / "constants" / "time.json"
 SLOWER = ("spread", "expert_ns", "fill_us")  # constants that a time is proportional to; the rest of it goes by rates
 FASTER = ("matrix", "memory", "feed")
@@ -66,12 +69,13 @@ def main(folder: Path, what: str) -> None:
             print(f"{name}: loss {loss:.4f}", _short(best), flush=True)
     if what in ("mixtures", "all"):
         for quant, (family, like) in MIXTURES.items():
+            base = _base(family, like, quant)
             parts = list(_parts([r for r, c in zip(rows, carried, strict=True) if r.quant == quant and c]))
             numbers = {"launch": (1.0, 0.2, 2.0, 0.3), "rest": (1.0, 0.3, 2.0, 0.3)}
-            floor = _floor(like)
+            floor = 2e-6 * base["launch_us"]  # seconds of a mixture's two products without rows
             best, loss = _search(numbers, lambda got, p=parts, f=floor: _loss(p, engines.find, tuple(got.values()), f))
             print(f"{family}: loss {loss:.4f}", _short(best), flush=True)
-            _write(family, like, best, sum(len(p.rows) for p in parts), loss)
+            _write(family, like, base, best, sum(len(p.rows) for p in parts), loss)
 
 
 def _parts(rows: list[silicon.Row]) -> Iterator[Part]:
@@ -127,19 +131,28 @@ def _loss(parts: list[Part], engine_of: Callable, factors: tuple[float, float], 
     return float(np.mean([np.concatenate(found).mean() for found in groups.values()]))
 
 
-def _floor(family: str) -> float:
-    """Seconds of a mixture's two products without rows."""
-    return 2e-6 * _entry(json.loads(CONSTANTS.read_text()), family)["launch_us"]
+def _base(family: str, like: str, quant: str) -> dict:
+    """Constants that the family's are made of, which predictions then take: the other device's, whose mixtures lose as much of
+    the peak as single products do, where those of this format were timed on both."""
+    source = constants.fitted()[like][SOURCE]
+    base = dict(source["constants"])
+    if all(device in constants.fitted().get(f"gemm {quant}", {}) for device in (SOURCE, TARGET)):
+        base["matrix"] *= _share(TARGET, quant) / _share(SOURCE, quant)
+    constants.fitted().setdefault(family, {})[TARGET] = {**source, "constants": base}
+    constants.forget()
+    return base
 
 
-def _entry(constants: dict, family: str) -> dict:
-    return constants["families"][family][SOURCE]["constants"]
+def _share(device: str, dtype: str) -> float:
+    """Of the peak, what a large product reaches."""
+    hw, (m, n, k) = find(device), LARGE
+    return 2 * m * n * k / float(op_time(hw, "gemm", dtype, m=m, n=n, k=k)[0]) / hw.peak("fp8")
 
 
-def _write(family: str, like: str, best: dict, rows: int, loss: float) -> None:
+def _write(family: str, like: str, base: dict, best: dict, rows: int, loss: float) -> None:
     """The family's entry of the device: constants of the other, with a floor and a pace of its own."""
     found = json.loads(CONSTANTS.read_text())
-    c = dict(_entry(found, like))
+    c = dict(base)
     c["launch_us"] *= best["launch"]
     c |= {name: c[name] * best["rest"] for name in SLOWER} | {name: c[name] / best["rest"] for name in FASTER}
     found["families"].setdefault(family, {})[TARGET] = {

@@ -239,6 +239,25 @@ def test_constants_of_decoding_for_another_device():
     assert attention.decode_of_other(c, h100, h800)["convert"] == 25
 
 
+def test_a_relative_runs_the_same_kernels():
+    """However near its rates are: of latent decoding, and of decoding from a narrow cache in another generation."""
+    h20, b200 = (hardware.find(name) for name in ("h20", "b200"))
+    near = constants.constants_of(h20, "decode bf16", without=("h20",))
+    latent = constants.constants_of(h20, "mla_decode bf16", without=("h20",))
+    assert hardware.find(near.device).architecture == "ampere" and hardware.find(latent.device).architecture == "hopper"
+    assert constants.constants_of(b200, "decode fp8", without=("b200",)).family == "decode bf16"
+    assert constants.constants_of(hardware.find("h100"), "decode fp8", without=("h100-sxm",)).family == "decode fp8"
+
+
+def test_weights_widened_in_registers_gain_nothing_from_newer_matrix_units():
+    a100, h200, b200 = (hardware.find(name) for name in ("a100-80gb", "h200", "b200"))
+    c = {"matrix": 0.8, "memory": 0.9}
+    newer = families.family("moe int4_wo").of_other(c, h200, b200)
+    assert newer["matrix"] * b200.peak("bf16") / b200.units == pytest.approx(0.8 * h200.peak("bf16") / h200.units)
+    assert newer["memory"] == 0.9 and families.family("moe int4_wo").of_other(c, h200, a100) == c
+    assert families.family("moe fp8").of_other(c, h200, b200) == c
+
+
 def test_latent_decoding_without_a_kernel_of_its_generation_is_in_few_parts():
     """One long sequence leaves most of a device idle then: twice as many cost nothing more."""
 

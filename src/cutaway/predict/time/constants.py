@@ -15,6 +15,7 @@ from math import log, log10
 import numpy as np
 
 from cutaway.hardware import Hardware, sheet
+from cutaway.predict.time.attention import LATENT_KERNELS
 
 # Which family stands in for one that nobody measured: nearest in what the kernel does.
 _INSTEAD = {
@@ -69,6 +70,11 @@ def _tables() -> np.lib.npyio.NpzFile:
 _KEPT: dict[tuple, Found | None] = {}
 
 
+def forget() -> None:
+    """What was found among `fitted()`, for a fit that changes these."""
+    _KEPT.clear()
+
+
 def _found(hw: Hardware, family: str, without: tuple[str, ...]) -> Found | None:
     """Kept by what it depends on: a sheet of the user's own may reuse a name."""
     key = (hw.name, hw.vendor, hw.architecture, hw.bandwidth, hw.matrix.get("bf16"), family, without)
@@ -80,7 +86,7 @@ def _found(hw: Hardware, family: str, without: tuple[str, ...]) -> Found | None:
 def _search(hw: Hardware, family: str, without: tuple[str, ...]) -> Found | None:
     best = min(
         (
-            (steps + _distance(hw, device, entry["rows"]), name != family, name, device)
+            (steps + _distance(hw, device, entry["rows"]) + _other_kernel(hw, device, name), name != family, name, device)
             for name, steps in _stand_ins(family)
             for device, entry in fitted().get(name, {}).items()
             if device not in without
@@ -102,6 +108,7 @@ def _search(hw: Hardware, family: str, without: tuple[str, ...]) -> Found | None
 # What stands between a kernel and another's constants, in one unit: a factor of e in bandwidth or in peak counts 1. Chosen on
 # devices left out in turn; a card is better described by another card's 16 bits than by eight bits on a server's board.
 OTHER_DTYPE, OTHER_WORD, OTHER_GENERATION, OTHER_VENDOR, OTHER_CLASS = 0.7, 10.0, 0.5, 1.5, 1.0
+OTHER_KERNEL = 2.0  # times of another program: rates of the device say little of them
 
 
 def _stand_ins(family: str) -> list[tuple[str, float]]:
@@ -128,6 +135,16 @@ def _distance(hw: Hardware, device: str, rows: int = ENOUGH) -> float:
     # Boards made to work in groups differ from cards in more than rates.
     far += (joined(hw) != joined(other)) * OTHER_CLASS
     return far + abs(log(other.units / hw.units)) / 2 + max(0.0, log10(ENOUGH / max(rows, 1)))
+
+
+def _other_kernel(hw: Hardware, device: str, family: str) -> float:
+    """How far apart two devices are by what they run: latent decoding has kernels of a generation's own and a portable one,
+    and how decoding widens a narrow cache is each generation's own way."""
+    other = sheet()[device].architecture
+    word, _, dtype = family.partition(" ")
+    latent = word == "mla_decode" and (other in LATENT_KERNELS) != (hw.architecture in LATENT_KERNELS)
+    narrow = word in ("decode", "mla_decode") and dtype != "bf16" and other != hw.architecture
+    return OTHER_KERNEL * (latent or narrow)
 
 
 def joined(hw: Hardware) -> bool:

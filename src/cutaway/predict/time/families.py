@@ -47,6 +47,8 @@ def family(name: str) -> Family:
     word, _, dtype = name.partition(" ")
     if word == "gemm" and dtype != "bf16":
         return _QUANTISED
+    if word == "moe" and dtype == "int4_wo":
+        return _WIDENED
     return _NARROW[word] if word in _NARROW and dtype != "bf16" else FAMILIES[word]
 
 
@@ -102,4 +104,5 @@ FAMILIES = {
     "conv": Family(moving.seconds, moving.START, lambda d: (d["rows"], d["width"]), (_steps(0, 20, 1), _steps(8, 15, 1))),
     "moving": Family(moving.seconds, moving.START, lambda d: (d["rows"], d["width"]), (_steps(0, 15, 1), _steps(5, 16, 1))),
 }  # fmt: skip
+_WIDENED = replace(FAMILIES["moe"], of_other=grouped.widened_of_other)
 _NARROW = {w: replace(FAMILIES[w], start=FAMILIES[w].start | attention.NARROW) for w in ("decode", "mla_decode")}

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from cutaway.hardware import Hardware
@@ -82,6 +84,13 @@ def load(chosen: Array, experts: Array, share: Array, uneven: Array) -> tuple[Ar
     drawn = local * -np.expm1(-np.log1p(squared * sent / local) / squared)
     hit = np.where(uneven > 0, drawn, np.minimum(local, sent))
     return sent, np.maximum(np.minimum(hit, sent), 1e-9)
+
+
+def widened_of_other(c: Mapping[str, float], of: Hardware, hw: Hardware) -> dict[str, float]:
+    """Constants of one device for another, of narrow weights that are widened in registers: this goes with the matrix
+    instructions of Ampere, which a unit of a newer generation runs no faster, whatever its peak."""
+    newer = (hw.peak("bf16") / hw.units) / (of.peak("bf16") / of.units)
+    return {**c, "matrix": c["matrix"] / max(1.0, newer)}
 
 
 _TILES = tuple(np.array(TILES, dtype=float).T)
