@@ -221,6 +221,16 @@ def test_an_engines_own_all_reduce_is_for_messages_that_are_not_large():
     assert at[0] < 1 == at[1]
 
 
+def test_messages_by_way_of_the_host_start_twice_and_no_board_reads_another():
+    def reduce(name, nbytes, custom):
+        return time.collective(hardware.find(name), "all_reduce", nbytes, 2, custom=custom)
+
+    assert reduce("rtx-4090", 2.0, False) == pytest.approx(2 * reduce("l40s", 2.0, False), rel=0.02)
+    sizes = 2.0 ** np.arange(10, 26, 3)
+    assert np.array_equal(reduce("rtx-4090", sizes, True), reduce("rtx-4090", sizes, False))
+    assert np.any(reduce("l40s", sizes, True) != reduce("l40s", sizes, False))
+
+
 def test_an_all_reduce_in_halves_sends_less_of_long_messages():
     c = {"start_us": 4.0, "step_us": 0.0, "meet_us": 2.0, "read_gb_s": 100.0}
     whole, halves = (links.direct(1e12, c, np.array(2.0**at), np.array(8.0)) for at in (17, 22))

@@ -46,6 +46,9 @@ HALVES, HALVES_OF_MANY = 2**19, 2**18  # bytes from which it is two halves: up t
 # Bytes up to which an engine has one: in buffers of its own, or where switches reach into memory that all devices share.
 OWN, SHARED = 4 * 2**20, 64 * 2**20
 SHARING = ("hopper", "blackwell")
+# By way of the host's memory. nccl-tests between two boards without P2P take 11 to 12 us for the smallest messages, twice what
+# L40S do with it (tinygrad/open-gpu-kernel-modules, issue 17).
+HOPS = 2
 ACROSS = {"start_us": 12.0, "step_us": 6.0, "link": 0.8, "crowd": 1.0, "root": 1.0, "bend": 1.0}
 
 
@@ -102,8 +105,9 @@ def explained(
     found = constants_of(hw, op, without)
     if found is None:  # left out by `without`
         return explained(hw, op, nbytes, ranks, tier="speed of light", checked=checked)
-    time = seconds(speed, _carried(speed, found), op, nbytes, ranks)
-    own = constants_of(hw, "custom_all_reduce", without) if op == "all_reduce" and custom else None
+    time = seconds(speed, _carried(hw, speed, found), op, nbytes, ranks)
+    reads = op == "all_reduce" and custom and not _staged(hw)
+    own = constants_of(hw, "custom_all_reduce", without) if reads else None
     if own is not None:
         time = _engines(hw, speed, own.values, time, nbytes, ranks)
     return time, "calibrated", found.why
@@ -121,13 +125,21 @@ def _engines(
     return np.where((nbytes <= most) & (joined(hw) | (ranks <= 2)), quicker, library)
 
 
-def _carried(speed: float, found: Found) -> Mapping[str, float]:
-    """Constants for a link of another speed than that of the device that they are of: what middle sizes lose is spent on
-    steps and hand-overs, and a faster link does not shorten it."""
-    own = sheet()[found.device].link
-    if own is None or own == speed:
-        return found.values
-    return {**found.values, "root": found.values["root"] * (speed / own) ** 0.5}
+def _carried(hw: Hardware, speed: float, found: Found) -> Mapping[str, float]:
+    """Constants of one device's link for another. What middle sizes lose is spent on steps and hand-overs, and a faster link
+    does not shorten it. By way of the host's memory each step is two: one device writes, and then the other reads."""
+    of = sheet()[found.device]
+    c = dict(found.values)
+    if of.link is not None:
+        c["root"] *= (speed / of.link) ** 0.5
+    if _staged(hw) and not _staged(of):
+        c |= {name: HOPS * c[name] for name in ("start_us", "step_us")}
+    return c
+
+
+def _staged(hw: Hardware) -> bool:
+    """Whether its devices reach each other by way of the host's memory alone, so that none can read another's."""
+    return hw.link is not None and hw.link == hw.links.get("host")
 
 
 def direct(speed: float, c: Mapping[str, float], nbytes: Array, ranks: Array) -> Array:
