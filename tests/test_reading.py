@@ -178,3 +178,39 @@ def test_a_statement_over_several_lines_is_cited_as_a_whole(tmp_path):
         assert run(["verify", str(file), "--source", str(root)]) == 0
     rows = [r for m in json.loads(file.read_text())["critical"] for r in m["pseudocode"]]
     assert ("work.py", 4, 6) in {(r["path"], r["line"], r.get("end")) for r in rows}
+
+
+def test_what_runs_no_model_is_described_without_one(tmp_path):
+    """Its loop is no loop over tokens, and parts of an engine that it lacks are no open questions."""
+    (tmp_path / "README.md").write_text(
+        "# Work\n\nDoes jobs from a queue, one after another.\n\nHome: https://example.org\n\n# Install\n\n"
+        "If you want to have it, fetch it from there.\n"
+    )
+    (tmp_path / "work.py").write_text(
+        ENGINE["tiny/queueing.py"] + "\n    def run(self):\n        while True:\n            for job in self.schedule():\n"
+        "                job.step()\n\n\nif __name__ == '__main__':\n    Batcher(3).run()\n"
+    )
+    assert run(["report", str(tmp_path), "--no-cache", "-o", str(tmp_path / "r.md")]) == 0
+    text = (tmp_path / "r.md").read_text("utf-8")
+    assert "turn by turn" in text and "runs the model" not in text and "kv\\_cache" not in text
+    assert text.count("(`README.md:3`)") == 2 and "https" not in text and "If you want" not in text
+
+
+def test_a_project_report_says_each_thing_once(tmp_path):
+    (tmp_path / "run.py").write_text(
+        "import sys\nimport threading\nfrom queue import Queue\n\n\nclass Pump:\n    '''Moves work along.'''\n\n"
+        "    def __init__(self):\n        self.jobs = Queue()\n        self.a = threading.Lock()\n"
+        "        self.b = threading.Lock()\n\n    def start(self):\n"
+        "        threading.Thread(target=self.loop).start()\n        threading.Thread(target=self.loop).start()\n\n"
+        "    def loop(self):\n        while True:\n            self.step(self.jobs.get())\n\n"
+        "    def step(self, job):\n        job()\n\n\ndef main():\n    Pump().start()\n    sys.exit(1)\n\n\n"
+        "if __name__ == '__main__':\n    main()\n"
+    )
+    assert (
+        run(["report", str(tmp_path), "--kind", "project", "--no-cache", "-o", str(tmp_path / "p.md")]) == 0
+    )
+    text = (tmp_path / "p.md").read_text("utf-8")
+    assert "- Role: Moves work along; ranked" in text and ": ` `" not in text
+    assert "starts: thread at `run.py:15`, `run.py:16`. holds: Lock." in text
+    assert "log before `run.py:20`. One should" in text
+    assert "| `Pump.jobs` `run.py:10` |" in text

@@ -46,14 +46,14 @@ def _log(program: Program, project: dict[str, Any]) -> dict[str, Any] | None:
         for move in machine["transitions"]:
             if not move["by"].endswith("__init__"):
                 state = move["state"].rpartition(".")[2]
-                do = f"log `{state}` after line {move['line']} of {move['path']} ({move['by']})"
+                do = f"log `{state}` after {move['path']}:{move['line']} ({move['by']})"
                 see = f"one line each time `{state}` of {machine['name']} becomes {move['to']}"
                 return _row(program, "log", move["path"], move["line"], do, see)
     if not loops:
         return None
     loop = loops[0]
     work = next((e for e in loop["evidence"] if e["why"].startswith("works")), loop["evidence"][0])
-    do = f"log before line {work['line']} of {loop['path']}"
+    do = f"log before {loop['path']}:{work['line']}"
     return _row(program, "log", loop["path"], work["line"], do, f"one line for each turn of {loop['symbol']}")
 
 

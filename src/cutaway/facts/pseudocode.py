@@ -11,6 +11,7 @@ from typing import Any
 from cutaway.facts.lookup import as_on_its_line
 from cutaway.facts.trees import tree_of
 from cutaway.model.code import Def
+from cutaway.read.languages.text import one_line
 from cutaway.read.program import Program
 
 __all__ = ["pseudocode"]
@@ -30,7 +31,7 @@ def pseudocode(program: Program, path: str, definition: Def) -> list[dict[str, A
     statement goes on below its first line. Python by its syntax tree, other languages by their calls and loops."""
     lines = [
         {
-            "text": definition.signature[:WIDE] or definition.name,
+            "text": one_line(definition.signature, WIDE) or definition.name,
             "path": path,
             "line": definition.line,
             "depth": 0,

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from cutaway.facts.describing import sentence
 from cutaway.report.escape import code, prose, visible
 from cutaway.report.graph import Graph
 from cutaway.report.mermaid import fenced
@@ -55,7 +56,8 @@ def _lifecycle(page: Page) -> list[str]:
     errors = page.facts["errors"][:ROWS]
     lines += ["**How errors end**", ""]
     lines += [
-        f"- {prose(e['kind'])}: {code(e['caught'])} {page.place(e['path'], e['line'])}" for e in errors
+        f"- {prose(e['kind'])}: {code(e['caught']) + ' ' if e['caught'] else ''}{page.place(e['path'], e['line'])}"
+        for e in errors
     ] or ["- none caught"]
     return lines
 
@@ -125,7 +127,8 @@ def _modules(page: Page) -> list[str]:
             f"**{prose(module['symbol'] or module['path'])}** {page.place(module['path'], module['line'])}",
             "",
         ]
-        lines.append(f"- Role: {prose(module['role'])}; ranked for: {prose(', '.join(module['why']))}.")
+        role = prose(sentence(module["role"])).rstrip(".")
+        lines.append(f"- Role: {role}; ranked for: {prose(', '.join(module['why']))}.")
         lines.append(
             "- State: " + (_named(page, module, module["attributes"][:10]) or "none of its own") + "."
         )
@@ -134,7 +137,7 @@ def _modules(page: Page) -> list[str]:
         lines.append("- Async: " + _asynchronous(page, module) + ".")
         io = [f"{code(r['call'])} {page.place(r['path'], r['line'])}" for r in module["io"][:6]]
         lines.append("- I/O: " + ("; ".join(io) or "none found") + ".")
-        if module["pseudocode"]:
+        if len(module["pseudocode"]) > 1:  # the head alone says no more than the table
             lines += ["", "```text"]
             lines += [
                 f"{'  ' * r['depth']}{visible(r['text'])}"
@@ -165,12 +168,17 @@ def _calls(page: Page, rows: list[dict[str, Any]]) -> str:
 
 def _asynchronous(page: Page, module: dict[str, Any]) -> str:
     facts = module["asynchronous"]
-    tasks = [
-        f"starts a {prose(t['kind'])} {page.place(module['path'], t['line'])}" for t in facts["tasks"][:6]
+    places: dict[str, list[str]] = {}
+    for task in facts["tasks"][:6]:
+        places.setdefault(task["kind"], []).append(page.place(module["path"], task["line"]))
+    starts = [f"{prose(kind)} at {', '.join(where)}" for kind, where in places.items()]
+    locks = dict.fromkeys(prose(k["kind"]) for k in facts["locks"] if k)
+    said = [
+        "has coroutines" if facts["coroutines"] else "",
+        f"starts: {'; '.join(starts)}" if starts else "",
+        f"holds: {', '.join(locks)}" if locks else "",
     ]
-    locks = [f"holds {prose(k['kind'])}" for k in facts["locks"][:4] if k]
-    coroutines = ["has coroutines"] if facts["coroutines"] else []
-    return "; ".join([*coroutines, *tasks, *locks]) or "none: it starts nothing and waits for nothing"
+    return ". ".join(filter(None, said)) or "none: it starts nothing and waits for nothing"
 
 
 def _started(page: Page, task: dict[str, Any], name: str) -> str:
@@ -185,9 +193,12 @@ def _started(page: Page, task: dict[str, Any], name: str) -> str:
 def _async(page: Page) -> list[str]:
     facts = page.facts
     rows = []
-    for task in facts["lifecycle"]["task_creation_points"][: 2 * ROWS]:
-        spawns = ", ".join(_started(page, task, s) for s in task["spawns"][:3]) or "-"
-        rows.append([prose(task.get("kind", "task")), page.pointer(task, cell=True), spawns])
+    tasks = facts["lifecycle"]["task_creation_points"]
+    run = {spawned for task in tasks for spawned in task["spawns"]}
+    for task in tasks[: 2 * ROWS]:
+        spawns = ", ".join(_started(page, task, s) for s in task["spawns"][:3])
+        if spawns or f"{task['path']}:{task['symbol']}" not in run:  # else the row of its starter tells more
+            rows.append([prose(task.get("kind", "task")), page.pointer(task, cell=True), spawns])
     lines = (
         ["**What is started**", "", *page.table(["Kind", "Where", "Runs"], rows)]
         if rows
@@ -195,7 +206,7 @@ def _async(page: Page) -> list[str]:
     )
     queues = [
         [
-            code(q["name"], cell=True),
+            f"{code(q['name'], cell=True)} {page.place(q['path'], q['line'], cell=True)}",
             f"{prose(q['kind'])}, {'bounded' if q.get('bounded') else 'unbounded'}",
             _ends(page, q["put"]),
             _ends(page, q["get"]),
@@ -270,7 +281,8 @@ def _experiments(page: Page) -> list[str]:
     rows = []
     for number, row in enumerate(page.facts["experiments"][:3], 1):
         seen = f"One should then see: {page.words(row['see'])}."
-        rows.append(f"{number}. {page.words(row['do'])}. {seen} ({page.place(row['path'], row['line'])})")
+        do, place = page.words(row["do"]), page.place(row["path"], row["line"])
+        rows.append(f"{number}. {do}. {seen}" + ("" if place in do else f" ({place})"))
     return rows or [
         "None: no state, loop or setting was found that could be watched without changing what the program does."
     ]

@@ -51,6 +51,14 @@ COMPONENTS = {
     "tensor_parallel_comm": ("tensor parallelism", "splits layers over devices and joins their results"),
     "weight_loader": ("weight loading", "puts a checkpoint's tensors into the model"),
 }
+# What they do where no model is run.
+GENERAL = {
+    "runtime_loop": "takes what comes in and has it done, turn by turn",
+    "scheduler": "decides what is done next",
+    "batching_or_chunked_prefill": "does several things in one step",
+    "preemption": "takes back what was begun",
+    "admission_or_backpressure": "tests whether there is room for more",
+}
 
 
 def markdown(facts: dict[str, Any], program: Program) -> str:
@@ -136,7 +144,7 @@ def _summary(page: Page) -> list[str]:
         f"command-line flags and {len(surface['config_classes'])} configuration classes."
     )
     if len(lines) < 5:
-        count = len(facts["gaps"])
+        count = len(_gaps(page))
         lines.append(
             f"- {count} thing{'s' if count != 1 else ''} could not be read or followed; the open questions list them."
         )
@@ -223,10 +231,11 @@ def _configuration(page: Page) -> list[str]:
 
 def _components(page: Page) -> list[str]:
     rows = []
+    general = {} if page.repo["llm_related"] else GENERAL
     for key, (name, duty) in COMPONENTS.items():
         candidates = page.facts["components"][key]
         if candidates:
-            rows.append([name, page.pointer(candidates[0], cell=True), duty])
+            rows.append([name, page.pointer(candidates[0], cell=True), general.get(key, duty)])
         elif page.repo["llm_related"]:
             rows.append(
                 [name, "not present", prose(page.facts["absent"].get(key, "nothing of the kind was found"))]
@@ -277,13 +286,18 @@ def _asked(page: Page, row: dict[str, Any]) -> str:
     return " ".join(part for pair in pairs for part in pair if part)
 
 
+def _gaps(page: Page) -> list[dict[str, str]]:
+    """What could not be read or followed; the parts that are absent stand in the table of components."""
+    return [gap for gap in page.facts["gaps"] if gap["what"] not in COMPONENTS]
+
+
 def _questions(page: Page) -> list[str]:
     rows = [
         f"- {_asked(page, q)}"
         + (f" ({page.place(q['path'], q['line'])})" if q.get("path") and q.get("line") else "")
         for q in page.facts.get("questions", [])[:8]
     ]
-    for gap in page.facts["gaps"][: max(0, 12 - len(rows))]:
+    for gap in _gaps(page)[: max(0, 12 - len(rows))]:
         where = page.at(gap["where"])
         rows.append(f"- {prose(gap['what'])}: {prose(gap['why'])}{where}")
     return rows or ["- none: every file was read and every call on the path was followed."]

@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from cutaway.facts.describing import sentence
 from cutaway.report.escape import code, one_line, prose
 from cutaway.report.evidence import Citation, link
 
@@ -20,17 +21,20 @@ DETAILS = 3  # places of one detail
 _README = re.compile(r"^readme(\.(md|rst|txt))?$", re.IGNORECASE)
 _BADGE = re.compile(r"^\s*(\[!\[|!\[|<|\[.*\]\(.*\)\s*$|\||---|===|```|\.\.)")
 _LIST = re.compile(r"^\s*[-*+]\s+(.{12,300})$")
-_MARKUP = re.compile(r"!?\[([^\]]*)\]\([^)]*\)|[*_`]{1,3}|<[^>]*>|:[a-z_]+:")
+_MARKUP = re.compile(r"!?\[([^\]]*)\](?:\([^)]*\)|\[[^\]]*\])?|[*_`]{1,3}|<[^>]*>|:[a-z_]+:")
 _FEATURES = re.compile(
     r"(?i)feature|highlight|\bwhy\b|is (fast|easy|flexible|built|designed)|supports?\b|offers|provides|goals|benefits"
 )
+_HOW = re.compile(  # headings of what says how to use it and no longer what it is for
+    r"(?i)install|usage|\buse\b|getting.started|quick.?start|setup|build|require|licen[sc]e|contribut|develop|test|changelog|example"
+)
 _DESCRIPTION = re.compile(r"""\s*"?description"?\s*[=:]\s*["']?(.{10,}?)["']?,?\s*$""")
 _REFERS = re.compile(
-    r"(?i)^(documentation|source code|docs|website|license|homepage|paper|blog|news|see|install)\b.{0,20}:|^https?:"
+    r"(?i)^(documentation|source code|docs|website|license|homepage|paper|blog|news|see|install)\b.{0,20}:"
+    r"|^([\w -]{1,40}:\s*)?<?https?:"
 )
 _PLACES = re.compile(r" (?:at|in|after|before|on) line \d+(?: of \S+)?|\(line \d+\)")
 _SAID = re.compile(r"(`[^`]+`|[\w./-]+\.\w+:\d+)")
-_SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
 
 
 class Page:
@@ -82,21 +86,22 @@ class Page:
 
     def words(self, text: str) -> str:
         """A detector's sentence: what stands in backticks as code, places as links, the rest as prose."""
-        return " ".join(
-            filter(None, (self._word(part.strip()) for part in _SAID.split(_PLACES.sub("", text))))
-        )
+        return "".join(map(self._word, _SAID.split(_PLACES.sub("", text)))).strip()
 
     def _word(self, part: str) -> str:
         path, _, line = part.rpartition(":")
         if line.isdigit() and path in self.program:
             return self.place(path, int(line))
-        return code(part[1:-1]) if part[:1] == part[-1:] == "`" and len(part) > 2 else prose(part)
+        if part[:1] == part[-1:] == "`" and len(part) > 2:
+            return code(part[1:-1])
+        before, after = (" " if part[at : at + 1].isspace() else "" for at in (0, len(part) - 1))
+        return before + prose(part) + after if part.strip() else part
 
     def does(self, row: dict[str, Any]) -> str:
         """What the definition's own docstring says, or how it was found."""
         definition = self.program.definition(row["path"], row.get("symbol") or "")
         said = definition.doc if definition and definition.doc else ""
-        return prose(one_line(_SENTENCE.split(said)[0], 140)) if said else self.why(row)
+        return prose(sentence(said, 140)) if said else self.why(row)
 
     def details(self, *groups: str) -> list[str]:
         """Further facts about a part of the engine (`scheduling.chunking`), each with its line."""
@@ -148,7 +153,7 @@ class Page:
         if not claims:
             return None
         text, place = claims[0]
-        return one_line(_SENTENCE.split(text)[0], 240).rstrip("."), place
+        return sentence(text, 240).rstrip("."), place
 
     def claims(self) -> list[tuple[str, tuple[str, int]]]:
         """What the README says that the project does: the items of its list of features, or its first sentences."""
@@ -171,12 +176,14 @@ class Page:
     def _paragraphs(self) -> list[tuple[str, tuple[str, int]]]:
         path = self.readme()
         found: list[tuple[str, tuple[str, int]]] = []
-        fenced = False
+        fenced = how = False
         for number, line in enumerate(self.program.lines(path)[:120] if path else (), 1):
             fenced ^= line.lstrip().startswith("```")
             plain = _MARKUP.sub(r"\1", line).strip()
+            if line.startswith("#") and not fenced:
+                how = bool(_HOW.search(line))
             if (
-                not fenced
+                not (fenced or how)
                 and len(plain) > 30
                 and not line.startswith(("#", "    "))
                 and not _BADGE.match(line)
