@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -111,6 +113,28 @@ def test_where_the_usual_sizes_are_refused_small_ones_are_traced() -> None:
     assert analysed(Short, batch_size=2, seq_len=9).total.matmul_flops.evaluate(
         {"batch_size": 2, "seq_len": 9}
     ) == (2 * WIDTH * 4 * 2 * 9)
+
+
+class Halving(Chunked):
+    """A sum in as many steps as the length can be halved."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        rows = self.rows(x)
+        for _ in range(math.ceil(math.log2(x.shape[1])) - int(math.log(x.shape[1] // 2, 2))):
+            rows = rows @ torch.zeros(WIDTH, WIDTH, device=x.device)
+        for _ in range(int(math.log2(x.shape[1]))):
+            rows = rows @ torch.zeros(WIDTH, WIDTH, device=x.device)
+        return rows
+
+
+def test_the_steps_of_a_loop_that_halves_are_known_between_two_powers_of_two() -> None:
+    found, few, whole = analysed(Halving), analysed(Halving, seq_len=100), analysed(Halving, seq_len=64)
+    product = 2 * WIDTH * WIDTH * sym("batch_size") * sym("seq_len")
+    assert found.total.matmul_flops == (2 + 9) * product and found.gaps == ()  # at 1009 tokens
+    assert {"seq_len > 512", "seq_len < 1024"} <= set(found.valid_when)
+    assert few.total.matmul_flops == (2 + 6) * product and few.gaps == ()
+    assert whole.total.matmul_flops.evaluate({"batch_size": 2, "seq_len": 64}) == (1 + 6) * 2 * WIDTH * WIDTH * 128
+    assert {"seq_len >= 64", "seq_len <= 64"} <= set(whole.valid_when)
 
 
 class Padded(Compressed):

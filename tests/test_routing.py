@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import nn
 
+from cutaway.errors import ForwardRaised
 from cutaway.formula import Formula, sym
 from cutaway.model import Analysis, Call, Kernel
 from cutaway.trace.analyse import analyse_module
@@ -169,6 +171,23 @@ class PickedWhereCounted(Picked):
             super().add(out, rows, chosen, mine, expert)
 
 
+class PickedByList(Picked):
+    """The tokens of an expert as a list of Python's, which is what the rows are picked by."""
+
+    def add(self, out: torch.Tensor, rows: torch.Tensor, chosen: torch.Tensor, mine: torch.Tensor, expert: nn.Module) -> None:
+        tokens, turn = torch.where(mine)
+        listed = tokens.tolist()
+        out.index_add_(0, tokens, expert(rows[None, listed].reshape(-1, WIDTH)) * rows[listed, turn.tolist(), None])
+
+
+class Walked(Picked):
+    """What goes through such a list asks for its numbers, which nobody knows."""
+
+    def add(self, out: torch.Tensor, rows: torch.Tensor, chosen: torch.Tensor, mine: torch.Tensor, expert: nn.Module) -> None:
+        for token in torch.where(mine)[0].tolist():
+            out[token] += expert(rows[token])
+
+
 class PickedFromAll(Picked):
     """The choices held against all numbers at once: a mask for each expert."""
 
@@ -183,10 +202,15 @@ class PickedFromAll(Picked):
 
 
 def test_tokens_that_chose_an_expert_are_found_by_its_number() -> None:
-    for kind in (Picked, PickedByMask, PickedWhereCounted, PickedFromAll):
+    for kind in (Picked, PickedByMask, PickedByList, PickedWhereCounted, PickedFromAll):
         found = analysed(kind)
         assert found.total.matmul_flops == matmuls(TOP_K * TOKENS, TOKENS), kind
         assert found.gaps == () and BALANCED in found.assumptions
+
+
+def test_the_numbers_of_such_places_are_not_made_up() -> None:
+    with pytest.raises(ForwardRaised, match="tolist"):
+        analysed(Walked)
 
 
 def test_products_by_group_are_counted_in_float32_too() -> None:

@@ -51,6 +51,24 @@ try:
 except ImportError:
     Grey = None
 
+class Lines(nn.Module):
+    '''Its first convolution keeps its weight in two parts, which have other sizes than it says.'''
+    def __init__(self):
+        super().__init__()
+        self.net = nn.utils.parametrizations.weight_norm(nn.Conv1d(6, 4, 3, padding=1))
+    def forward(self, x):
+        return self.net(x)
+
+class Last(nn.Module):
+    '''Images with their colours last.'''
+    def __init__(self, inputs):
+        super().__init__()
+        self.norm = nn.LayerNorm(inputs)
+        self.put = nn.Linear(inputs, 8, bias=False)
+    def forward(self, x):
+        b, h, w, c = x.shape
+        return self.put(self.norm(x).reshape(b, h * w, c))
+
 def make(n_embd, depth: int = 3):
     return nn.Sequential(*[nn.Linear(n_embd, n_embd, bias=False) for _ in range(depth)])
 
@@ -75,6 +93,12 @@ def test_images_of_one_size_are_found_and_the_size_is_said(asked):
 def test_grey_images_of_one_size_and_a_class_inside_a_try(asked):
     found = asked("Grey")
     assert str(found.totals()["matmul_flops"]) == f"{2 * 28 * 28 * 25 * 6 + 2 * 294 * 10} * {{batch_size}}"
+
+
+def test_the_width_is_what_the_first_layer_says_or_an_argument_and_colours_may_come_last(asked):
+    assert str(asked("Lines").totals()["matmul_flops"]) == f"{2 * 6 * 4 * 3} * {{batch_size}} * {{seq_len}}"
+    found = asked("Last", args={"inputs": 5})
+    assert str(found.totals()["matmul_flops"]) == "80 * {batch_size} * {image_height} * {image_width}"
 
 
 def test_regions_of_autocast_are_gone_through_and_cast_nothing(asked):

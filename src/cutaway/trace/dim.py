@@ -362,6 +362,33 @@ def exact_quotient(a: Formula, b: Formula) -> Formula | None:
     return quotient
 
 
+@contextmanager
+def logarithms() -> Iterator[None]:
+    """Within this, `math.log2(n)` and `math.log(n, 2)` of a size leave a trace: which power of two it is, or between which.
+
+    Code rounds them, for the turns of a loop that halves; C would take the size for a plain number.
+    """
+    log, log2 = math.log, math.log2
+
+    def noted(n: Any) -> Any:
+        if isinstance(n, (Dim, Real)) and n >= 1:
+            below = 1 << math.floor(log2(n))
+            if _guard(n, below, "<=", float(n) == below):
+                _guard(n, below, "<", False)
+            else:
+                _guard(n, 2 * below, "<", True)
+        return log2(n)
+
+    def either(n: Any, *base: Any) -> Any:
+        return noted(n) if base == (2,) else log(n, *base)
+
+    math.log, math.log2 = either, noted
+    try:
+        yield
+    finally:
+        math.log, math.log2 = log, log2
+
+
 class Real(float):
     """A float with an exact rational formula, so that `math.ceil(seq_len / 64)` stays a formula."""
 

@@ -2,7 +2,7 @@
 # form before, and what it would leave out without a trace is noted.
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -10,6 +10,17 @@ import torch
 from cutaway.formula import const
 from cutaway.trace import values
 from cutaway.trace.dim import Guard, Scope
+
+
+class Places(list):
+    """`tensor.tolist()` of places whose values are not known: as many numbers, for an index, which then is the tensor."""
+
+    def __init__(self, places: torch.Tensor, no_value: Callable[[str], Any]):
+        super().__init__([0] * int(places.shape[0]))
+        self.places, self._no_value = places, no_value
+
+    def __iter__(self) -> Iterator[int]:
+        return self._no_value("tolist")
 
 
 def note_ends(scope: Scope, t: torch.Tensor, index: Any) -> None:

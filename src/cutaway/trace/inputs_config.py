@@ -77,10 +77,14 @@ def image_unit(model: torch.nn.Module) -> int:
 
 
 def first_width(model: torch.nn.Module) -> int | None:
-    """The width that the first parameter of the module takes in."""
-    for p in model.parameters():
-        if p.dim() >= 1:
-            return int(p.shape[-1] if p.dim() < 3 else p.shape[1])
+    """The width that the first layer takes in: as it says itself, else by its first parameter."""
+    for layer in model.modules():
+        said = (getattr(layer, n, None) for n in ("in_features", "in_channels", "input_size"))
+        if (width := next((v for v in said if type(v) is int), None)) is not None:
+            return width
+        for p in layer.parameters(recurse=False):
+            if p.dim() >= 1:
+                return int(p.shape[-1] if p.dim() < 3 else p.shape[1])
     return None
 
 

@@ -19,7 +19,7 @@ from cutaway.trace.devices import MOVES, moved, redirected
 from cutaway.trace.dim import Dim, Scope, make
 from cutaway.trace.dim import current as dim_scope
 from cutaway.trace.explain import explained
-from cutaway.trace.indexes import bounded, has_bounds, has_mask, note_ends, unmasked
+from cutaway.trace.indexes import Places, bounded, has_bounds, has_mask, note_ends, unmasked
 from cutaway.trace.kernels import asked, asked_in_place
 from cutaway.trace.record import ModuleRun, OpEvent, TensorRef, Where
 from cutaway.trace.routing import (
@@ -336,6 +336,8 @@ def _list(t: torch.Tensor) -> Any:
     """`x.tolist()` of a tensor whose values are kept; sizes among them are recognised."""
     if (counts := numbers_taken(t)) is not None:
         return counts
+    if hasattr(t, "_cut_found") and t.dim() == 1 and values.kept(t) is None:
+        return Places(t, _no_value)
     found = _numbers_in(t, "tolist")
     return found if found is NotImplemented else _recognised(found.tolist())
 
@@ -425,6 +427,8 @@ def _listed(recorder: Recorder, index: Any, dims: list) -> Any:
     """An index with its lists of numbers made tensors that keep their values."""
     if isinstance(index, tuple):
         return tuple(_listed(recorder, i, dims) for i in index)
+    if isinstance(index, Places):
+        return index.places
     plain = isinstance(index, list) and all(isinstance(i, (int, bool)) for i in index)
     return _from_data(recorder, torch.tensor, (index,), {}, dims) if plain else index
 

@@ -16,7 +16,7 @@ from cutaway.trace.attention_ops import in_one_op
 from cutaway.trace.attributes import attributes_of
 from cutaway.trace.autocast import without_casts
 from cutaway.trace.compiled import as_written
-from cutaway.trace.dim import Scope, scope
+from cutaway.trace.dim import Scope, logarithms, scope
 from cutaway.trace.memo import Memo, described, leaves_of, replay
 from cutaway.trace.modes import OpMode, Recorder, ShapeMode
 from cutaway.trace.record import CallEvent, ModuleRun, TensorRef
@@ -65,6 +65,7 @@ def run(
                     as_written(),
                     without_casts(recorder.assumptions.setdefault),
                     in_one_op(),
+                    logarithms(),
                     writes.heard(),
                     _hooked(recorder, Memo(writes) if memo else None, paths),
                     _lines_of(recorder, lines),

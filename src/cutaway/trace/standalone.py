@@ -6,7 +6,7 @@ import contextlib
 import inspect
 import re
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import product
 from typing import Any
@@ -76,7 +76,7 @@ def standalone_job(
             f"{kind.__name__} has no forward", asked=target.text, try_="the class whose forward calls the parts"
         )
     tried: list[ForwardRaised] = []
-    for plan in _plans(model, phase, tuple(symbols), inputs):
+    for plan in _plans(model, phase, (*symbols, *_widths(target.args)), inputs):
         twin = Job(model, plan, dtype, convention, memo, make, check, usual=SHORT) if symbols else None
         job = Job(model, plan, dtype, convention, memo, make if symbols else None, hints, twin, usual=SHORT)
         try:
@@ -140,7 +140,7 @@ def _names(model: torch.nn.Module) -> list[str]:
 
 
 def _plans(
-    model: torch.nn.Module, phase: str, symbols: tuple[str, ...], given: dict[str, str]
+    model: torch.nn.Module, phase: str, sizes: tuple[str | int, ...], given: dict[str, str]
 ) -> Iterator[InputPlan]:
     """Ways to call forward: what the user said; what a model of this kind usually takes; then form by form."""
     if given:
@@ -160,7 +160,7 @@ def _plans(
     if hasattr(model, "config"):
         with contextlib.suppress(CutawayError, ValueError, RuntimeError):
             yield plan_inputs(model, phase)
-    for shape, dtype in _forms(model, names[0], symbols):
+    for shape, dtype in _forms(model, names[0], sizes):
         yield plan_of(phase, dict.fromkeys(names, (shape, dtype)))
     if IMAGE.search(names[0]) or _is_image_model(model):
         for side, channels in product(SIDES, COLOURS):
@@ -168,28 +168,30 @@ def _plans(
             yield replace(plan, notes=(*plan.notes, f"images are {side} x {side}: {WHY_SIDE}"))
 
 
-def _forms(model: torch.nn.Module, name: str, symbols: tuple[str, ...]) -> Iterator[tuple[tuple, str]]:
-    """Shapes of the main input, the likeliest first by the names of the class and of the argument."""
-    sizes: list[str | int] = [
-        n for n in symbols if not re.search(f"{HEADS}|kernel|embeddings|vocab|out_|layers", n)
-    ]
-    sizes += [
+def _widths(given: Mapping[str, Any]) -> list[int]:
+    """The numbers among attributes or arguments that by their names may be the width of an input."""
+    return [
         v
-        for n, v in vars(model).items()
-        if type(v) is int and v > 1 and re.search("dim|size|feature|channel|embd|width", n)
+        for n, v in given.items()
+        if type(v) is int and v > 1 and re.search("dim|size|feature|channel|embd|width|inputs", n)
     ]
-    sizes += [first_width(model)]
+
+
+def _forms(model: torch.nn.Module, name: str, known: tuple[str | int, ...]) -> Iterator[tuple[tuple, str]]:
+    """Shapes of the main input, the likeliest first by the names of the class and of the argument."""
+    likely = (n for n in known if not re.search(f"{HEADS}|kernel|embeddings|vocab|out_|layers", str(n)))
+    sizes = [d for d in dict.fromkeys([*likely, *_widths(vars(model)), first_width(model)]) if d]
     tokens = ("batch_size", "seq_len"), "int64"
     lead = (
         ("seq_len", "batch_size")
         if not _batch_first(model)
         else ("batch_size", "seq_len")
     )
-    rows = [((*lead, d), "float") for d in sizes if d]
-    images = [(("batch_size", d, *_sides(model)), "float") for d in (*sizes, 3) if d]
-    lines = [(("batch_size", d, "seq_len"), "float") for d in sizes if d]
-    points = [(("batch_size", d), "float") for d in sizes if d]
-    videos = [(("batch_size", d, "num_frames", *_sides(model)), "float") for d in (*sizes, 3) if d]
+    rows = [((*lead, d), "float") for d in sizes]
+    images = [(("batch_size", d, *_sides(model)), "float") for d in (*sizes, 3)]
+    lines = [(("batch_size", d, "seq_len"), "float") for d in sizes]
+    points = [(("batch_size", d), "float") for d in sizes]
+    videos = [(("batch_size", d, "num_frames", *_sides(model)), "float") for d in (*sizes, 3)]
     label = type(model).__name__.lower()
     if TOKENS.match(name) or "embedding" in label:
         order = [tokens, *rows, *images]
@@ -206,6 +208,7 @@ def _forms(model: torch.nn.Module, name: str, symbols: tuple[str, ...]) -> Itera
     yield from order
     yield from points
     yield from videos
+    yield from ((("batch_size", *_sides(model), d), "float") for d in (*sizes, 3))  # colours last
 
 
 def _batch_first(model: torch.nn.Module) -> bool:
