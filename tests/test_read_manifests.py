@@ -347,6 +347,15 @@ def test_readme():
     assert not marks("docs/design/internals.md", text, "command")
 
 
+def test_badges_lists_and_links_are_no_description():
+    text = (
+        "# Q\n\n[![Build Status](https://a.b/c.svg)](https://a.b/c) [![Release](https://a.b/d.svg)](https://a.b/d)\n\n<ul>\n"
+        "<li><b>Source</b>: <a href='https://a.b'>the place of all the source code</a>\n</ul>\nDocumentation: https://a.b/docs/of/q/in/full\n\n"
+        "1. Install it, which takes a while, and then start it\n\nMoves messages from one place to another, without loss.\n"
+    )
+    assert read_file("README.md", text.encode()).doc == "Moves messages from one place to another, without loss."
+
+
 def test_rst():
     text = "Engine\n======\n\nWords.\n\n.. code-block:: bash\n\n   pip install engine\n\nMore.\n"
     assert marks("README.rst", text) == [

@@ -88,6 +88,17 @@ def test_each_comment_has_its_source(tiny, path, comment, source):
     assert said(by_path(report)[path]) == (comment, source)
 
 
+def test_tests_beside_code_do_not_speak_for_it(tmp_path):
+    files = {
+        "queue/queue.go": "package q\n\ntype Item struct{ a int }\n",
+        "queue/queue_test.go": "package q\n\nfunc TestOne() {}\n\nfunc TestTwo() {}\n",
+        "main.go": "package main\n\nfunc main() {}\n",
+    }
+    source, made = program(tmp_path / "r", files)
+    assert said(by_path(build_tree(made, name="r"))["queue"]) == ("1 Go file: Item", "queue/queue.go:3")
+    source.close()
+
+
 def test_siblings_of_a_kind_are_one_line(tiny):
     report = build_tree(tiny[1], name="tiny")
     family = by_path(report)["tiny/models/model_*.py"]

@@ -283,6 +283,7 @@ def test_every_check_is_planted():
         ("`run --model x --port 80` (`docs/run.md:1`)", []),
         ("serves 1,200 users (`docs/run.md:3`)", []),
         ("serves 1,300 users (`docs/run.md:3`)", ["claim"]),
+        ("`run --model x.y-z.f --port 80` (`docs/run.md:5-6`)", []),
         ("sizes 1,2,80 (`docs/run.md:1-2`)", []),  # a list, no number
         ("sizes 1,2,81 (`docs/run.md:1-2`)", ["claim"]),
         ("`./cli.rs` (`docs/run.md:4`)", []),  # as the page spells what lies beside it
@@ -299,7 +300,7 @@ def test_every_check_is_planted():
 )
 def test_what_counts_as_said_by_the_lines(findings, tmp_path, claim, found):
     page = tmp_path / "tiny-repo" / "docs" / "run.md"
-    page.write_text("run --model x \\\n  --port 80\n1,200 users.\n./cli.rs\n", "utf-8")
+    page.write_text("run --model x \\\n  --port 80\n1,200 users.\n./cli.rs\nrun --model x.y-z.f \\\n  --port 80\n", "utf-8")
     code = '#[arg(id = "host-name", long)]\nhost: String,\nflag(\n  "--port",\n);\nflag("--other");\n'
     page.with_name("cli.rs").write_text(code, "utf-8")
     with open_source(tmp_path / "tiny-repo") as opened:

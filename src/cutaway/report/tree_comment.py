@@ -166,8 +166,8 @@ def _declared(program: Repository, path: str, record: FileRecord) -> Comment | N
 def _most(program: Repository, paths: list[str], role: str) -> Comment | None:
     """What most of a folder is: kernels, tests, or files of a language with the largest thing in them."""
     records = {path: program.record(path) for path in paths}
-    own = {p: r for p, r in records.items() if role_of(p) == role or role == "code"}
-    for kind, label in (("kernel", ""), ("test", "test")):
+    own = {p: r for p, r in records.items() if role_of(p) == role} or records
+    for kind, label in (("kernel", ""), *([("test", "test")] if role == "test" else [])):
         found = [(p, d) for p, r in own.items() for d in r.defs if _is(kind, d, p)]
         files = len({p for p, _ in found})
         if found and 2 * files >= sum(bool(r.defs) for r in own.values()):

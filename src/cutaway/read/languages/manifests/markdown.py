@@ -20,6 +20,7 @@ _FENCE = re.compile(r"^\s*(`{3,}|~{3,})\s*\{?\.?([\w+-]*)")
 _TITLE = re.compile(r"^(#{1,6})\s+(.+?)\s*#*\s*$")
 _SHELL = {"bash", "sh", "shell", "console", "zsh", "shell-session", "commandline", "powershell", "terminal"}
 _LINK = re.compile(r"!?\[([^\[\]]{0,300})\]\([^()\s]{0,500}\)|<[^<>]{1,400}>")
+_NO_PROSE = re.compile(r"^\s*(\[?!\[|<li\b|[-*+|]\s|\d+[.)]\s)|^[^.]{0,40}:\s*<?https?:")  # badges, lists, links with a label
 
 
 def read_markdown(path: str, text: str) -> FileRecord:
@@ -50,7 +51,7 @@ def read_markdown(path: str, text: str) -> FileRecord:
             section = _LINK.sub(r"\1", previous).strip()
             notes.mark("title", number - 1, section, level="1" if line[0] == "=" else "2")
         elif len(prose) < 40:
-            prose.append(_LINK.sub(r"\1", line))
+            prose.append("" if _NO_PROSE.match(line) else _LINK.sub(r"\1", line))
         previous = line
     paragraphs = (p for p in re.split(r"\n\s*\n", "\n".join(prose)) if len(p.strip()) > 40)
     notes.doc = first_paragraph(next(paragraphs, ""))

@@ -26,6 +26,7 @@ MANIFESTS = {
 }  # fmt: skip
 ATTRIBUTE, GOES_ON = 8, 12  # lines of the longest that is looked through
 GOES_ON_AT = re.compile(r"(\\|\s[-+*/%=&|?:]=?|&&|\|\|)\s*$")  # with the next line
+_JOINED = re.compile(r"\s\\\n")  # where a command goes on
 CONSTANTS = frozenset({"True", "False", "None", "true", "false", "null", "nil"})
 
 
@@ -121,7 +122,7 @@ def _occurs(quote: str, text: str, known: set[str]) -> bool:
     folded = " ".join(quote.split())
     if _FORMULA.search(folded):
         return True  # derived from the lines, not copied; it has a check of its own
-    if folded in CONSTANTS or folded in " ".join(text.split()):
+    if folded in CONSTANTS or folded in " ".join(_JOINED.sub("\n", text).split()):
         return True
     last = re.sub(r"[A-Za-z_$][\w$]*(?:\.|::|->)(?=~?[A-Za-z_$])", "", folded)  # of a.b.c, c
     names = words(re.sub(r"(?<=\w)-(?=\w)", "_", last)) - CONSTANTS
