@@ -63,7 +63,8 @@ def read_trace(path: str | Path) -> list[Request]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise Unreadable(f"the trace cannot be read: {error}", asked=str(path)) from error
+        known = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
+        raise Unreadable("the trace cannot be read", where=str(path), known=known) from error
     first = next((line for line in text.splitlines() if line.strip()), "")
     rows = _json_rows(text, path) if first.lstrip().startswith("{") else _csv_rows(text, path)
     found = [_request(row, path, line) for line, row in rows]
@@ -158,7 +159,10 @@ def _request(row: Mapping, path: Path, line: int) -> Request:
             if fields.get(known) not in (None, ""):
                 return fields[known]
         if default is None:
-            raise BadValue(f"no {name}", where=where, known=", ".join(map(str, row)), try_=NAMES[name][0])
+            raise BadValue(
+                f"a request without {name.replace('_', ' ')}", where=where, known="it has " + ", ".join(map(str, row)),
+                try_="a field called " + " or ".join(NAMES[name][:3]),
+            )  # fmt: skip
         return default
 
     def number(name: str, low: float, high: float, default: object = None) -> float:

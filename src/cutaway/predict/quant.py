@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from cutaway.errors import BadValue, nearest
-from cutaway.hardware import Hardware
+from cutaway.hardware import Hardware, dtype_name
 
 PROJECTIONS = frozenset({"qkv", "column", "row", "expert_column", "expert_row", "replicated"})
 
@@ -104,13 +104,22 @@ def quantisation(
     plain = FORMATS["fp16"] if _dtype(config or {}) == "float16" else FORMATS["bf16"]
     stored = format_of(weights) if weights is not None else said.weights if said else plain
     computes = format_of(activations).computes if activations is not None else _computes(hw, stored, weights)
-    hw.peak(computes)  # refuses what the device cannot do
+    if dtype_name(computes) not in hw.dtypes:
+        asked = f"--activations {activations}" if activations else f"--weights {weights}"
+        raise _cannot(hw, computes, asked, f"--activations {hw.nearest_dtype('bf16')}, to which such weights are widened")
     # A checkpoint that keeps some projections wide does so in whatever format it is.
     roles = said.roles if said and (not weights or stored == said.weights) else PROJECTIONS
     cache = format_of(kv) if kv is not None else said.kv if said and not weights else plain
-    if kv is not None and cache.computes == "fp4":
-        hw.peak("fp4")  # the units that widen such a cache come with those that multiply in it
+    if kv is not None and cache.computes == "fp4" and "fp4" not in hw.dtypes:
+        # The units that widen such a cache come with those that multiply in it.
+        raise _cannot(hw, "fp4", f"--kv {kv}", "--kv fp8")
     return Quant(stored, computes, cache, plain, roles)
+
+
+def _cannot(hw: Hardware, dtype: str, asked: str, instead: str) -> BadValue:
+    return BadValue(
+        f"{hw.title} has no matrix rate for {dtype}", asked=asked, known=f"it has {', '.join(hw.dtypes)}", try_=instead
+    )
 
 
 def _computes(hw: Hardware, stored: Format, asked: str | None) -> str:

@@ -55,6 +55,12 @@ def pools(prefill: int | None, decode: int | None, transfer: float | None, hardw
                            try_="--prefill-instances 1 --decode-instances 1")  # fmt: skip
         return None
     for name, value in given.items():
+        if value is None:
+            other = next(n for n in given if n != name)
+            raise BadValue(
+                f"machines for prompts and for answers come together, and {name} is not said",
+                asked=f"{other} {given[other]}", known=f"from 1 to {INSTANCES}", try_=f"{other} {given[other]} {name} 1",
+            )  # fmt: skip
         if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= INSTANCES:
             raise BadValue(
                 "instances for prompts and for answers are two whole numbers", asked=f"{name} {value}",

@@ -38,8 +38,10 @@ class Parallel:
         own = self.moe_tp or max(1, spread // self.ep)
         if self.ep * own not in (self.tp, self.tp * self.dp):
             raise BadValue(
-                "experts cannot be spread so", asked=f"ep {self.ep}, tp {self.tp}, dp {self.dp}",
-                known="ep x (devices that cut one expert) must be tp, or tp x dp", try_=f"--ep {self.tp * self.dp}",
+                f"experts in {self.ep} shares do not lie on {self.tp * self.dp} devices",
+                asked=f"--ep {self.ep} with --tp {self.tp} and --dp {self.dp}",
+                known="--ep times the devices that cut one expert is --tp, or --tp times --dp",
+                try_=f"--ep {self.tp * self.dp}",
             )  # fmt: skip
         object.__setattr__(self, "moe_tp", own)
 

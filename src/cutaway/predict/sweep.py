@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from cutaway.errors import BadValue, CutawayError
+from cutaway.errors import BadValue, CutawayError, nearest
 from cutaway.predict.grid import COLUMNS, loop_grid, static_grid
 from cutaway.predict.kept import Kept
 from cutaway.predict.machine import Machine, build
@@ -155,7 +155,9 @@ def pareto(columns: Mapping[str, np.ndarray], least: str, most: str) -> np.ndarr
     for name in (least, most):
         if name not in columns or columns[name].dtype.kind not in "iuf":
             numbers = [other for other, values in columns.items() if values.dtype.kind in "iuf"]
-            raise BadValue("a front is between two columns of numbers", asked=name, known=", ".join(numbers))
+            close = nearest(name, numbers)
+            known = f"nearest: {', '.join(close)}; " if close else ""
+            raise BadValue("a front is between two columns of numbers", asked=name, known=f"{known}all: {', '.join(numbers)}")
     cost, gain = np.asarray(columns[least], float), np.asarray(columns[most], float)
     there = np.flatnonzero(np.isfinite(cost) & np.isfinite(gain))
     order = there[np.lexsort((-gain[there], cost[there]))]
