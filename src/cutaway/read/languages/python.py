@@ -1,6 +1,7 @@
 # Python by `ast`: one walk over the tree that notes definitions, imports, calls, what names and attributes are given,
 # and what the file declares (flags, variables of the environment, routes, registries, tasks, ...). Nothing is resolved
-# here: what a call reaches needs other files, what a line says does not. `python_marks.py` knows the declarations.
+# here: what a call reaches needs other files, what a line says does not. Here is the walk; `python_definitions.py` and
+# `python_bindings.py` are parts of it, `python_marks.py` knows the declarations, `python_text.py` cuts the text.
 """`read_python(path, text) -> FileRecord`."""
 
 from __future__ import annotations
@@ -11,26 +12,19 @@ import sys
 import warnings
 from bisect import bisect_right
 from collections.abc import Callable
-from inspect import cleandoc
-from itertools import accumulate
 from typing import Any
 
-from cutaway.model.code import Bind, Call, Def, FileRecord, Import, Mark, Param
-from cutaway.read.languages.python_marks import call_marks, decorator_marks, table_marks
+from cutaway.model.code import Bind, Call, Def, FileRecord, Import, Mark
+from cutaway.read.languages.python_bindings import Bindings
+from cutaway.read.languages.python_definitions import Definitions
+from cutaway.read.languages.python_marks import call_marks
+from cutaway.read.languages.python_text import cutter, first_paragraph, line_starts
 
 __all__ = ["read_python"]
 
-VALUE, ARGUMENT, MANY = 400, 80, 12
+ARGUMENT, MANY = 80, 12  # characters of an argument, arguments of a call
 _NOTES = ("FIXME", "HACK", "XXX", "TODO", "WARNING", "BUG")
 _NOTE = re.compile(rf"#.*?\b({'|'.join(_NOTES)})\b[:( ]*(.*)")
-_KERNEL = re.compile(
-    r"\b(triton\.jit|triton\.autotune|gluon\.jit|cuda\.jit|cute\.kernel|T\.prim_func|tilelang\.jit)\b"
-)
-_DATA = re.compile(
-    r"dataclass|BaseModel|BaseSettings|NamedTuple|TypedDict|Struct\b|attr\.s|attrs?\.define|ConfigMixin|\bconfig\b"
-)
-_ENUM = re.compile(r"(Enum|Flag)\b")
-_INERT = (ast.Constant, ast.JoinedStr, ast.BinOp, ast.UnaryOp, ast.Compare)
 
 
 def read_python(path: str, text: str) -> FileRecord:
@@ -41,12 +35,14 @@ def read_python(path: str, text: str) -> FileRecord:
     return _Reader(text).read(tree)
 
 
-class _Reader:
+class _Reader(Definitions, Bindings):
+    """One file under way."""
+
     def __init__(self, text: str):
         self.text = text
         self.data = text if text.isascii() else text.encode("utf-8", "surrogatepass")  # offsets count bytes
-        self.starts = _line_starts(self.data)
-        self.source = _cutter(self.data, self.starts)
+        self.starts = line_starts(self.data)
+        self.source = cutter(self.data, self.starts)
         self.defs: list[Def] = []
         self.names: list[str] = []  # of the definitions, those under way too
         self.imports: list[Import] = []
@@ -76,7 +72,7 @@ class _Reader:
             language="python",
             lines=len(lines),
             code_lines=code,
-            doc=_first_paragraph(tree),
+            doc=first_paragraph(tree),
             defs=self.defs,
             imports=self.imports,
             calls=self.calls,
@@ -101,197 +97,6 @@ class _Reader:
     def body(self, statements: list[ast.stmt]) -> None:
         for statement in statements:
             _VISITS[type(statement)](self, statement)
-
-    def definition(self, node) -> None:
-        is_class = isinstance(node, ast.ClassDef)
-        decorators = [self.source(d, 160) for d in node.decorator_list]
-        for decorator in node.decorator_list:
-            self.visit(decorator)
-        parent = self.scope
-        name = f"{self.names[parent]}.{node.name}" if parent >= 0 else node.name
-        params: list[Param] = []
-        if is_class:
-            kind = "class"
-            for base in (*node.bases, *(k.value for k in node.keywords)):
-                self.visit(base)
-        else:
-            kind = "method" if self.kinds and self.kinds[-1] == "class" else "function"
-            if any(_KERNEL.search(d) for d in decorators) or any(
-                d in ("jit", "triton_jit") for d in decorators
-            ):
-                kind = "kernel"
-            params = self.parameters(node.args)
-        index = len(self.defs)
-        self.defs.append(None)  # its place; its words are known at its end
-        self.names.append(name)
-        for decorator, text in zip(node.decorator_list, decorators, strict=True):
-            for mark in decorator_marks(decorator, text, node.name):
-                self.marks.append(Mark(mark[0], decorator.lineno, mark[1], index, mark[2]))
-        outer = self.scope, self.words, self.loop, self.yields, self.guarded
-        self.scope, self.words, self.loop, self.yields, self.guarded = index, {}, 0, False, 0
-        self.kinds.append("class" if is_class else "function")
-        if is_class:
-            self.class_body(node, decorators)
-        else:
-            self.body(node.body)
-        self.kinds.pop()
-        words, yields = self.words, self.yields
-        self.scope, self.words, self.loop, self.yields, self.guarded = outer
-        if not is_class or parent < 0:
-            self.words.update(words)
-        self.defs[index] = Def(
-            name=name,
-            kind=kind,
-            line=node.lineno,
-            start=min([node.lineno, *(d.lineno for d in node.decorator_list)]),
-            end=node.end_lineno,
-            parent=parent,
-            signature=self.signature(node),
-            doc=_first_paragraph(node),
-            decorators=decorators,
-            bases=[self.source(b, 120) for b in node.bases] if is_class else [],
-            params=params,
-            returns=self.source(node.returns, 160) if not is_class and node.returns else "",
-            flags=_flags(node, decorators, yields),
-            words=list(words),
-        )
-
-    def class_body(self, node: ast.ClassDef, decorators: list[str]) -> None:
-        bases = " ".join([self.source(b, 120) for b in node.bases] + decorators)
-        is_enum, is_data = bool(_ENUM.search(bases)), bool(_DATA.search(bases))
-        for statement in node.body:
-            if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
-                value = self.source(statement.value) if statement.value else ""
-                annotation = self.source(statement.annotation, 160)
-                if is_data:
-                    self.mark(
-                        "field", statement, statement.target.id, annotation=annotation, default=value[:120]
-                    )
-                self.binds.append(
-                    Bind(self.scope, statement.lineno, statement.target.id, value, annotation, "field")
-                )
-                self.visit(statement.annotation)
-                if statement.value:
-                    self.visit(statement.value)
-            elif is_enum and isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
-                self.mark(
-                    "member", statement, statement.targets[0].id, value=self.source(statement.value, 80)
-                )
-                self.visit(statement.value)
-            else:
-                self.body([statement])
-
-    def parameters(self, arguments: ast.arguments) -> list[Param]:
-        positional = [*arguments.posonlyargs, *arguments.args]
-        defaults = [None] * (len(positional) - len(arguments.defaults)) + arguments.defaults
-        rows = [("", a, d) for a, d in zip(positional, defaults, strict=True)]
-        if arguments.vararg:
-            rows.append(("*", arguments.vararg, None))
-        rows += [("", a, d) for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)]
-        if arguments.kwarg:
-            rows.append(("**", arguments.kwarg, None))
-        for _, argument, default in rows:
-            if argument.annotation:
-                self.visit(argument.annotation)
-            if default:
-                self.visit(default)
-        return [
-            Param(
-                star + a.arg,
-                self.source(a.annotation, 160) if a.annotation else "",
-                self.source(d, 80) if d else "",
-            )
-            for star, a, d in rows
-        ]
-
-    def signature(self, node) -> str:
-        start = self.starts[node.lineno - 1] + node.col_offset
-        first = node.body[0]
-        end = self.starts[first.lineno - 1] + first.col_offset
-        if first.lineno > node.lineno and getattr(first, "decorator_list", None):
-            end = self.starts[first.decorator_list[0].lineno - 1]
-        text = _text(self.data[start : min(end, start + 2400)])
-        if "#" in text:
-            text = re.sub(r"#[^\n]*", "", text)
-        return one_line(text.rstrip(), 320).removesuffix(":")
-
-    def assign(self, node: ast.Assign) -> None:
-        for target in node.targets:
-            self.bind(target, node.value, node)
-            self.visit(target)
-        self.visit(node.value)
-
-    def annotated(self, node: ast.AnnAssign) -> None:
-        target, annotation = self.source(node.target, 120), self.source(node.annotation, 160)
-        value = self.source(node.value) if node.value else ""
-        self.binds.append(Bind(self.scope, node.lineno, target, value, annotation))
-        if self.scope < 0 and isinstance(node.target, ast.Name):
-            self.constant(node.target.id, node)
-        for part in (node.target, node.annotation, node.value):
-            if part is not None:
-                self.visit(part)
-        if node.value is not None and isinstance(node.target, ast.Name):
-            self.table(node.target.id, node.value)
-
-    def bind(self, target: ast.expr, value: ast.expr, node: ast.stmt, kind: str = "assign") -> None:
-        """One target takes one value; a tuple of targets takes a tuple of values, or its elements."""
-        if isinstance(target, ast.Tuple | ast.List):
-            if isinstance(value, ast.Tuple | ast.List) and len(value.elts) == len(target.elts):
-                for one, its in zip(target.elts, value.elts, strict=True):
-                    self.bind(one, its, node, kind)
-            else:
-                for position, one in enumerate(target.elts):
-                    if isinstance(one, ast.Name | ast.Attribute):
-                        self.binds.append(
-                            Bind(
-                                self.scope,
-                                one.lineno,
-                                self.source(one, 120),
-                                self.source(value),
-                                "",
-                                f"{kind}[{position}]",
-                            )
-                        )
-            return
-        if isinstance(target, ast.Name):
-            if self.scope < 0 and kind == "assign":
-                self.constant(target.id, node)
-            if isinstance(value, _INERT) and self.kinds and self.kinds[-1] == "function":
-                return  # a local number or text: nothing flows from it
-            self.table(target.id, value)
-        elif not isinstance(target, ast.Attribute | ast.Subscript):
-            return
-        self.binds.append(
-            Bind(self.scope, target.lineno, self.source(target, 120), self.source(value), "", kind)
-        )
-
-    def constant(self, name: str, node: ast.stmt) -> None:
-        if name not in self.constants:
-            self.constants.add(name)
-            self.names.append(name)
-            self.defs.append(
-                Def(
-                    name,
-                    "constant",
-                    node.lineno,
-                    node.lineno,
-                    node.end_lineno,
-                    signature=self.source(node, 120),
-                )
-            )
-
-    def table(self, name: str, value: ast.expr) -> None:
-        if self.scope < 0 or (self.kinds and self.kinds[-1] == "class"):
-            for line, key, text in table_marks(value, self.source):
-                self.marks.append(Mark("entry", line, key, self.scope, {"value": text, "table": name}))
-
-    def returned(self, node: ast.Return) -> None:
-        if node.value is not None:
-            if not isinstance(node.value, _INERT):
-                self.binds.append(
-                    Bind(self.scope, node.lineno, "return", self.source(node.value), "", "return")
-                )
-            self.visit(node.value)
 
     def loops(self, node) -> None:
         self.bind(node.target, node.iter, node, "for")
@@ -477,81 +282,6 @@ _VISITS: dict[type, Callable[[_Reader, Any], None]] = {
 }
 
 
-def _line_starts(data: str | bytes) -> list[int]:
-    """Where each line begins, as the parser counts them: a lone carriage return ends one."""
-    if isinstance(data, bytes):
-        lines = data.replace(b"\r\n", b" \n").replace(b"\r", b"\n").split(b"\n")
-    else:
-        lines = data.replace("\r\n", " \n").replace("\r", "\n").split("\n")
-    return list(accumulate((len(line) + 1 for line in lines), initial=0))
-
-
-def _text(data: str | bytes) -> str:
-    return data if isinstance(data, str) else data.decode("utf-8", "replace")
-
-
-def _cutter(data: str | bytes, starts: list[int]) -> Callable[..., str]:
-    """What gives the text of a node on one line, cut to so many characters. It is asked for every call, argument
-    and value, so a name is taken as it is."""
-    plain = isinstance(data, str)
-
-    def source(node: Any, most: int = VALUE) -> str:
-        if plain and type(node) is ast.Name and len(node.id) <= most:
-            return node.id
-        first, last = node.lineno, node.end_lineno
-        start = starts[first - 1] + node.col_offset
-        end = starts[last - 1] + node.end_col_offset
-        if plain and first == last and end - start <= most:
-            text = data[start:end]
-            return text if "  " not in text else one_line(text, most)
-        text = data[start : end if end - start < 4 * most else start + 4 * most]
-        return one_line(text if plain else text.decode("utf-8", "replace"), most)
-
-    return source
-
-
-def one_line(text: str, most: int) -> str:
-    """Text on one line, cut to `most` characters with `…`."""
-    text = " ".join(text.split()) if "\n" in text or "\r" in text or "  " in text else text
-    return text if len(text) <= most else text[: most - 1] + "…"
-
-
-def _first_paragraph(node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> str:
-    """Of the docstring, on one line."""
-    first = node.body[0] if node.body else None
-    if not isinstance(first, ast.Expr) or not isinstance(first.value, ast.Constant):
-        return ""
-    doc = first.value.value
-    if not isinstance(doc, str):
-        return ""
-    if "\n" in doc or "\t" in doc:
-        doc = cleandoc(doc)
-    return one_line(doc.strip().split("\n\n")[0], 400)
-
-
 def _spells(args: list[ast.expr], name: str) -> ast.expr:
     """The argument that is this name, which may stand lines below the call; else the first."""
     return next((a for a in args if isinstance(a, ast.Constant) and a.value == name), args[0])
-
-
-def _flags(node, decorators: list[str], yields: bool) -> list[str]:
-    if isinstance(node, ast.ClassDef):
-        return ["abstract"] if any("ABC" in ast.dump(b) for b in node.bases) else []
-    heads = {d.split("(")[0].split(".")[-1] for d in decorators}
-    flags = ["async"] if isinstance(node, ast.AsyncFunctionDef) else []
-    flags += ["generator"] if yields else []
-    flags += [f for f, d in (("static", "staticmethod"), ("classmethod", "classmethod")) if d in heads]
-    flags += ["property"] if heads & {"property", "cached_property", "setter"} else []
-    return flags + (["abstract"] if "abstractmethod" in heads or _says_nothing(node.body) else [])
-
-
-def _says_nothing(body: list[ast.stmt]) -> bool:
-    """Only a docstring, `pass`, `...` or `raise NotImplementedError`: somebody else is to say it."""
-    rest = [
-        s
-        for s in body
-        if not (isinstance(s, ast.Pass) or (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant)))
-    ]
-    return not rest or (
-        len(rest) == 1 and isinstance(rest[0], ast.Raise) and "NotImplemented" in ast.dump(rest[0])
-    )
