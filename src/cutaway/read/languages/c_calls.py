@@ -13,7 +13,8 @@ from cutaway.read.languages.declared import ENV_NAME, METHODS, flag_names
 if TYPE_CHECKING:
     from tree_sitter import Node
 
-    from cutaway.read.languages.treesitter import Scope, Walk
+    from cutaway.read.languages.grammar import Scope
+    from cutaway.read.languages.treesitter import Walk
 
 __all__ = ["call", "declared_thread", "library", "option_letter", "option_string", "table"]
 

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tree_sitter import Node
 
-__all__ = ["bare", "declared_name", "signature_start", "unwrap"]
+__all__ = ["IDENTIFIER", "LITERAL", "bare", "declared_name", "named", "signature_start", "unwrap"]
 
+IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
+LITERAL = re.compile(r"""^[-+]?(\d[\w.']*|0x[\da-fA-F]+|(u8|[LuUR])?"[^"]*"|true|false|nullptr)$""")
 DEEP = 24  # declarators inside one another; more is not code
 _MACRO_BEFORE = re.compile(rb"^[ \t]*([A-Z][A-Z0-9_]*[ \t]+(?:(?:struct|class|enum)[ \t]+)?)$")
 _ARGUMENTS = re.compile(r"<[^<>]*>")
@@ -66,3 +68,8 @@ def signature_start(data: bytes, node: Node) -> int:
     line = data.rfind(b"\n", 0, node.start_byte) + 1
     found = _MACRO_BEFORE.match(data[line : node.start_byte])
     return line + found.start(1) if found else node.start_byte
+
+
+def named(node: Node | None) -> list[Node]:
+    """The named parts of a node that may be absent."""
+    return node.named_children if node is not None else []

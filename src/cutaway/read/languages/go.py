@@ -10,7 +10,8 @@ import tree_sitter_go
 
 from cutaway.model.code import FileRecord, Param
 from cutaway.read.languages.go_calls import call, flag_literal, go_statement
-from cutaway.read.languages.treesitter import SKIP, Grammar, Scope, Walk, kinds, read_tree
+from cutaway.read.languages.grammar import SKIP, Grammar, Scope, kinds
+from cutaway.read.languages.treesitter import Walk, read_tree
 
 if TYPE_CHECKING:
     from tree_sitter import Node

@@ -10,7 +10,8 @@ import tree_sitter_python
 
 from cutaway.model.code import FileRecord, Param
 from cutaway.read.languages.declared import ENV_NAME
-from cutaway.read.languages.treesitter import SKIP, Grammar, Scope, Walk, kinds, read_tree
+from cutaway.read.languages.grammar import SKIP, Grammar, Scope, kinds
+from cutaway.read.languages.treesitter import Walk, read_tree
 
 if TYPE_CHECKING:
     from tree_sitter import Node

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import tree_sitter_rust
 
 from cutaway.model.code import FileRecord, Param
+from cutaway.read.languages.grammar import SKIP, Grammar, Scope, kinds
 from cutaway.read.languages.rust_calls import call, clap_field, macro
 from cutaway.read.languages.statements import loop_statement, return_statement
-from cutaway.read.languages.treesitter import SKIP, Grammar, Scope, Walk, kinds, read_tree
+from cutaway.read.languages.treesitter import Walk, read_tree
 
 if TYPE_CHECKING:
     from tree_sitter import Node

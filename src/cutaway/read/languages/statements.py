@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from tree_sitter import Node
 
-from cutaway.read.languages.treesitter import Scope, Walk
+from cutaway.read.languages.grammar import Scope
+from cutaway.read.languages.treesitter import Walk
 
 __all__ = ["loop_statement", "return_statement"]
 

@@ -12,8 +12,9 @@ import tree_sitter_javascript
 import tree_sitter_typescript
 
 from cutaway.model.code import FileRecord, Param
+from cutaway.read.languages.grammar import SKIP, Grammar, Scope, kinds
 from cutaway.read.languages.statements import loop_statement, return_statement
-from cutaway.read.languages.treesitter import SKIP, Grammar, Scope, Walk, kinds, read_tree
+from cutaway.read.languages.treesitter import Walk, read_tree
 from cutaway.read.languages.typescript_calls import call, new, process_env
 
 if TYPE_CHECKING:

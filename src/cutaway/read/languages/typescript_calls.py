@@ -12,7 +12,8 @@ from cutaway.read.languages.declared import METHODS
 if TYPE_CHECKING:
     from tree_sitter import Node
 
-    from cutaway.read.languages.treesitter import Scope, Walk
+    from cutaway.read.languages.grammar import Scope
+    from cutaway.read.languages.treesitter import Walk
 
 __all__ = ["call", "new", "process_env"]
 
