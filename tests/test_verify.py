@@ -296,12 +296,17 @@ def test_every_check_is_planted():
         ("`--host-name` (`docs/cli.rs:2`)", []),  # by the attribute above
         ("`--port` (`docs/cli.rs:3`)", []),  # the statement goes on
         ("`--other` (`docs/cli.rs:3`)", ["claim"]),
+        ("16000 Hz (`docs/cli.rs:9`)", []),  # by the comment above
+        ("16000 Hz (`docs/cli.rs:10`)", ["claim"]),
     ],
 )
 def test_what_counts_as_said_by_the_lines(findings, tmp_path, claim, found):
     page = tmp_path / "tiny-repo" / "docs" / "run.md"
     page.write_text("run --model x \\\n  --port 80\n1,200 users.\n./cli.rs\nrun --model x.y-z.f \\\n  --port 80\n", "utf-8")
-    code = '#[arg(id = "host-name", long)]\nhost: String,\nflag(\n  "--port",\n);\nflag("--other");\n'
+    code = (
+        '#[arg(id = "host-name", long)]\nhost: String,\nflag(\n  "--port",\n);\n'
+        'flag("--other");\n// in Hz,\n// say 16000\nint rate();\nint size();\n'
+    )
     page.with_name("cli.rs").write_text(code, "utf-8")
     with open_source(tmp_path / "tiny-repo") as opened:
         (tmp_path / "n.md").write_text(f"- {claim}\n", "utf-8")

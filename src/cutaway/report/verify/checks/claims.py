@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from fractions import Fraction
+from itertools import takewhile
 
 from cutaway.report.verify.checks.evidence import found
 from cutaway.report.verify.checks.lines import stands
@@ -24,8 +25,9 @@ MANIFESTS = {
     "go": ("go.mod",), "npm": ("package.json",), "yarn": ("package.json",), "pnpm": ("package.json",),
     "cmake": ("CMakeLists.txt",), "docker": ("*Dockerfile*", "*compose*.y*ml"),
 }  # fmt: skip
-ATTRIBUTE, GOES_ON = 8, 12  # lines of the longest that is looked through
+ATTRIBUTE, COMMENT, GOES_ON = 8, 12, 12  # lines of the longest that is looked through
 GOES_ON_AT = re.compile(r"(\\|\s[-+*/%=&|?:]=?|&&|\|\|)\s*$")  # with the next line
+_COMMENT = re.compile(r"\s*(//|/\*|\*(?!\*)|#(?![\[!]|\s*(include|define|if|el|end|pragma)\b)|--\s)")
 _JOINED = re.compile(r"\s\\\n")  # where a command goes on
 CONSTANTS = frozenset({"True", "False", "None", "true", "false", "null", "nil"})
 
@@ -83,7 +85,7 @@ def _evidence(cited: Cited, claim: Claim, sources: Sources) -> str:
     for whole in wider:
         start, end = min(start, whole.start), max(end, whole.end)
     lines = sources.lines(cited.path)
-    start, end = _with_attributes(lines, start), _to_its_end(lines, start, end)
+    start, end = _with_comment(lines, _with_attributes(lines, start)), _to_its_end(lines, start, end)
     names = " ".join(re.sub(r"\W+", " ", d.name) for d in around)
     path = "" if claim.kind == "code" else cited.path
     return "\n".join([sources.text(cited.path, start, end), names, path])
@@ -108,6 +110,13 @@ def _with_attributes(lines: Sequence[str], line: int) -> int:
             break
         line = head
     return line
+
+
+def _with_comment(lines: Sequence[str], line: int) -> int:
+    """The first line of the comment right above a line (1-based): it says what stands there."""
+    above = range(line - 1, max(0, line - 1 - COMMENT), -1)
+    commented = list(takewhile(lambda n: _COMMENT.match(lines[n - 1]), above))
+    return commented[-1] if commented else line
 
 
 def _follows(quote: str, cited: list[Cited]) -> bool:
