@@ -123,3 +123,16 @@ def test_a_command_ends_where_its_last_line_does():
 def test_a_function_that_is_told_argv_describes_no_fields():
     program = program_of({"a.py": "def main(argv):\n    visit(80, 'port', 80)\n"})
     assert find_cli_flags(program, []) == []
+
+
+def test_a_parser_of_its_own_and_every_long_name_of_a_flag():
+    text = (
+        "import argparse\nclass RecipeParser(argparse.ArgumentParser):\n    def __init__(self):\n"
+        "        super().__init__()\n        self.add_argument('--recipe', '--recipe-file', '-r', type=str)\n"
+        "        self.add_argument('--no_cache', '--no-cache')\n"
+    )
+    made = surface({"app/cli.py": text})
+    assert names(made["config_classes"], "symbol") == ["RecipeParser"]
+    assert names(made["cli_flags"]) == ["--recipe", "--recipe-file", "--no-cache"] or sorted(
+        names(made["cli_flags"])
+    ) == ["--no_cache", "--recipe", "--recipe-file"]

@@ -80,3 +80,22 @@ def test_every_entry_is_proved_by_a_line():
 def test_an_example_is_a_program_though_a_package_lies_around_it():
     tree = {"examples/__init__.py": "", "examples/run.py": "from pkg import LLM\nllm = LLM()\nprint(llm.generate([]))\n"}
     assert ("example", "examples/run.py", "") in found(tree)
+
+
+def test_what_several_examples_and_documents_use_is_the_face_of_a_package_that_exports_nothing():
+    tree = {
+        "pkg/__init__.py": "",
+        "pkg/web.py": "class Handler: ...\nclass Rare: ...\ndef route(x): ...\n",
+        "pkg/low.py": "def make(): ...\n",
+        "demos/a.py": "import pkg.web\nfrom pkg import low\nclass Mine(pkg.web.Handler): ...\nlow.make()\n",
+        "demos/b.py": "import pkg.web\nclass Mine(pkg.web.Handler): ...\nclass More(pkg.web.Rare): ...\n",
+        "demos/c.py": "from pkg import low\nlow.make()\n",
+        "README.md": "```python\nfrom pkg.web import (\n    route,  # one\n)\n```\n",
+        "docs/guide.rst": "Do this::\n\n    from pkg.web import route\n",
+    }
+    library = {e for e in found(tree) if e[0] == "library"}
+    assert library == {
+        ("library", "pkg/web.py", "Handler"),
+        ("library", "pkg/low.py", "make"),
+        ("library", "pkg/web.py", "route"),
+    }

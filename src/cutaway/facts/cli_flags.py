@@ -54,7 +54,8 @@ def find_cli_flags(program: Program, classes: list[dict[str, Any]]) -> list[dict
             if mark.kind == "flag" and _FLAG.match(mark.name) and record.language in LANGUAGES:
                 row = _flag(program, path, mark)
                 row["sets"] = _sets(look, path, record, mark, reads, fields)
-                found.setdefault((path, row["name"], ""), row)
+                for name in (row["name"], *_others(mark)):
+                    found.setdefault((path, name, ""), {**row, "name": name})
         made = (
             _derived(program, look, path, record), _kept_in_classes(program, path, record),
             _globals(program, path, record), _described(program, path, record),
@@ -73,6 +74,12 @@ def _flag(program: Program, path: str, mark: Mark) -> dict[str, Any]:
         "name": names[0], "path": path, "line": mark.line, "default": detail.get("default", ""), "help": detail.get("help", ""),
         "sets": None, "evidence": [evidence(program, path, mark.line, f"declares {names[0]}")],
     }  # fmt: skip
+
+
+def _others(mark: Mark) -> list[str]:
+    """The further long names of a flag that has several, but for another way of writing the same."""
+    alike = mark.name.replace("_", "-")
+    return [n for n in mark.detail.get("also", "").split() if n.startswith("--") and n.replace("_", "-") != alike]
 
 
 def _by_field(classes: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:

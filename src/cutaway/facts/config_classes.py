@@ -20,7 +20,8 @@ _NAMED = re.compile(
 )
 # the word inside of a name; such a class must give most of its fields a value
 _WITHIN = re.compile(r"(Config|Options|Params|Settings)(?=[A-Z])|(^|_)(config|options|params|settings)_\w+$")
-_PARSES = re.compile(r"^((clap|argh|bpaf)::)?(Parser|StructOpt|FromArgs|Bpaf)$")  # derived: a command line
+# derived: a command line
+_PARSES = re.compile(r"^((clap|argh|bpaf)::)?(Parser|StructOpt|FromArgs|Bpaf)$|(^|\.)\w*ArgumentParser$")
 _HANDED = re.compile(r"(Params|Args|params|args)(_t)?$")
 _TABLE = re.compile(r"(^|_)(configs?|presets?|settings|defaults|options)$", re.IGNORECASE)
 _FIELDS = 60  # of one class
@@ -78,7 +79,9 @@ def _settings(record: FileRecord, index: int, definition: Def, made: set[str]) -
         told = local in made or definition.name in told_by_argv(record)
         if handed and not told and not _mostly_given(fields):
             return []  # what a kernel is handed is no setting
-        return fields or _assigned(record, definition) or _given(record, index, local)
+        return (
+            fields or _assigned(record, definition) or _given(record, index, local) or _flags(record, definition)
+        )
     if definition.kind == "constant" and definition.parent < 0 and _TABLE.search(local):
         return [
             {"name": m.name, "type": "", "default": m.detail.get("value", ""), "line": m.line}
@@ -99,6 +102,15 @@ def _given(record: FileRecord, index: int, local: str) -> list[dict[str, Any]]:
     rows = [b for b in record.binds if b.scope == index and b.kind == "assign" and b.target.isidentifier()]
     extends = any(_NAMED.search(base.rpartition(".")[2]) for base in record.defs[index].bases)
     return [_row(b.target, "", b.value[:120], b.line) for b in rows if extends and b.target.islower()]
+
+
+def _flags(record: FileRecord, definition: Def) -> list[dict[str, Any]]:
+    """The flags that a parser of its own adds in its methods."""
+    return [
+        _row(m.name, m.detail.get("type", ""), m.detail.get("default", ""), m.line)
+        for m in record.marks
+        if m.kind == "flag" and scope_name(record, m.scope).startswith(f"{definition.name}.")
+    ]
 
 
 def _mostly_given(fields: list[dict[str, Any]]) -> bool:

@@ -51,8 +51,8 @@ class Lookup:
             if place is None:
                 constant = exact or next((d for d in record.defs if d.name == head), None)
                 return (path, constant) if constant is not None and not rest else None
-            if not rest or place[1].name.endswith(rest):
-                return place
+            if not rest or place[1].name.endswith(rest) or rest.endswith(f".{place[1].name}"):
+                return place  # the last: `package.module.Name` by `import package.module`
             path, found = place
         return self.member(path, found, rest, depth - 1) if rest else (path, found)
 

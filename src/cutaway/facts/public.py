@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from cutaway.facts.lookup import Lookup, evidence, lookup
+from cutaway.facts.public_shown import shown_objects
 from cutaway.facts.roles import role_of
 from cutaway.model.code import Def
 from cutaway.read.program import Program
@@ -37,13 +38,17 @@ def top_packages(program: Program) -> list[str]:
 
 def public_objects(program: Program) -> Iterator[tuple[str, Def, str, bool, list[dict[str, Any]]]]:
     """(path, definition, name as exported, whether it works or only holds data, evidence): classes and functions that a
-    top package exports, and of each class the methods that do its work, the inherited ones where they stand."""
+    top package exports, and of each class the methods that do its work, the inherited ones where they stand; and what
+    the repository's own examples and documents use of its packages."""
     look = lookup(program)
     tops = top_packages(program)
     shown = _shown(program, look)
     for path, definition in _below(program, tops):
         proofs = [evidence(program, path, definition.line, "a package within the program hands it out")]
         yield path, definition, definition.name, True, proofs
+    for path, definition, places in shown_objects(program, tops):
+        why = f"{len(places)} examples and documents use it"
+        yield path, definition, definition.name, True, [evidence(program, *places[0], why)]
     for init in tops:
         # Without one package above them, only what an example, a benchmark or a document imports is the library's face.
         several = sum(_above(init) == _above(other) for other in tops) >= SIBLINGS

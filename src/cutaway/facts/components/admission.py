@@ -31,6 +31,9 @@ ADMISSION = Concept(
             4,
             "named",
         ),
+        # what comes faster than it may is held until its bucket has a token
+        name(r"limit_(?:task|job|request|message|rate)\w*", 4, "named"),
+        uses(r"(?:\w+_)?buckets?|can_consume|expected_time", 1.5, "refuses"),
         name(
             r"schedule|allocate_slots|next_batch|get_new_batch\w*|schedule_\w+|update_slots|"
             "process_pending|generate_new_batch|"

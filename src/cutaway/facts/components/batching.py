@@ -27,17 +27,18 @@ BATCHING = Concept(
             "named",
         ),
         name(
-            r"config|args|stats|metric|loss|norm|data_?loader|sampler|graph|capture|dummy|test|log_?sum\w*|log_?probs?|softmax|"
+            r"config|args|stats|metric|masks?|loss|norm|data_?loader|sampler|graph|capture|dummy|test|log_?sum\w*|log_?probs?|softmax|"
             r"embed\w*|micro|train|gradient",
             -5,
         ),
+        name(r"^_?(?:can|is|has|should)_\w+", -4),  # asks, and forms none
         name(r"inference_step|\w*_chunk_(?:length|size)\w*|feed_prompt|prefill", 1.5),
         owner(r"scheduler|batcher|prefill\w*|model_runner|queue|router|engine|server\w*", 1.5),
         owner(r"batch_\w*generator|\w*batcher|batch_(?:scheduler|manager|engine)", 0.5, "named"),
         uses(
             r"max_num_batched_tokens|num_batched_tokens|\w*token_budget|\w*_budget|"
             r"max_batch_\w*tokens|max_prefill_tokens|n_batch|batch_size|num_batch|n_ubatch|"
-            r"max_batch\w*|prefill_token_budget|max_elements",
+            r"max_batch\w*|batch_max\w*|prefill_token_budget|max_elements",
             2,
             "budget",
         ),
@@ -63,8 +64,8 @@ BATCHING = Concept(
         code(r"min\([^()\n]*(?:budget|remaining|chunk|max_|n_batch|batch)", 1.5, "chunk"),
         # what is taken in is summed up and held against what one batch may have
         code(
-            r"(?i)(?:tokens|len|length|size|count)\w{0,12}(?:\s*\+[^\n<>]{0,60})?\s*>=?\s*\*?[\w.]{0,40}?"
-            r"(?:max_?\w{0,12}batch|token_?budget)",
+            r"(?i)(?:tokens|len|length|size|count)\w{0,12}(?:\s*\+[^\n<>]{0,60})?\s*[<>]=?\s*\*?[\w.]{0,40}?"
+            r"(?:max_?\w{0,12}batch|batch_?max|token_?budget)",
             4,
             "chunked",
         ),

@@ -110,6 +110,8 @@ CONFIG = Concept(
             1,
         ),
         owner(r"\w*converter|\w*tokenizer|\w*loader|\w*parser|lexer", -4),
+        # a long list of flags: what the program is told is told here
+        code(r"(?s)(?:\.add_argument\(.*?){8}", 6, "cli"),
         # made of other settings: the whole that is told
         code(
             r"(?m)(?:^\s+\w+\s*:\s*[\w.]*(?:Args|Config|Settings|Options)\b[^\n]*(?:\n|\Z)(?:[^\n]*\n){0,6}?){3}",

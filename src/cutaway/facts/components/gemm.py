@@ -70,7 +70,7 @@ GEMM = Concept(
         base(r"\w*linear\w*|module|quant\w*|\w*quantize_method\w*", 0.8),
         about(r"quantiz\w*|linear|gemm|matmul", 1),
         code(
-            r"F\.linear\(|@\s*\w+\.T|torch\._\w*mm\w*|mul_mat\(|\+=\s*w\[|\bmatmul\(|gemm\w*\(|"
+            r"(?:\bF|functional)\.linear\(|@\s*\w+\.T|torch\._\w*mm\w*|mul_mat\(|\+=\s*w\[|\bmatmul\(|gemm\w*\(|"
             r"\* ?w\[",
             1.5,
             "multiplies",

@@ -78,7 +78,7 @@ KV_MEMORY = Concept(
         ),
         uses(
             "num_kv_heads|n_kv_heads|head_dim|num_key_value_heads|kv_heads|n_head_kv|kv_dim|"
-            r"num_layers|n_layers?|num_hidden_layers|head_count_kv|embd_k\w*",
+            r"num_layers|layer_num|head_num|cell_size|n_layers?|num_hidden_layers|head_count_kv|embd_k\w*",
             1.5,
             "shape",
         ),

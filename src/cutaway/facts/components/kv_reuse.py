@@ -33,6 +33,9 @@ KV_REUSE = Concept(
         # what is kept is compared with what is asked, token by token
         code(r"while [^\n]*\b(\w+)\b[^\n]*\[[^\]\n]*\b\1\][^\n]*==[^\n]*\[[^\]\n]*\b\1\]", 5, "prefix"),
         name(r"(?:prompt|prefix|context|state|\w+_state)_cache", 4, "named"),
+        # blocks change places with a store beside the device
+        name(r"swap|swap_(?:out|in|blocks?|seqs?|cache|kv)\w*", 3, "named"),
+        uses(r"swap_blocks?|swap_(?:in|out)\w*|is_swap_in|[kv]_swap|(?:cpu|host)_(?:block|cache)\w*", 2, "evicts"),
         # what has left the window is overwritten
         name(r"(?:windowed|sliding_window|rotating|rolling|ring)_\w*cache|slide_(?:window|layer|cache)\w*", 4, "named"),
         uses(r"window_size|sliding_window\w*|rotating\w*|max_seq_len_window|slide\w*", 1.5, "evicts"),

@@ -26,7 +26,7 @@ KV_UPDATE = Concept(
             "weak",
         ),
         name(
-            "diffkv|fused|transfer|load|remote|async|send|recv|config|grad|spec|test|metadata|"
+            r"dequant\w*|diffkv|fused|transfer|load|remote|async|send|recv|config|grad|spec|test|metadata|"
             r"params|state_dict|scale\w*|swap\w*|gather|encoder|weights?|connector|events?|mel|conv|indirection",
             -3,
         ),
@@ -65,6 +65,7 @@ KV_UPDATE = Concept(
             "writes",
         ),
         uses("keys?|values?|k|v|k_val|v_val|new_k|new_v|k_new|v_new|key_states|k_cur|v_cur", 0.7, "kv"),
+        uses(r"softmax\w*|exp|exp_2|expf|exp_2_f|lse|logsumexp\w*", -2),  # attention itself, which reads the cache
         owner(r"\w*_model", -1),
         owner(r"\w*for_causal_lm|\w*for_conditional_generation", -2.5),
         takes(r"cache|kv_cache\w*|past_\w+|layer_cache", 1.5, "given"),
@@ -86,6 +87,8 @@ KV_UPDATE = Concept(
             2,
             "writes",
         ),
+        # keys and the cache are handed to a kernel together
+        code(r"\w\[\w*grid\w*\]\((?=[^()]*\b(?:k|key)\w*_?cache)(?=[^()]*\b(?:k|keys?)\b)", 2, "writes"),
         # attention without anything that outlives a step has keys and values too
         code(r"(?i)cache|(?<![a-z])past|(?<!q)kv|[kv]_?(?:storage|buffer|out\b)|memory_[kv]", 0.1, "kept"),
         owner(r"\w*cache\w*|\w*kv\w*|\w*pool", 0.1, "kept"),
@@ -100,7 +103,7 @@ KV_UPDATE = Concept(
     # who is only given a cache may hand it on
     needs=(
         "named|cache_owner|weak|puts",
-        "cache|cache_owner|given",
+        "cache|cache_owner|given|named",
         "writes|where",
         "kv|cache|given",
         "named|cache|writes|puts",

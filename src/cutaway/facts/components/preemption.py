@@ -24,8 +24,8 @@ PREEMPTION = Concept(
         ),
         owner(r"scheduler|sched|\w*batch\w*|block_manager|engine|server\w*", 1.5),
         uses(
-            r"preempt\w*|retract\w*|swap_out\w*|preempted\w*|pause\w*|paused\w*|evict_\w+|num_preemptions|recompute\w*|"
-            r"expire\w*",
+            r"preempt\w*|retract\w*|(?:\w+_)?swap(?:ped)?_out\w*|preempted\w*|pause\w*|paused\w*|evict_\w+|num_preemptions|"
+            r"recompute\w*|expire\w*",
             2.5,
             "preempts",
         ),
@@ -49,6 +49,14 @@ PREEMPTION = Concept(
         code(
             r"(?s)status\w*\s*=\s*\S*(?i:waiting|preempted|pending)\b.{0,600}?"
             r"(?:running|active)\w*(?:\.|->)(?:retain|remove|erase|swap_remove|pop\w*)\b",
+            4,
+            "preempts",
+        ),
+        # one of those that run is taken out and put among those that were pushed out
+        code(
+            r"(?s)(?:running|active|in_?flight)\w*(?:\.|->)(?:pop\w*|remove|erase|retain|swap_remove)\b.{0,800}?"
+            r"(?:swapped|preempted|paused|suspended)\w*(?:\.|->)"
+            r"(?:append\w*|extend\w*|insert|push\w*|add|emplace\w*)\b",
             4,
             "preempts",
         ),

@@ -10,13 +10,13 @@ RUNTIME_LOOP = Concept(
     clues=(
         owner(
             r"\w*comm|communicator|\w*transfer|\w*cache|session|thread|watcher|updater|download\w*|ui|store|"
-            r"model_\w+_cache|\w*(?:encoder|codec|parser)",
+            r"model_\w+_cache|timer|\w*(?:encoder|codec|parser)",
             -3,
         ),
         name(
             r"(?:\w+_)?(?:busy_loop|event_loop|run_loop|main_loop|step_loop|batch_loop|loop_forever|engine_loop)|"
             r"run_forever|\w*_loop_\w*|start_loop|overlap_loop|batching_task|loop|main_loop|"
-            "serve_forever|process_loop|async_loop|batching_loop",
+            "serve_forever|process_loop|async_loop|batching_loop|(?:a?sync?|event|main|work|run|engine)loop",
             5,
             "main",
         ),
@@ -91,8 +91,9 @@ RUNTIME_LOOP = Concept(
             1,
             "takes",
         ),
+        uses(r"on_(?:task|job|request|message)_?\w*|(?:task|job|request|message)_handlers?", 1.5, "takes"),
         uses(r"eos\w*|max_new_tokens|max_tokens|stop\w*|steps|n_predict|num_predict|max_steps", 0.8),
-        uses("optimizer|backward|zero_grad|loss|epochs?|lr", -4),
+        uses("optimizer|backward|zero_grad|(?<!connection_)loss|epochs?|lr", -4),
         path(r"\w*bindings|codegen|layers?|ops|kernels?|modules|nn", -3),
         path("engine|core|llm_engine|scheduler|generate|runner|server|main|batch|run|inference", 1),
         about("loop|step|busy", 1),
@@ -120,6 +121,12 @@ RUNTIME_LOOP = Concept(
         code(
             r"(?:while\b|for \w+ in\b|for\s*\{|loop\s*\{)[^\n]*\n(?:[^\n]*\n){0,7}?\s*(?:await )?"
             r"(?:self|this|\w)(?:\.|->)\w*(?:iterat|tick|step|poll|round|once|exec|process|consume|work|dispatch|comput)\w*\(",
+            3,
+            "steps",
+        ),
+        # each turn drives a loop of events, or one cycle of its own
+        code(
+            r"while\b[^\n]*:\n(?:[^\n]*\n){0,25}?\s*(?:next\(\w*loop\w*\)|\w*(?:loop_cycle|iteration|run_once)\()",
             3,
             "steps",
         ),

@@ -48,6 +48,7 @@ SCHEDULER = Concept(
         code(_MOVES, 3, "picks"),
         code(_FILLS, 3, "picks"),
         has(r"\w*(?:delayed|scheduled|periodic|due)_(?:tasks?|jobs?|messages?)|schedule_(?:task|job|retry)\w*", 2.5, "timed"),
+        uses(r"is_due|due|due_(?:at|time)|run_at|next_run\w*|next_time\w*|fire_time", 1.5, "timed"),
         uses("priority_queue|p_?queue|pq|heappush|heappop|binary_heap", 2.5, "picks"),
         name(
             "config|args|options|output|outputs|result|policy|state|status|type|kind|params|entry|"

@@ -66,6 +66,8 @@ TENSOR_PARALLEL = Concept(
             "ranks",
         ),
         code(r"[\"'](?:WORLD_SIZE|LOCAL_RANK|RANK)[\"']", 2, "ranks"),
+        # a plan that says of each layer how it is split
+        uses(r"col(?:umn)?_?wise_parallel|row_?wise_parallel|parallelize_module", 3, "collective"),
         # rows of a matrix dealt out to devices that copy them to each other
         uses(
             r"peer_async|memcpy_\w*peer\w*|peer_access|tensor_split\w*|split_buffer\w*|shard_and_scatter",
@@ -74,6 +76,8 @@ TENSOR_PARALLEL = Concept(
         ),
         uses(r"device_count|n_devices|main_device|row_low|row_high|num_devices", 1.5, "ranks"),
         uses(r"weight|linear|in_features|input_size_per_partition|shard\w*|chunk|split|slice\w*", 0.7),
+        # whole weights go from a trainer to those who serve them
+        uses(r"\w*trainer|param(?:eter)?_server|sync_(?:model_)?weights?\w*|update_(?:\w+_)?weights?\w*", -2.5),
         uses(r"ddp|distributed_data_parallel|optimizer|backward|fsdp\w*", -3),
         path(
             r"tp|tensor_parallel\w*|parallel_state|communication_op|distributed|linear|comm|"
