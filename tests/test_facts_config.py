@@ -133,6 +133,23 @@ def test_a_parser_of_its_own_and_every_long_name_of_a_flag():
     )
     made = surface({"app/cli.py": text})
     assert names(made["config_classes"], "symbol") == ["RecipeParser"]
-    assert names(made["cli_flags"]) == ["--recipe", "--recipe-file", "--no-cache"] or sorted(
-        names(made["cli_flags"])
-    ) == ["--no_cache", "--recipe", "--recipe-file"]
+    assert names(made["cli_flags"]) == ["--recipe", "--recipe-file", "--no_cache"]
+
+
+def test_flags_of_a_class_that_a_function_is_handed_and_of_a_table_of_options():
+    tree = {
+        "app/settings.py": "class Settings:\n    port: int = 80\n",
+        "app/cli.py": "def add_args(parser, model):\n    for name in model.model_fields:\n"
+        "        parser.add_argument(f'--{name}', help='')\n",
+        "app/main.py": "from app.cli import add_args\nfrom app.settings import Settings\n\n"
+        "def main(parser):\n    add_args(parser, Settings)\n",
+        "app/other.py": "from options import define\ndefine('depth', default=3, help='how deep')\ndefine('x', 3)\n",
+    }
+    found = surface(tree)["cli_flags"]
+    assert [(f["name"], f["path"], f["default"]) for f in found] == [
+        ("--depth", "app/other.py", "3"), ("--port", "app/settings.py", "80"),
+    ]  # fmt: skip
+
+
+def test_a_variable_of_two_letters():
+    assert names(surface({"a.py": "import os\nif os.environ.get('CI'): ...\n"})["env_vars"]) == ["CI"]

@@ -82,7 +82,7 @@ def test_an_example_is_a_program_though_a_package_lies_around_it():
     assert ("example", "examples/run.py", "") in found(tree)
 
 
-def test_what_several_examples_and_documents_use_is_the_face_of_a_package_that_exports_nothing():
+def test_what_several_examples_and_documents_use_is_a_packages_face():
     tree = {
         "pkg/__init__.py": "",
         "pkg/web.py": "class Handler: ...\nclass Rare: ...\ndef route(x): ...\n",
@@ -93,9 +93,18 @@ def test_what_several_examples_and_documents_use_is_the_face_of_a_package_that_e
         "README.md": "```python\nfrom pkg.web import (\n    route,  # one\n)\n```\n",
         "docs/guide.rst": "Do this::\n\n    from pkg.web import route\n",
     }
-    library = {e for e in found(tree) if e[0] == "library"}
-    assert library == {
-        ("library", "pkg/web.py", "Handler"),
-        ("library", "pkg/low.py", "make"),
-        ("library", "pkg/web.py", "route"),
+    often = {("pkg/web.py", "Handler"), ("pkg/low.py", "make"), ("pkg/web.py", "route")}
+    assert {e[1:] for e in found(tree) if e[0] == "library"} == {*often, ("pkg/web.py", "Rare")}
+    tree |= {"pkg/__init__.py": "from pkg.one import One\n", "pkg/one.py": "class One: ...\n"}
+    assert {e[1:] for e in found(tree) if e[0] == "library"} == {*often, ("pkg/one.py", "One")}
+
+
+def test_methods_that_examples_and_documents_call_belong_to_the_face():
+    tree = {
+        "pkg/__init__.py": "from pkg.llm import LLM\n",
+        "pkg/llm.py": "class LLM:\n    def create_chat(self): ...\n    def create_rare(self): ...\n",
+        "examples/a.py": "from pkg import LLM\nllm = LLM()\nllm.create_chat()\n",
+        "README.md": "```python\nllm.create_chat()\nllm.create_rare()\n```\n",
     }
+    library = {e[2] for e in found(tree) if e[0] == "library"}
+    assert library == {"LLM", "LLM.create_chat"}

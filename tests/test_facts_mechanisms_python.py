@@ -127,3 +127,31 @@ def asynloop(consumer, hub, on_task_received):
 '''
     idle = source.replace("next(loop)", "pause()").replace("asynloop", "workloop")
     assert first("runtime_loop", {"jobs/loops.py": idle + source}, {}) == ("jobs/loops.py", "asynloop")
+
+
+def test_a_prompt_that_is_run_batch_by_batch_is_cut_into_chunks():
+    source = '''
+class Llama:
+    def eval(self, tokens):
+        for i in range(0, len(tokens), self.n_batch):
+            batch = tokens[i : min(len(tokens), i + self.n_batch)]
+            self.batch.set_batch(batch, n_past=self.n_tokens)
+            self.ctx.decode(self.batch)
+'''
+    assert first("batching_or_chunked_prefill", {"ferro/batch.py": source}) == ("ferro/batch.py", "Llama.eval")
+    whole = source.replace("range(0, len(tokens), self.n_batch)", "(0,)")
+    assert first("batching_or_chunked_prefill", {"ferro/batch.py": whole}) is None
+
+
+def test_who_only_asks_whether_a_request_fits_is_not_who_forms_the_batch():
+    source = '''
+class Scheduler:
+    def draft_allowed(self, batch, requests):
+        return self.num_tokens + batch.num_tokens <= self.max_batch_tokens
+    def build_batch(self, requests):
+        for request in self.waiting:
+            if self.num_tokens + request.num_tokens <= self.max_batch_tokens:
+                self.batch.append(request)
+'''
+    found = first("batching_or_chunked_prefill", {"ferro/scheduler.py": source})
+    assert found == ("ferro/scheduler.py", "Scheduler.build_batch")

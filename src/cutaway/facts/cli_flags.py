@@ -14,13 +14,14 @@ from cutaway.facts.config_classes import own_fields, told_by_argv
 from cutaway.facts.dispatch import made_from
 from cutaway.facts.lookup import Lookup, evidence, lookup, scope_name
 from cutaway.facts.roles import role_of
-from cutaway.model.code import Def, FileRecord, Mark
+from cutaway.model.code import Call, Def, FileRecord, Mark
 from cutaway.read.program import Program
 
 __all__ = ["find_cli_flags"]
 
 ROLES = ("code", "tool", "benchmark", "example")
 _EXEC = re.compile(r"""open\(["']([\w./-]+)["']""")
+_DOTTED = re.compile(r"^[A-Za-z_][\w.]*$")
 _CONSTANT = re.compile(r"^[a-z]\w*$")
 _LITERAL = re.compile(r"""^(["'-]|\d|True$|False$|None$)|^f["']""")
 _FLAG = re.compile(r"^(--[\w]|-\w{1,2}\b)")
@@ -196,10 +197,21 @@ def _derived(program: Program, look: Lookup, path: str, record: FileRecord) -> I
     for call in record.calls:
         if call.callee.endswith("add_argument") and any(_OF_FIELDS.match(a) for a in call.args):
             owner = _owner(record, call.scope)
-            if owner is not None:
-                proof = evidence(program, path, call.line, "adds a flag for each field")
-                for where, definition in [(path, owner), *_heirs(program, path, owner)]:
-                    yield from _of_definition(program, look, where, definition, proof)
+            proof = evidence(program, path, call.line, "adds a flag for each field")
+            whose = [(path, owner), *_heirs(program, path, owner)] if owner else _handed_over(program, look, path, call)
+            for where, definition in whose:
+                yield from _of_definition(program, look, where, definition, proof)
+
+
+def _handed_over(program: Program, look: Lookup, path: str, call: Call) -> Iterator[tuple[str, Def]]:
+    """The classes that a function is called with which adds a flag for each field of what it is given."""
+    record = program.record(path)
+    function = record.defs[call.scope] if call.scope >= 0 else None
+    for where in program.paths if function else ():
+        for one in program.record(where).calls:
+            if one.callee.rpartition(".")[2] == function.name and look.follow(where, one.callee) == (path, function):
+                places = [look.follow(where, a) for a in one.args if _DOTTED.match(a)]
+                yield from (p for p in places if p and p[1].kind == "class")
 
 
 def _kept_in_classes(program: Program, path: str, record: FileRecord) -> Iterator[dict[str, Any]]:

@@ -5,11 +5,12 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 from cutaway.facts.lookup import Lookup, evidence, lookup
-from cutaway.facts.public_shown import shown_objects
+from cutaway.facts.public_shown import shown_calls, shown_objects
 from cutaway.facts.roles import role_of
 from cutaway.model.code import Def
 from cutaway.read.program import Program
@@ -23,6 +24,7 @@ WORK = (
     "evaluate", "call", "add_request", "submit", "render", "parse", "load", "from_pretrained",
 )  # fmt: skip
 METHODS = 3  # of each class
+SHOWN = 2  # examples and documents that call a method
 SIBLINGS = 4  # packages side by side are the parts of one namespace
 _STARTS = re.compile(r"^(run|serve|start|launch)(_|$)")
 _PRIVATE = re.compile(r"(^|\.)_")
@@ -46,9 +48,13 @@ def public_objects(program: Program) -> Iterator[tuple[str, Def, str, bool, list
     for path, definition in _below(program, tops):
         proofs = [evidence(program, path, definition.line, "a package within the program hands it out")]
         yield path, definition, definition.name, True, proofs
-    for path, definition, places in shown_objects(program, tops):
+    calls = shown_calls(program)
+    alone = not any(_exports(program, init) for init in tops)
+    for path, definition, places in shown_objects(program, tops, alone):
         why = f"{len(places)} examples and documents use it"
         yield path, definition, definition.name, True, [evidence(program, *places[0], why)]
+        for where, method in _work(look, path, definition, calls) if definition.kind == "class" else ():
+            yield where, method, method.name, True, [evidence(program, *places[0], why)]
     for init in tops:
         # Without one package above them, only what an example, a benchmark or a document imports is the library's face.
         several = sum(_above(init) == _above(other) for other in tops) >= SIBLINGS
@@ -66,7 +72,7 @@ def public_objects(program: Program) -> Iterator[tuple[str, Def, str, bool, list
             path, definition = place
             proofs = [evidence(program, init, line, f"exports {name}")]
             path, definition = _behind(look, path, definition)
-            work = _work(look, path, definition) if definition.kind == "class" else []
+            work = _work(look, path, definition, calls) if definition.kind == "class" else []
             yield path, definition, name, bool(work), proofs
             for where, method in work:
                 yield where, method, f"{name}.{method.name.rpartition('.')[2]}", True, proofs
@@ -129,8 +135,9 @@ def _exports(program: Program, init: str) -> list[tuple[str, int]]:
     return list(names.items())
 
 
-def _work(look: Lookup, path: str, definition: Def) -> list[tuple[str, Def]]:
-    """The first few methods of a class that bear a verb of `WORK`, in that order."""
+def _work(look: Lookup, path: str, definition: Def, calls: Counter[str]) -> list[tuple[str, Def]]:
+    """The first few methods of a class that bear a verb of `WORK`, in that order, and those of its own that examples and
+    documents call most."""
     if any(
         re.search(r"(Error|Exception|Enum|Protocol|TypedDict|NamedTuple|BaseModel|Struct)\b", b)
         for b in definition.bases
@@ -143,4 +150,7 @@ def _work(look: Lookup, path: str, definition: Def) -> list[tuple[str, Def]]:
             found.append(place)
         if len(found) == METHODS:
             break
-    return found
+    own = [d for d in look.program.record(path).defs if d.name.rpartition(".")[0] == definition.name]
+    own = [d for d in own if d.kind == "method" and calls[d.name.rpartition(".")[2]] >= SHOWN]
+    own.sort(key=lambda d: (-calls[d.name.rpartition(".")[2]], d.line))
+    return found + [(path, d) for d in own[:METHODS] if (path, d) not in found]

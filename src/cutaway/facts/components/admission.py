@@ -36,7 +36,7 @@ ADMISSION = Concept(
         uses(r"(?:\w+_)?buckets?|can_consume|expected_time", 1.5, "refuses"),
         name(
             r"schedule|allocate_slots|next_batch|get_new_batch\w*|schedule_\w+|update_slots|"
-            "process_pending|generate_new_batch|"
+            "process_pending|process_queue|generate_new_batch|"
             r"(?:\w+_)?(?:start|launch|activate|promote|pick)_(?:new_|next_|pending_|waiting_)?"
             "(?:jobs?|requests?|reqs?|seqs?|sequences?|tasks?)",
             2.5,
@@ -81,7 +81,7 @@ ADMISSION = Concept(
         owner(r"\w*limiter|rate_limit\w*|\w*throttl\w*|\w*semaphore", 3, "refuses"),
         owner(r"clients?|client_v_?\d+|conn\w*|session\w*|consumer\w*|subscri\w*", 1),  # what a server keeps of each
         uses(
-            r"can_(?:allocate|append|schedule|run|add|fit|be)\w*|"
+            r"can_(?:allocate|append|schedule|run|add|fit|be|admit|accept|start|take)\w*|"
             r"try_(?:allocate|acquire|send|add|reserve)\w*|available_size|available_\w*|"
             r"has_capacity|\w*_permits?|allocate_slots|estimated_\w*|reserved\w*",
             2.5,

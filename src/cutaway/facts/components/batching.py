@@ -13,7 +13,7 @@ BATCHING = Concept(
         name(r"schedule|schedule_\w+|\w*_schedule", 4, "named"),
         name(
             r"(?:get_|form_|build_|make_|fill_|try_)?(?:next|new|prefill|decode)_batch\w*|"
-            r"form_batch|next_batch\w*|(?:schedule_)?next_batch|batching_task|update_slots|"
+            r"(?:build|form|assemble|fill)_batch\w*|next_batch\w*|(?:schedule_)?next_batch|batching_task|update_slots|"
             r"create_batch|concatenate|batch_\w*prefill|chunked_prefill|make_chunk\w*|"
             r"prefill_chunk\w*|re_?batch\w*|batch_reader|(?:batch|pack)_(?:prompts?|requests?|seqs|sequences)",
             4,
@@ -31,7 +31,7 @@ BATCHING = Concept(
             r"embed\w*|micro|train|gradient",
             -5,
         ),
-        name(r"^_?(?:can|is|has|should)_\w+", -4),  # asks, and forms none
+        name(r"^_?(?:can|is|has|should)_\w+|\w+_(?:allowed|supported)$", -4),  # asks, and forms none
         name(r"inference_step|\w*_chunk_(?:length|size)\w*|feed_prompt|prefill", 1.5),
         owner(r"scheduler|batcher|prefill\w*|model_runner|queue|router|engine|server\w*", 1.5),
         owner(r"batch_\w*generator|\w*batcher|batch_(?:scheduler|manager|engine)", 0.5, "named"),
@@ -71,7 +71,9 @@ BATCHING = Concept(
         ),
         # a prompt cut into chunks that are run one after another
         code(
-            r"range\(0,[^)\n]*(?:seq|tok|len|prompt|inp)\w*[^)\n]*chunk\w*\)|\.chunks\([^)\n]*batch",
+            r"range\(0,[^)\n]*(?:seq|tok|len|prompt|inp)\w*[^)\n]*chunk\w*\)|"
+            r"range\(0, ?(?:len\()?[\w.]*(?:seq|tok|prompt|inp)\w*\)?, ?[\w.]*(?:chunk|n_batch|batch_size|step_size)"
+            r"\w*\)|\.chunks\([^)\n]*batch",
             4.5,
             "chunked",
         ),

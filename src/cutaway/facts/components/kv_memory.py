@@ -20,7 +20,7 @@ KV_MEMORY = Concept(
         ),
         name(
             r"determine_num_\w+|profile_(?:max|size|run|memory)\w*|max_memory_usage\w*|"
-            r"(?:kv_)?cache_size_per_token|page_size_bytes|check_enough_\w+|"
+            r"(?:kv_)?cache_size(?:_per_token)?|page_size_bytes|check_enough_\w+|"
             r"memory_(?:breakdown|estimate|usage|requirement)\w*|kv_cache_size\w*|kv_size\w*|"
             "calculate_cache_config|memory_usage|total_size|size_[kv]_bytes|"
             r"calc_\w*(?:mem|kv|token)\w*|graph_size|bytes_per_\w*|(?:\w+_)?footprint",
@@ -65,7 +65,8 @@ KV_MEMORY = Concept(
         uses(
             r"cache_per_page|block_bytes|page_size_bytes|bytes_per_\w+|itemsize|element_size|"
             "dtype_size|size_in_bytes|total_cache_size|cache_block_size|cell_size|get_cell_size|"
-            r"ggml_row_size|ggml_nbytes|n_?bytes|numel|nelement|elem_count|sizeof|size_of|element_bytes|ggml_type_size|dtype_bytes|get_size",
+            r"ggml_row_size|ggml_nbytes|n_?bytes|numel|nelement|elem_count|sizeof|size_of|element_bytes|ggml_type_size|dtype_bytes|get_size|"
+            r"capacity_bytes|\w*state_size",
             2,
             "bytes",
         ),

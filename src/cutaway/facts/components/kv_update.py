@@ -30,6 +30,7 @@ KV_UPDATE = Concept(
             r"params|state_dict|scale\w*|swap\w*|gather|encoder|weights?|connector|events?|mel|conv|indirection",
             -3,
         ),
+        name(r"read\w*|get_?item|set_?item|contains", -4),  # of a file, of a mapping
         name(r"^(?:can|is|has|should|needs?)_\w+", -4),  # asks and does not write
         owner(
             r"\w*kv_?cache\w*|kv_stor(?:e|age)|\w*cache|\w*attention\w*|\w*_impl|\w*kv_pool|kv_cache_manager|causal|"

@@ -124,6 +124,8 @@ RUNTIME_LOOP = Concept(
             3,
             "steps",
         ),
+        # it sets another process going, in which the loop is
+        code(r"\b(?:Process|Thread)\((?:[^()]|\([^()]*\)){0,300}?target=", -2),
         # each turn drives a loop of events, or one cycle of its own
         code(
             r"while\b[^\n]*:\n(?:[^\n]*\n){0,25}?\s*(?:next\(\w*loop\w*\)|\w*(?:loop_cycle|iteration|run_once)\()",

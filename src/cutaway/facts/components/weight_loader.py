@@ -45,7 +45,10 @@ WEIGHT_LOADER = Concept(
         name("load_from_state_dict", -4),  # a module's hook
         name(r"checkpoint(?:er|_manager|_engine|_io|_handler)", 3, "named"),
         # the state of what stands around the model
-        owner(r"\w*data_?loader\w*|\w*optim\w*|\w*schedulers?\w*|\w*dataset\w*|\w*sampler|\w*buffer|\w*metric\w*", -5),
+        owner(
+            r"\w*data_?loader\w*|\w*optim\w*|\w*schedulers?\w*|\w*dataset\w*|\w*sampler|\w*buffer|\w*metric\w*|\w+_cache",
+            -5,
+        ),
         owner(
             r"\w*loader\w*|\w*model|\w*_for_causal_lm|transformer|\w*runner|engine|\w*weights\w*|"
             r"\w*linear",
@@ -59,7 +62,7 @@ WEIGHT_LOADER = Concept(
         ),
         uses(
             r"safe_open|gob|unpickle\w*|pickle|safetensors\w*|safe_tensors\w*|mmaped_safetensors|load_file|gguf\w*|"
-            r"gguf_init_from_file|load_state_dict|torch_load|get_tensor\w*|loaded_weight\w*|"
+            r"gguf_init_from_file|\w*load_model_from_file|\w*model_load_from\w*|load_state_dict|torch_load|get_tensor\w*|loaded_weight\w*|"
             r"state_dict|named_parameters|weights_iterator|get_all_weights|weight_loader\w*|"
             r"load_weights?\w*|mmap\w*|fread|get_parameter|weight_files|weight_map|"
             r"packed_modules_mapping|var_builder|shard_files|load_hf_weight\w*|^weights$|from_pretrained",
@@ -103,7 +106,12 @@ WEIGHT_LOADER = Concept(
             "reads",
         ),
         # a model that is made from its files
-        code(r"(?s)def __init__\(.{0,6000}?\b(?:safe_open|torch\.load)\(", 0.5, "opens"),
+        code(
+            r"(?s)def __init__\(.{0,6000}?\b"
+            r"(?:safe_open|torch\.load|\w*load_model_from_file|\w*model_load_from_file)\(",
+            0.5,
+            "opens",
+        ),
     ),
     needs=("named|weak|opens", "reads", "weights|files"),
     least=6.5,

@@ -13,7 +13,7 @@ __all__ = ["call_marks", "decorator_marks", "table_marks"]
 Found = tuple[str, str, dict[str, str]]
 
 _ENV_NAME = re.compile(r"^[A-Z][A-Z0-9_]{2,}$")
-_ANY_NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_]{2,}$")  # enough where only the environment can be meant
+_ANY_NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_]+$")  # enough where only the environment can be meant
 _ENV_READERS = ("getenv", "environ.get", "environ.pop", "environ.setdefault")
 _METHODS = {"get", "post", "put", "delete", "patch", "websocket", "route", "api_route", "head", "options"}
 _TASKS = {
@@ -32,7 +32,7 @@ _OPTIONS = {"option", "Option", "argument"}
 _FROM_ENV = ("envvar", "env_var")  # of click and typer, of ConfigArgParse
 _ROUTERS = {"add_api_route", "add_route", "add_url_rule", "add_get", "add_post"}
 _BINDERS = {"impl", "define"}
-_DECLARING = {"add_argument"}.union(_OPTIONS, _TASKS, _LOCKS, _QUEUES, _METRICS, _ROUTERS, _BINDERS)
+_DECLARING = {"add_argument", "define"}.union(_OPTIONS, _TASKS, _LOCKS, _QUEUES, _METRICS, _ROUTERS, _BINDERS)
 _HOSTS = {
     "signal": ("signal",),
     "register": ("atexit",),
@@ -67,6 +67,8 @@ def _declared(
         yield from _flag(node, source)
     elif last.startswith("DEFINE_") and first:
         yield "flag", "--" + first, _kept(default=_nth(arguments, 1), help=_nth(arguments, 2)[:120])
+    elif last == "define" and first and {"default", "help"} & {k.arg for k in node.keywords}:
+        yield from _defined(node, first, source)
     if last == "add_argument" or last in _OPTIONS:
         yield from _variables(node, source)
     if last in _TASKS and _is_task(callee, last, arguments):
@@ -148,6 +150,13 @@ def _flag(node: ast.Call, source: Callable) -> Iterator[Found]:
             action=words.get("action", "").strip("\"'"),
         ),
     )
+
+
+def _defined(node: ast.Call, name: str, source: Callable) -> Iterator[Found]:
+    """`define("port", default=80, type=int, help="…")`: an option that one global table holds."""
+    words = {k.arg: source(k.value, 160) for k in node.keywords if k.arg}
+    told = {k: words.get(k, "") for k in ("default", "type")}
+    yield "flag", f"--{name}", _kept(help=words.get("help", "").strip("\"'")[:160], **told)
 
 
 def _variables(node: ast.Call, source: Callable) -> Iterator[Found]:
