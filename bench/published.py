@@ -25,7 +25,7 @@ REASONS = (  # pattern of a row's words -> why it is far off, as far as its sour
     (r"S3 .*L40S|S3 .*v0.5|S3 .*batch", "TensorRT-LLM's kernels for fp8 were faster than those timed in vLLM"),
     (r"S18|S21", "whole clusters with experts over many nodes, prompts cached in part; here one node"),
     (r"S20", "vendor's own stack and tuning on a device that nobody timed kernel by kernel"),
-    (r"S14 .*c64", "no more tokens a second at 64 users than at 16, and none waits for a place: no kernels are the limit there"),
+    (r"S14 .*c64", "no more tokens a second at 64 users than at 16, and none waits for a place: kernels are no limit"),
     (r"S17", "vLLM of 2023, before graphs of steps"),
     (r"sglang fp8_block c160", "prompts of 1000 and answers of 100: waves of prompts, whose order is not published"),
 )  # fmt: skip
