@@ -118,6 +118,8 @@ CONFIG = Concept(
             3.5,
             "settings",
         ),
+        # fields that a file of settings names
+        code(r'(?:[^\n]*`[^`\n]*(?:yaml|toml|mapstructure|koanf|hcl):"[^\n]*\n(?:[^\n`]*\n){0,3}?){4}', 2, "settings"),
         # members of a struct that have values from the start
         code(
             r"(?:^|\n)(?:[ \t]+(?:std::)?[\w:<>, ]+[ \t]\w+(?:\{[^{}\n]*\}|[ \t]*=[ \t]*[^;\n(]+);[^\n]*\n"
@@ -137,5 +139,6 @@ CONFIG = Concept(
     ),
     needs=("named|cli", "settings|cli", "parses|cli|settings"),
     least=6.5,
+    holds=True,
     anywhere=True,
 )

@@ -85,7 +85,7 @@ SCHEDULER = Concept(
         uses(
             r"max_num_seqs|max_num_batched_tokens|max_batch\w*|max_running\w*|\w*token_budget\w*|"
             r"\w*_budget|max_batch_prefill_tokens|num_batched_tokens|n_parallel|num_parallel|"
-            r"max_num_\w+|max_jobs|max_tasks|maximum_size|\w*concurrency",
+            r"max_num_\w+|max_requests?(?:_num)?|max_jobs|max_tasks|maximum_size|\w*concurrency",
             2,
             "budget",
         ),
