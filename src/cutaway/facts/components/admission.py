@@ -142,6 +142,7 @@ ADMISSION = Concept(
             2,
             "limit",
         ),
+        code(r"(?i)(?:<|>)=? ?[\w.>()-]*\b\w*(?:concurrency|permits)\b", 2, "limit"),
         code(
             r"(?i)(?:in_?flight|pending|outstanding)\w{0,12}\s*(?:>=|>|<)\s*\w*(?:ready|credit|window|limit|max)\w*",
             3,

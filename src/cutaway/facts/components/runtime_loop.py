@@ -30,7 +30,7 @@ RUNTIME_LOOP = Concept(
         name(r"\w*heart_?beat\w*", -6),
         # keeps house or tries again: the work itself is done elsewhere
         name(r"gc|gc_\w+|clean_?up\w*|sweep\w*|maintenance|expir\w*|reap\w*|flush\w*|retry\w*|back_?off", -3),
-        owner(r"\w*retry\w*|\w*back_?off|\w*exporter|\w*output|\w*recorder|\w*logger|\w*writer", -3),
+        owner(r"\w*retry\w*|\w*back_?off|\w*exporter|\w*output|\w*recorder|\w*logger|\w*writer|\w*headers?", -3),
         name(
             r"stats\w*|lookup\w*|catch_?up\w*|telemetry|report\w*|readline\w*|repl|listen\w*|monitor\w*|handler|route|middleware|download\w*|upload\w*|refresh|watch|poll\w*|prefix|cache|"
             "model_list|prompt",
@@ -106,7 +106,7 @@ RUNTIME_LOOP = Concept(
             "steps",
         ),
         code(
-            r"(?:\bloop\s*\{|\bwhile\b[^\n]*|\bfor\s*\{)[^\n]*\n(?:[^\n]*\n){0,40}?[^\n]*[.\w][aA]ccept\w*\(",
+            r"(?:\bloop\s*\{|\bwhile\b[^\n]*|\bfor\s*\{)[^\n]*\n(?:[^\n]*\n){0,40}?[^\n]*\b\w*[aA]ccept\w*\(",
             1.5,
             "picks",
         ),
