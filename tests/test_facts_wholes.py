@@ -101,13 +101,15 @@ def test_the_loop_that_hands_on_what_a_channel_gives_leads_one_that_tries_again(
 
 PERMIT = """package api
 
+// guard keeps requests out when their number is at its limit: concurrency is what it counts.
 func (a *API) guard(h http.Handler) http.Handler {
+	limit := a.limits.maxConcurrency
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		select {
 		case a.inFlight <- struct{}{}:
 			defer func() { <-a.inFlight }()
 		default:
-			http.Error(w, "limit reached", http.StatusServiceUnavailable)
+			http.Error(w, fmt.Sprint("limit reached", limit), http.StatusServiceUnavailable)
 			return
 		}
 		h.ServeHTTP(w, req)

@@ -127,7 +127,7 @@ ADMISSION = Concept(
             "refuses",
         ),
         code(r"(?s)select \{\s*case [\w.\[\]]+ ?<- ?[^\n]{1,80}\n.{0,120}?default:", 3, "refuses"),
-        code(r"(?s)case [\w.]+ ?<- ?struct\{\}\{\}:.{0,240}?\bdefault:", 2, "permit"),
+        code(r"(?s)case [\w.]+ ?<- ?struct\{\}\{\}:.{0,240}?\bdefault:", 0.1, "permit"),
         code(
             r"make\(chan struct\{\}, ?[\w.()]*(?i:concurrency|limit|max|workers|size|n)\w*\)|case <-(?:\w+\.)?pool\b",
             3,

@@ -99,6 +99,7 @@ CONFIG = Concept(
             "settings|opt|start|api_start|main|app|arg",
             2,
         ),
+        path(r"macros?|derive|grammar|structured\w*", -3),  # parses programs or answers, not settings
         path(
             r"configs/\w+|convert\w*|quant\w*|tokenizer|template|models/\w+|benchmark\w*|processors|openai|"
             r"connector|integration\w*|kernels?|ops",

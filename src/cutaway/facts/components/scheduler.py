@@ -96,6 +96,7 @@ SCHEDULER = Concept(
             1,
             "requests",
         ),
+        uses(r"urls?|crawl\w*|robots?", -6),  # pages to be fetched
         uses("lr|optimizer|timesteps|sigmas?|betas|alphas_cumprod", -6),
         path("scheduler|sched|scheduling|batcher|queue", 1.5),
         about(r"schedul\w*|waiting|batch", 1),
