@@ -214,3 +214,4 @@ def test_a_project_report_says_each_thing_once(tmp_path):
     assert "starts: thread at `run.py:15`, `run.py:16`. holds: Lock." in text
     assert "log before `run.py:20`. One should" in text
     assert "| `Pump.jobs` `run.py:10` |" in text
+    assert "- `Pump.loop` `run.py:18`: loops while True (`run.py:19`)" in text

@@ -88,7 +88,8 @@ def _ranked(program: Program, known: dict, phase: str, judge, most: int = 0) -> 
 def _row(
     program: Program, function: Function, score: float, reasons: list[tuple[int, str]]
 ) -> dict[str, Any]:
-    proofs = [evidence(program, function.path, line, why) for line, why in sorted(set(reasons))]
+    told = dict.fromkeys(reasons)  # what speaks for the phase comes before what speaks for the function
+    proofs = [evidence(program, function.path, line, why) for line, why in told]
     step = function.step
     if step and step.line:
         proofs.append(evidence(program, step.path, step.line, f"reached from here ({step.origin})"))
