@@ -67,5 +67,21 @@ def test_a_move_is_no_copy_and_a_change_of_dtype_is_one():
     assert len(casts) == 2  # y and the mask, to float32
 
 
+class Typed(nn.Module):
+    """Asks for the type of a tensor and gives it to others, by its name and by its class."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        assert x.type() == "torch.BFloat16Tensor"
+        wide = x.type(torch.FloatTensor).type("torch.cuda.DoubleTensor")
+        return wide.type(x.type()).type(x.type()).type(x.dtype) @ torch.zeros(WIDTH, WIDTH, dtype=x.dtype)
+
+
+def test_the_type_of_a_tensor_names_its_dtype_alone():
+    specs = (InputSpec("x", ("batch_size", "seq_len", WIDTH), "float"),)
+    found = analyse_module(build_class(Typed, {}), InputPlan("prefill", specs, symbols_of(specs)), name="Typed", values={})
+    casts = [k for m in found.modules for k in m.steps if getattr(k, "op", "").startswith("aten._to_copy")]
+    assert len(casts) == 3 and not found.gaps
+
+
 def test_what_is_made_on_the_processor_keeps_its_values():
     assert build_class(Constructed, {}).rates == [0.0, 0.5, 1.0]

@@ -59,6 +59,25 @@ class Lines(nn.Module):
     def forward(self, x):
         return self.net(x)
 
+class Skips(nn.Module):
+    '''Goes down to a quarter of the image and joins it on its way up: sides are multiples of four.'''
+    def __init__(self):
+        super().__init__()
+        self.down = nn.Conv2d(3, 4, 4, stride=4, bias=False)
+        self.up = nn.ConvTranspose2d(4, 4, 4, stride=4, bias=False)
+    def forward(self, x):
+        return torch.cat([x, self.up(self.down(x))], 1)
+
+class Series(nn.Module):
+    '''Mixes as many steps as it was made for.'''
+    def __init__(self, context_length, channels):
+        super().__init__()
+        self.steps = nn.Linear(context_length, 2, bias=False)
+        self.channels = channels
+    def forward(self, past):
+        assert past.shape[2] == self.channels
+        return self.steps(past.mT)
+
 class Last(nn.Module):
     '''Images with their colours last.'''
     def __init__(self, inputs):
@@ -99,6 +118,17 @@ def test_the_width_is_what_the_first_layer_says_or_an_argument_and_colours_may_c
     assert str(asked("Lines").totals()["matmul_flops"]) == f"{2 * 6 * 4 * 3} * {{batch_size}} * {{seq_len}}"
     found = asked("Last", args={"inputs": 5})
     assert str(found.totals()["matmul_flops"]) == "80 * {batch_size} * {image_height} * {image_width}"
+
+
+def test_sides_of_images_stay_free_where_they_need_only_be_halved_often(asked):
+    found = asked("Skips")
+    assert found.evaluate(batch_size=2, image_height=96, image_width=160)["matmul_flops"] == 2 * 2 * 24 * 40 * (3 + 4) * 4 * 16
+    assert not any("images are" in note for note in found.analysis.assumptions)
+
+
+def test_a_series_of_fixed_length_is_found_by_the_arguments(asked):
+    found = asked("Series", args={"context_length": 24, "channels": 7})
+    assert str(found.totals()["matmul_flops"]) == f"{2 * 24 * 7 * 2} * {{batch_size}}"
 
 
 def test_regions_of_autocast_are_gone_through_and_cast_nothing(asked):

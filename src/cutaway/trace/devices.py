@@ -12,7 +12,7 @@ from torch.overrides import TorchFunctionMode
 __all__ = ["MOVES", "Redirecting", "moved", "redirected"]
 
 HERE = ("cpu", "meta")
-MOVES = {torch.Tensor.to, torch.Tensor.cuda, torch.Tensor.cpu}
+MOVES = {torch.Tensor.to, torch.Tensor.cuda, torch.Tensor.cpu, torch.Tensor.type}
 
 
 class Redirecting(TorchFunctionMode):
@@ -32,8 +32,11 @@ def redirected(kwargs: dict) -> dict:
 
 
 def moved(func: Any, args: tuple, kwargs: dict) -> Any:
-    """`x.to(...)`, `x.cuda()` or `x.cpu()`: a change of dtype at most, where `x` has no data or the device is not here."""
+    """`x.to(...)`, `x.cuda()`, `x.cpu()` or `x.type(...)`: a change of dtype at most, where `x` has no data or the device is
+    not here."""
     tensor, *rest = args
+    if func is torch.Tensor.type:
+        return _typed(tensor, *rest, **kwargs)
     if func is not torch.Tensor.to:
         return tensor if tensor.is_meta or func is torch.Tensor.cuda else func(*args, **kwargs)
     place = kwargs.get("device", rest[0] if rest else None)
@@ -44,6 +47,15 @@ def moved(func: Any, args: tuple, kwargs: dict) -> Any:
     rest = rest if "device" in kwargs else rest[1:]
     kinds = [kwargs["dtype"]] if "dtype" in kwargs else [v for v in rest if isinstance(v, torch.dtype)]
     return tensor.to(kinds[0]) if kinds and kinds[0] is not None else tensor
+
+
+def _typed(tensor: torch.Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
+    """What names a dtype and a device at once, such as `"torch.cuda.FloatTensor"`, names the dtype; so does the answer."""
+    if dtype is None:
+        return tensor.type().replace(".meta.", ".")
+    if isinstance(dtype, str):
+        dtype = getattr(torch, dtype.rpartition(".")[2])
+    return tensor.to(dtype if isinstance(dtype, torch.dtype) else dtype.dtype)
 
 
 def _type(device: Any) -> str:

@@ -21,6 +21,8 @@ from cutaway.trace.dim import Scope, scope
 from cutaway.trace.inputs import InputPlan, plan_inputs
 from cutaway.trace.inputs_config import first_width
 from cutaway.trace.inputs_given import HOW, TOKENS, given_plan, plan_of, required
+from cutaway.trace.inputs_symbols import symbols_of
+from cutaway.trace.inputs_types import InputSpec
 from cutaway.trace.job import Job
 from cutaway.trace.target import Target
 
@@ -40,6 +42,9 @@ SIZES_OF_CHECK = (41 * 43 * 4, 41 * 43 * 8, 41 * 43 * 12, 41 * 43 * 16)
 IMAGE = re.compile(r"ima?ge?s?\b|_img|pixel|picture|frames?\b", re.I)
 SIDES = (224, 512, 448, 384, 336, 299, 256, 192, 128, 112, 96, 64, 32, 28)  # of images; smaller ones are often taken too
 COLOURS = (3, 1)
+FREE = ("image_height", "image_width")
+WIDTHS = "dim|size|feature|channel|embd|width|inputs|variates"  # what the width of an input is called, and a length
+LENGTHS = "len|window|horizon|lookback|context"
 WHY_SIDE = "the largest of the usual sizes that forward takes"
 MIXED = re.compile(r"(?<!b)float(32)?\b.*bfloat16|bfloat16.*(?<!b)float(32)?\b", re.I)
 SHORT = {
@@ -76,7 +81,7 @@ def standalone_job(
             f"{kind.__name__} has no forward", asked=target.text, try_="the class whose forward calls the parts"
         )
     tried: list[ForwardRaised] = []
-    for plan in _plans(model, phase, (*symbols, *_widths(target.args)), inputs):
+    for plan in _plans(model, phase, (*symbols, *_numbers(target.args, WIDTHS)), _numbers(target.args, LENGTHS), inputs):
         twin = Job(model, plan, dtype, convention, memo, make, check, usual=SHORT) if symbols else None
         job = Job(model, plan, dtype, convention, memo, make if symbols else None, hints, twin, usual=SHORT)
         try:
@@ -140,7 +145,7 @@ def _names(model: torch.nn.Module) -> list[str]:
 
 
 def _plans(
-    model: torch.nn.Module, phase: str, sizes: tuple[str | int, ...], given: dict[str, str]
+    model: torch.nn.Module, phase: str, sizes: tuple[str | int, ...], lengths: list[int], given: dict[str, str]
 ) -> Iterator[InputPlan]:
     """Ways to call forward: what the user said; what a model of this kind usually takes; then form by form."""
     if given:
@@ -162,25 +167,26 @@ def _plans(
             yield plan_inputs(model, phase)
     for shape, dtype in _forms(model, names[0], sizes):
         yield plan_of(phase, dict.fromkeys(names, (shape, dtype)))
+    for length, width in product(lengths, sizes):
+        yield plan_of(phase, dict.fromkeys(names, (("batch_size", length, width), "float")))
     if IMAGE.search(names[0]) or _is_image_model(model):
+        for channels in COLOURS:  # with sides that can be halved several times
+            specs = tuple(InputSpec(n, ("batch_size", channels, *FREE), "float") for n in names)
+            yield InputPlan(phase, specs, symbols_of(specs))
         for side, channels in product(SIDES, COLOURS):
             plan = plan_of(phase, dict.fromkeys(names, (("batch_size", channels, side, side), "float")))
             yield replace(plan, notes=(*plan.notes, f"images are {side} x {side}: {WHY_SIDE}"))
 
 
-def _widths(given: Mapping[str, Any]) -> list[int]:
-    """The numbers among attributes or arguments that by their names may be the width of an input."""
-    return [
-        v
-        for n, v in given.items()
-        if type(v) is int and v > 1 and re.search("dim|size|feature|channel|embd|width|inputs", n)
-    ]
+def _numbers(given: Mapping[str, Any], kind: str) -> list[int]:
+    """The numbers among attributes or arguments whose names say that they are of this kind."""
+    return [v for n, v in given.items() if type(v) is int and v > 1 and re.search(kind, n)]
 
 
 def _forms(model: torch.nn.Module, name: str, known: tuple[str | int, ...]) -> Iterator[tuple[tuple, str]]:
     """Shapes of the main input, the likeliest first by the names of the class and of the argument."""
     likely = (n for n in known if not re.search(f"{HEADS}|kernel|embeddings|vocab|out_|layers", str(n)))
-    sizes = [d for d in dict.fromkeys([*likely, *_widths(vars(model)), first_width(model)]) if d]
+    sizes = [d for d in dict.fromkeys([*likely, *_numbers(vars(model), WIDTHS), first_width(model)]) if d]
     tokens = ("batch_size", "seq_len"), "int64"
     lead = (
         ("seq_len", "batch_size")
@@ -225,7 +231,7 @@ def _sides(model: torch.nn.Module) -> tuple[str | int, str | int]:
                 return size, size
             if isinstance(size, (tuple, list)) and len(size) == 2 and all(type(v) is int for v in size):
                 return size[0], size[1]
-    return "image_height", "image_width"
+    return FREE
 
 
 def _is_image_model(model: torch.nn.Module) -> bool:
