@@ -27,7 +27,7 @@ import traceback
 import zlib
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from math import prod
 from multiprocessing import get_context
@@ -302,9 +302,11 @@ def _by_vector(a_shape, b_shape, *args, out_shape=None, **kwargs) -> int:
 def build(config, cls, device: str, dtype: str = "bfloat16"):
     import torch
 
-    from cutaway.trace.build import _constants_kept, _no_initialisers
+    from cutaway.trace.build import _no_initialisers
+    from cutaway.trace.constants import Building
 
-    with torch.device(device), _constants_kept(), _no_initialisers():
+    kept = Building() if device == "meta" else nullcontext()
+    with torch.device(device), kept, _no_initialisers():
         model = cls._from_config(
             copy.deepcopy(config), dtype=getattr(torch, dtype), attn_implementation="eager"
         )

@@ -1,4 +1,6 @@
 # Models are built from their configs alone, to the last parameter; classes from whatever says how.
+import gc
+
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -193,3 +195,22 @@ def test_a_cell_takes_one_step_and_a_volume_has_frames():
     assert cell.total.matmul_flops == 2 * batch * hidden * (inside + hidden)
     norm = analyse("torch.nn.BatchNorm3d")
     assert {s.name for s in norm.symbols} >= {"batch_size", "num_features", "num_frames", "image_height", "image_width"}
+
+
+class Collects(torch.nn.Module):
+    """Says whether garbage is looked for while it is made."""
+
+    def __init__(self):
+        super().__init__()
+        self.collects = gc.isenabled()
+
+
+def test_garbage_is_not_looked_for_while_building_and_is_afterwards() -> None:
+    assert not build_class(Collects, {}).collects
+    assert gc.isenabled()
+    gc.disable()
+    try:
+        build_class(Collects, {})
+        assert not gc.isenabled()
+    finally:
+        gc.enable()

@@ -43,7 +43,10 @@ class _Reader:
 
     def held(self, value: Any, depth: int) -> Hashable:
         """Names and contents of an object's attributes."""
-        return tuple((k, self.content(v, depth)) for k, v in sorted(_fields(value), key=itemgetter(0)) if k not in _SKIPPED)
+        found = [
+            (k, v if v.__class__ in _PLAIN else self.content(v, depth)) for k, v in _fields(value) if k not in _SKIPPED
+        ]
+        return tuple(sorted(found, key=itemgetter(0)))
 
     def content(self, value: Any, depth: int) -> Hashable:
         """What can be compared with another module's: plain values as they are, tensors by size, code by where it is."""
@@ -105,11 +108,15 @@ def closed_over(function: types.FunctionType) -> Iterator[Any]:
             yield cell.cell_contents
 
 
-def _fields(value: Any) -> Iterator[tuple[str, Any]]:
+def _fields(value: Any) -> list[tuple[str, Any]]:
     """Attributes of an object, kept in a dictionary or in slots."""
-    yield from getattr(value, "__dict__", {}).items()
-    for cls in type(value).__mro__:
-        slots = vars(cls).get("__slots__", ())
-        for name in (slots,) if isinstance(slots, str) else slots:
-            if name not in ("__dict__", "__weakref__") and hasattr(value, name):
-                yield name, getattr(value, name)
+    found = list(getattr(value, "__dict__", {}).items())
+    return found + [(name, getattr(value, name)) for name in _slots(type(value)) if hasattr(value, name)]
+
+
+@functools.cache
+def _slots(cls: type) -> tuple[str, ...]:
+    """The names of a class's slots."""
+    found = (vars(base).get("__slots__", ()) for base in cls.__mro__)
+    names = [name for slots in found for name in ((slots,) if isinstance(slots, str) else slots)]
+    return tuple(name for name in names if name not in ("__dict__", "__weakref__"))

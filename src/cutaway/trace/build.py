@@ -3,6 +3,7 @@
 """`build_model(config)`: the nn.Module of a model, from its config alone."""
 
 import contextlib
+import gc
 import importlib
 import re
 import sys
@@ -209,9 +210,9 @@ def _check_names(unknown: list[str], config: dict, where: str) -> None:
 def _building(name: str) -> Iterator[None]:
     """The meta device, no initialisers, no talk on stdout; what the constructor raises becomes our error."""
     try:
-        from cutaway.trace.devices import Redirecting
+        from cutaway.trace.constants import Building
 
-        with _torch().device("meta"), _constants_kept(), Redirecting(), _no_initialisers(), _quiet():
+        with _torch().device("meta"), Building(), _no_initialisers(), _uncollected(), _quiet():
             yield
     except CutawayError:
         raise
@@ -219,15 +220,6 @@ def _building(name: str) -> Iterator[None]:
         raise _needs_package(name, None, error) from error
     except Exception as error:
         raise ForwardRaised.caused_by(error, f"the constructor of {name} raised", asked=name) from error
-
-
-@contextlib.contextmanager
-def _constants_kept() -> Iterator[None]:
-    """Numbers that a constructor makes tensors of (a stride, a kernel's size) keep their values beside them."""
-    from cutaway.trace.constants import Numbers
-
-    with Numbers():
-        yield
 
 
 @contextlib.contextmanager
@@ -246,6 +238,18 @@ def _no_initialisers() -> Iterator[None]:
     finally:
         for name, function in originals.items():
             setattr(init, name, function)
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """No search for garbage: of all the objects that a large model consists of none is."""
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()
 
 
 def _untouched(tensor, *args, **kwargs):

@@ -8,20 +8,30 @@ import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 
+from cutaway.trace.devices import MOVES, moved, redirected
+
 MOST = 64  # elements of a constant
 
 
-class Numbers(TorchFunctionMode):
+class Building(TorchFunctionMode):
     """Hears `torch.tensor([...])`, which reaches no dispatcher with its numbers, and the calls that get what it made.
 
     Only within these is each op looked at: a large model makes thousands of tensors, and constants of few of them.
+    What is asked of an accelerator is asked of the meta device; what is made on the processor on purpose stays there:
+    code reads such numbers back.
     """
 
     def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         kwargs = kwargs or {}
-        if any(isinstance(a, torch.Tensor) and hasattr(a, "_cutaway_value") for a in (*args, *kwargs.values())):
-            with Constants():
-                return func(*args, **kwargs)
+        if func in MOVES:
+            return moved(func, args, kwargs)
+        if "device" in kwargs:
+            kwargs = redirected(kwargs)
+        for given in (args, kwargs.values()):
+            for a in given:
+                if isinstance(a, torch.Tensor) and hasattr(a, "_cutaway_value"):
+                    with Constants():
+                        return func(*args, **kwargs)
         made = func(*args, **kwargs)
         if func is torch.tensor and made.is_meta and made.numel() <= MOST:
             with torch._C.DisableTorchFunction(), _disable_current_modes():

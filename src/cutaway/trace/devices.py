@@ -1,28 +1,17 @@
 # Code names devices that this machine need not have: `.cuda()`, `device="cuda"`. A trace runs on the meta device whatever
 # the code names, so what asks for an accelerator gets the meta device, and a move of a tensor without data is none.
-"""`redirected(func, args, kwargs)`: a torch call with the devices that are at hand; `Redirecting()` does it for all calls."""
+"""`redirected(kwargs)`: the keywords of a torch call with the devices that are at hand; `moved(…)`: a move, done here."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import torch
-from torch.overrides import TorchFunctionMode
 
-__all__ = ["MOVES", "Redirecting", "moved", "redirected"]
+__all__ = ["MOVES", "moved", "redirected"]
 
 HERE = ("cpu", "meta")
 MOVES = {torch.Tensor.to, torch.Tensor.cuda, torch.Tensor.cpu, torch.Tensor.type}
-
-
-class Redirecting(TorchFunctionMode):
-    """For constructors. What is made on the processor on purpose stays there: code reads such numbers back."""
-
-    def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
-        kwargs = kwargs or {}
-        if func in MOVES:
-            return moved(func, args, kwargs)
-        return func(*args, **(redirected(kwargs) if "device" in kwargs else kwargs))
 
 
 def redirected(kwargs: dict) -> dict:

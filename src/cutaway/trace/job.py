@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from cutaway.trace.limits import position_limit
 from cutaway.trace.loops import fit_loops
 from cutaway.trace.modes import DataDependent, LongLoop, Recorder
 from cutaway.trace.packed import FEW, few
-from cutaway.trace.parts import tensors_of
+from cutaway.trace.parts import parts_of, tensors_of
 from cutaway.trace.record import CallEvent, ModuleRun, count_ops
 from cutaway.trace.remembered import forget
 from cutaway.trace.run import run
@@ -80,6 +81,11 @@ class Job:
     writes: Writes = field(default_factory=Writes, compare=False)  # what runs have changed in the model
     limit: int | None = None  # tokens that forward takes; None: as many as its tables have positions for
 
+    @functools.cached_property
+    def positions(self) -> int | None:
+        """Tokens that the model keeps tables of positions for."""
+        return position_limit(self.model)
+
     def derive(
         self, hints: Mapping[str, int], *, start: Start | None = None, check: bool = True, fit: bool = True
     ) -> tuple[Run, list[Module], list[Gap]]:
@@ -133,7 +139,7 @@ class Job:
 
     def _again(self, first: Run, hints: Mapping[str, int], *, shorter: bool = False) -> Run:
         """A run at other sizes that takes the same branches; the first once more, which is said, where forward takes none."""
-        twin, limit = self.twin or self, self.limit or position_limit(self.model)
+        twin, limit = self.twin or self, self.limit or self.positions
         for other in islice(others(first.scope, hints, self.plan, limit, shorter), TRIES):
             with contextlib.suppress(ForwardRaised):
                 return twin.trace(other | dict(twin.architecture), lines=False)
@@ -150,7 +156,7 @@ class Job:
         """The run once more, told what the sizes are that lost their formula; None where a last run does not agree."""
         if not same_ops(first.root, again.root):
             return None
-        twin, limit = self.twin or self, self.limit or position_limit(self.model)
+        twin, limit = self.twin or self, self.limit or self.positions
         found = more_hints(first.scope, again.scope.hints, self.plan, limit)
         more = twin._accepted(found)
         *runs, check = first, again, *islice((r for r in more if same_ops(first.root, r.root)), 3)
@@ -194,7 +200,7 @@ class Job:
 
     def hints(self, given: Mapping[str, int]) -> dict[str, int]:
         """A value for each symbol: the one given, else an unusual one that the model has positions for."""
-        limit = self.limit or position_limit(self.model)
+        limit = self.limit or self.positions
         hints: dict[str, int] = {}
         for s in self.plan.symbols:
             wanted = self.usual.get(s.name, _side(s) if s.name in SIDES else s.default)
@@ -239,7 +245,7 @@ class Job:
 
         def prepare(scope: Scope) -> tuple[torch.nn.Module, tuple, dict]:
             model = made[-1] if made else self.make(scope) if self.make is not None else self.model
-            forget(model)
+            forget({type(m) for m in parts_of(model)})
             made.append(model)
             sizes = {n: v if v == 1 or n in (fixed or {}) else scope.dim(n) for n, v in given.items()}
             return model, (), make_inputs(model, self.plan, sizes, "meta", self.dtype)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from cutaway.formula import Formula, sym
 from cutaway.model import Cost, Gap, Module
 from cutaway.trace.inputs import Symbol
-from cutaway.trace.limits import position_limit
 from cutaway.trace.loop import Fitted, Loop, Runs, sizes_of
 from cutaway.trace.packed import over_images
 from cutaway.trace.spread import many_turns, rolled_up
@@ -127,7 +126,7 @@ def _over_tokens(job: Job, first: Run, hints: Mapping[str, int], symbol: Symbol)
 
 def _over_chunks(job: Job, first: Run, hints: Mapping[str, int], symbol: Symbol) -> Iterator[Loop]:
     """Each turn takes a chunk: the number of ops is a polynomial in `ceil(size / chunk)`, which a first run has met."""
-    limit = job.limit or position_limit(job.model)
+    limit = job.limit or job.positions
     for chunks in chunk_counts(first.scope, symbol.name):
         step = lcm(chunk_of(chunks), symbol.multiple_of)  # lengths that the model takes, with the rest of the first run
         least = max(FEWEST, symbol.low // step + 1)

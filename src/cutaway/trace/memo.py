@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 from collections.abc import Callable, Hashable, Mapping
+from operator import itemgetter
 from typing import Any
 
 import torch
@@ -17,6 +18,10 @@ from cutaway.trace.values import kept
 from cutaway.trace.writes import Writes
 
 _SIMPLE = (int, float, str, bool, type(None), torch.dtype, torch.device)
+_LEAVES = frozenset((torch.Tensor, torch.nn.Parameter, *_SIMPLE))  # of exactly these kinds are most arguments
+_INDEXES = frozenset(INDEX_NAMES)
+
+
 class NotComparable(Exception):
     """An argument that cannot be compared with another call's."""
 
@@ -28,15 +33,15 @@ Slot = tuple[int, str, int]  # which cache of the arguments, which of its lists,
 class Entry:
     """A recorded call: its events, what went in and out, and what it left in the caches.
 
-    `before` and `after` are of the places that the call changed: how each was described (None where there was none),
-    and what it holds now.
+    Arguments are their leaves, outputs their leaves and how these are put together. `before` and `after` are of the
+    places that the call changed: how each was described (None where there was none), and what it holds now.
     """
 
     record: ModuleRun
-    inputs: Any
-    outputs: Any
+    inputs: list[Any]
+    outputs: tuple[list[Any], Any]
     before: dict[Slot, Hashable]
-    after: dict[Slot, Any]
+    after: list[tuple[Slot, Any]]
 
 
 class Memo:
@@ -51,14 +56,15 @@ class Memo:
         if attributes_of(module) != before:
             self.writes.changed()
 
-    def lookup(
-        self, key: Hashable | None, module: torch.nn.Module, args: tuple, kwargs: dict
-    ) -> Entry | None:
-        """The recorded call that this one equals; what it is going to change in the caches must be equal too."""
+    def lookup(self, key: Hashable | None, module: torch.nn.Module, given: list[Any]) -> Entry | None:
+        """The recorded call that this one equals; what it is going to change in the caches must be equal too.
+
+        `given` are the leaves of the arguments, here and below.
+        """
         entry = self.found.get(key) if key is not None else None
         if entry is None or not entry.before:
             return entry
-        shift, caches = _shift(entry.record.module, module), caches_in((args, kwargs))
+        shift, caches = _shift(entry.record.module, module), caches_in(given)
         for (n, name, i), spec in entry.before.items():
             held = vars(caches[n]).get(name, ()) if n < len(caches) else ()
             if spec != (_state_spec(held[i + shift]) if 0 <= i + shift < len(held) else None):
@@ -66,19 +72,20 @@ class Memo:
         return entry
 
     def keep(
-        self, key: Hashable, record: ModuleRun, inputs: Any, outputs: Any, before: dict[Slot, Hashable]
+        self, key: Hashable, record: ModuleRun, given: list[Any], outputs: Any, before: dict[Slot, Hashable]
     ) -> None:
         """Keep the record of a call; `before` describes all that the caches held ahead of it."""
-        held = _slots(inputs)
-        changed = [at for at, spec in described(inputs).items() if before.get(at) != spec]
-        after = {at: _copied(held[at], lambda leaf: leaf) for at in changed}
-        self.found[key] = Entry(record, inputs, outputs, {at: before.get(at) for at in changed}, after)
+        held = _slots(given)
+        changed = sorted(at for at, state in held.items() if before.get(at) != _state_spec(state))
+        after = [(at, _copied(held[at], lambda leaf: leaf)) for at in changed]
+        made = pytree.tree_flatten(outputs, is_leaf=is_cache)
+        self.found[key] = Entry(record, given, made, {at: before.get(at) for at in changed}, after)
 
-    def key(self, module: torch.nn.Module, args: tuple, kwargs: dict) -> Hashable | None:
+    def key(self, module: torch.nn.Module, args: tuple, kwargs: dict, given: list[Any]) -> Hashable | None:
         """What makes this call equal to another one, or None when that cannot be told."""
         try:
             index = layer_index(module)
-            return (self.fingerprint(module), _spec(args, index), _spec(kwargs, index), _repeated((args, kwargs)))
+            return (self.fingerprint(module), _spec(args, index), _spec(kwargs, index), _repeated(given))
         except NotComparable:
             return None
 
@@ -86,31 +93,33 @@ class Memo:
         """Class, simple attributes except the layer's index, parameters and buffers, of the module and all below."""
         found = self.writes.prints.get(id(module))
         if found is None:
-            own = tuple(
+            own = [
                 (k, tuple(p.shape), p.dtype)
                 for d in (module._parameters, module._buffers)
                 for k, p in d.items()
                 if p is not None
-            )
-            below = tuple((k, self.fingerprint(m)) for k, m in module._modules.items() if m is not None)
-            found = self.writes.prints[id(module)] = hash((type(module), attributes_of(module), own, below))
+            ]
+            below = [(k, self.fingerprint(m)) for k, m in module._modules.items() if m is not None]
+            described = (type(module), attributes_of(module), tuple(own), tuple(below))
+            found = self.writes.prints[id(module)] = hash(described)
         return found
 
 
 def layer_index(module: Any) -> int | None:
     """The layer's number, on which it and all modules below it agree; None when there is none."""
-    found = vars(module).get("_cut_index", "unknown")
-    if found == "unknown":
-        own = next((v for name in INDEX_NAMES if type(v := vars(module).get(name)) is int), None)
-        all_ = {own, *(layer_index(m) for m in module._modules.values() if m is not None)} - {None}
-        found = all_.pop() if len(all_) == 1 else None
-        vars(module)["_cut_index"] = found
-    return found
+    held = vars(module)
+    if "_cut_index" not in held:
+        all_ = {layer_index(m) for m in module._modules.values() if m is not None}
+        if not _INDEXES.isdisjoint(held):
+            all_.add(next((v for name in INDEX_NAMES if type(v := held.get(name)) is int), None))
+        all_.discard(None)
+        held["_cut_index"] = all_.pop() if len(all_) == 1 else None
+    return held["_cut_index"]
 
 
-def _repeated(given: Any) -> tuple[int, ...]:
+def _repeated(given: list[Any]) -> tuple[int, ...]:
     """Which arguments are the same tensor: a first layer may get its input twice, where others get two tensors."""
-    found = [id(v) for v in leaves_of(given) if isinstance(v, torch.Tensor)]
+    found = [id(v) for v in given if isinstance(v, torch.Tensor)]
     return () if len(set(found)) == len(found) else tuple(map(found.index, found))
 
 
@@ -162,18 +171,19 @@ def _state_spec(state: Any) -> Hashable:
     """What a cache holds for one layer: an object with attributes, or tensors as they are."""
     if isinstance(state, torch.Tensor) or not hasattr(state, "__dict__"):
         return _spec(state, None)
-    return (type(state), *((k, _spec(v, None)) for k, v in sorted(vars(state).items())))
+    held = [(k, v.__class__, v if v.__class__ in _SIMPLE else _spec(v, None)) for k, v in vars(state).items()]
+    return (type(state), *sorted(held, key=itemgetter(0)))
 
 
-def described(value: Any) -> dict[Slot, Hashable]:
+def described(given: list[Any]) -> dict[Slot, Hashable]:
     """What every cache among the arguments holds for each layer, described."""
-    return {at: _state_spec(state) for at, state in _slots(value).items()}
+    return {at: _state_spec(state) for at, state in _slots(given).items()}
 
 
-def _slots(value: Any) -> dict[Slot, Any]:
+def _slots(given: list[Any]) -> dict[Slot, Any]:
     return {
         (n, name, i): state
-        for n, cache in enumerate(caches_in(value))
+        for n, cache in enumerate(caches_in(given))
         for name, held in vars(cache).items()
         if isinstance(held, list)
         for i, state in enumerate(held)
@@ -186,19 +196,18 @@ def _shift(source: Any, target: Any) -> int:
     return 0 if a is None or b is None else b - a
 
 
-def replay(entry: Entry, module: torch.nn.Module, args: tuple, kwargs: dict, recorder: Recorder) -> Any:
+def replay(entry: Entry, module: torch.nn.Module, given: list[Any], recorder: Recorder) -> Any:
     """The outputs of an equal call: recorded shapes on new tensors; what came in and went out unchanged stays itself."""
-    before, now = leaves_of(entry.inputs), leaves_of((args, kwargs))
-    same = {id(a): b for a, b in zip(before, now, strict=True) if not isinstance(a, _SIMPLE)}
-    leaves, spec = pytree.tree_flatten(entry.outputs, is_leaf=is_cache)
+    same = {id(a): b for a, b in zip(entry.inputs, given, strict=True) if not isinstance(a, _SIMPLE)}
+    leaves, spec = entry.outputs
     made: dict[int, Any] = {}
-    with torch.utils._python_dispatch._disable_current_modes(), torch._C.DisableTorchFunction():
+    with torch._C._DisableTorchDispatch(), torch._C.DisableTorchFunction():
         for leaf in leaves:
             if id(leaf) not in made:
                 made[id(leaf)] = same[id(leaf)] if id(leaf) in same else _twin(leaf, recorder)
         if entry.after:
-            caches, shift = caches_in((args, kwargs)), _shift(entry.record.module, module)
-            for (n, name, i), state in sorted(entry.after.items(), key=lambda item: item[0]):
+            caches, shift = caches_in(given), _shift(entry.record.module, module)
+            for (n, name, i), state in entry.after:
                 held = vars(caches[n])[name]
                 held[i + shift : i + shift + 1] = [_copied(state, lambda leaf: _twin(leaf, recorder))]
     return pytree.tree_unflatten([made[id(leaf)] for leaf in leaves], spec)
@@ -213,22 +222,24 @@ def leaves_of(value: Any) -> list[Any]:
 
 def _add_leaves(value: Any, found: list[Any]) -> None:
     kind = value.__class__
-    if kind is tuple or kind is list:
-        for v in value:
-            _add_leaves(v, found)
-    elif kind is dict:
-        for v in value.values():
-            _add_leaves(v, found)
-    elif isinstance(value, (torch.Tensor, *_SIMPLE)):
+    if kind is tuple or kind is list or kind is dict:
+        for v in value.values() if kind is dict else value:
+            if v.__class__ in _LEAVES:
+                found.append(v)
+            else:
+                _add_leaves(v, found)
+    elif isinstance(value, (torch.Tensor, *_SIMPLE)) or is_cache(value):
         found.append(value)
     else:
         found += pytree.tree_flatten(value, is_leaf=is_cache)[0]
 
 
-def caches_in(value: Any) -> list[Any]:
+def caches_in(given: list[Any]) -> list[Any]:
     """The caches among arguments, also those that a cache for encoder and decoder consists of."""
     found: list[Any] = []
-    for leaf in leaves_of(value):
+    for leaf in given:
+        if leaf.__class__ in _LEAVES:
+            continue
         parts = [leaf] if is_cache(leaf) or _is_plain(leaf) else vars(leaf).values()
         found += [p for p in parts if is_cache(p) and not any(p is f for f in found)]
     return found
@@ -245,11 +256,13 @@ def _is_plain(value: Any) -> bool:
 
 def is_cache(value: Any) -> bool:
     """Whether this holds the state of each layer, as Transformers' caches do."""
-    return hasattr(value, "layers") and isinstance(getattr(value, "layers", None), list)
+    return isinstance(getattr(value, "layers", None), list)
 
 
 def _copied(state: Any, change: Callable[[Any], Any]) -> Any:
     """A copy down to the tensors, so that layers never share a container; `change` is applied to what is no container."""
+    if state.__class__ in _LEAVES:
+        return change(state)
     if isinstance(state, (list, tuple)):
         return type(state)(_copied(v, change) for v in state)
     if isinstance(state, dict):

@@ -14,7 +14,8 @@ def parts_of(model: Any) -> list[Any]:
         part = ahead.pop()
         if id(part) not in found:
             found[id(part)] = part
-            ahead += [m for m in reversed(part._modules.values()) if m is not None]
+            if below := part._modules:
+                ahead += [m for m in reversed(below.values()) if m is not None]
     return list(found.values())
 
 

@@ -9,15 +9,12 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from types import FunctionType
 from typing import Any
 
-import torch
-
 from cutaway.trace.attributes import closed_over
-from cutaway.trace.parts import parts_of
 
 Remembers = functools._lru_cache_wrapper
 _DEPTH = 3  # decorators around one another
@@ -26,18 +23,17 @@ _of_classes: dict[type, list[Any]] = {}
 
 
 @contextmanager
-def nothing_remembered(model: torch.nn.Module) -> Iterator[None]:
+def nothing_remembered(kinds: Collection[type]) -> Iterator[None]:
     """Functions that remember results begin anew, and once more afterwards."""
-    forget(model)
+    forget(kinds)
     try:
         yield
     finally:
-        forget(model)
+        forget(kinds)
 
 
-def forget(model: torch.nn.Module) -> None:
-    """Empty the caches of the model's own code: what one run made, at its sizes, is none of another's."""
-    kinds = {type(m) for m in parts_of(model)}
+def forget(kinds: Collection[type]) -> None:
+    """Empty the caches of the code of a model's modules: what one run made, at its sizes, is none of another's."""
     classes = {c for kind in kinds for c in kind.__mro__ if not c.__module__.startswith("torch.")}
     files = {kind.__module__ for kind in kinds if not kind.__module__.startswith("torch.")}
     for cached in (*(f for c in classes for f in _of_class(c)), *(f for name in files for f in _of_file(name))):

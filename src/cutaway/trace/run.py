@@ -55,13 +55,13 @@ def run(
                 recorder.mute += 1
                 module, args, kwargs = prepare(symbols)
                 with torch._C.DisableTorchFunction():
-                    paths = _tag_state(module, recorder)
+                    paths, kinds = _tag_state(module, recorder)
                     if arrange is not None:
                         arrange(recorder, kwargs)
                 recorder.mute -= 1
                 with (
                     torch.device("meta"),
-                    nothing_remembered(module),
+                    nothing_remembered(kinds),
                     as_written(),
                     without_casts(recorder.assumptions.setdefault),
                     in_one_op(),
@@ -79,31 +79,37 @@ def run(
     return outer.events[-1].module, symbols, out
 
 
-def _tag_state(module: torch.nn.Module, recorder: Recorder) -> dict[int, str]:
-    """Tag parameters and buffers; the path of each module by its id. In one go: large models have thousands."""
+def _tag_state(module: torch.nn.Module, recorder: Recorder) -> tuple[dict[int, str], set[type]]:
+    """Tag parameters and buffers; the path of each module by its id, and the classes of all. Large models have thousands.
+
+    A parameter's sizes are numbers, whatever else has the same value, unless architecture symbols made them.
+    """
     paths: dict[int, str] = {}
+    kinds: set[type] = set()
+    own: dict[torch.Size, tuple | None] = {}  # what is read off the sizes of a tensor that no run has seen
 
     def visit(m: torch.nn.Module, path: str) -> None:
         if id(m) in paths:
             return
         paths[id(m)] = path
+        kinds.add(m.__class__)
         for tensors, role in ((m._parameters, "parameter"), (m._buffers, "buffer")):
             for t in tensors.values():
-                if t is not None:
-                    recorder.tag(t, None if hasattr(t, "_cut") else _own_sizes(t, recorder), role)
+                if t is None:
+                    continue
+                ref = getattr(t, "_cut", None)
+                if ref is None:
+                    if t.shape not in own:
+                        own[t.shape] = None if recorder.scope.architecture else tuple(map(const, t.shape))
+                    recorder.tag(t, own[t.shape], role)
+                elif ref.role != role:
+                    recorder.tag(t, None, role)
         for name, below in m._modules.items():
             if below is not None:
                 visit(below, f"{path}.{name}" if path else name)
 
     visit(module, "")
-    return paths
-
-
-def _own_sizes(t: torch.Tensor, recorder: Recorder) -> tuple | None:
-    """A parameter's sizes are numbers, whatever else has the same value, unless architecture symbols made them."""
-    if recorder.scope.architecture:
-        return None
-    return tuple(const(d) for d in t.shape)
+    return paths, kinds
 
 
 @contextmanager
@@ -171,17 +177,18 @@ def _enter(
 ) -> Any:
     with torch._C.DisableTorchFunction():  # our own questions about shapes are not the model's
         where = recorder.where(frame)
-        ins = _refs(recorder, (args, kwargs))
-        key = memo.key(module, args, kwargs) if memo is not None and not module._forward_hooks else None
-        entry = memo.lookup(key, module, args, kwargs) if memo is not None else None
-        out = replay(entry, module, args, kwargs, recorder) if entry is not None else None
+        given = leaves_of((args, kwargs))
+        ins = _refs(recorder, given)
+        key = memo.key(module, args, kwargs, given) if memo is not None and not module._forward_hooks else None
+        entry = memo.lookup(key, module, given) if memo is not None else None
+        out = replay(entry, module, given, recorder) if entry is not None else None
     path = paths.get(id(module), "")
     if entry is not None:
         record = entry.record
     else:
         record = ModuleRun(module, path, inputs=ins)
         noted = memo is not None and key is not None
-        writes, before = (memo.writes.count, described((args, kwargs))) if noted else (0, {})
+        writes, before = (memo.writes.count, described(given)) if noted else (0, {})
         attributes = attributes_of(module) if noted else None
         recorder.modules.append(record)
         sys.settrace(tracer)
@@ -194,17 +201,17 @@ def _enter(
             with torch._C.DisableTorchFunction():
                 memo.note_kept(module, attributes)
                 if memo.writes.count == writes:
-                    memo.keep(key, record, (args, kwargs), out, before)
+                    memo.keep(key, record, given, out, before)
     with torch._C.DisableTorchFunction():
-        outs = _refs(recorder, out)
+        outs = _refs(recorder, leaves_of(out))
     if entry is None:
         record.outputs = outs
     recorder.modules[-1].events.append(CallEvent(record, path, ins, outs, where))
     return out
 
 
-def _refs(recorder: Recorder, value: Any) -> tuple[TensorRef, ...]:
-    return tuple(recorder.tag(t) for t in leaves_of(value) if isinstance(t, torch.Tensor))
+def _refs(recorder: Recorder, leaves: list[Any]) -> tuple[TensorRef, ...]:
+    return tuple([recorder.tag(t) for t in leaves if isinstance(t, torch.Tensor)])
 
 
 @contextmanager

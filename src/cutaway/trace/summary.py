@@ -20,7 +20,6 @@ from cutaway.trace import source
 from cutaway.trace.assemble import Assembler, count_repeats
 from cutaway.trace.dim import Scope
 from cutaway.trace.job import Job, Run
-from cutaway.trace.limits import position_limit
 from cutaway.trace.parts import parts_of
 from cutaway.trace.record import CallEvent, ModuleRun
 from cutaway.trace.validity import conditions
@@ -167,7 +166,7 @@ def _formulas(m: Module) -> list[Formula]:
 
 def _assumptions(job: Job) -> tuple[str, ...]:
     name = str(job.dtype).removeprefix("torch.")
-    limit = position_limit(job.model)
+    limit = job.positions
     positions = (
         (f"the model keeps positions for {limit} tokens; longer passes are beyond it",) if limit else ()
     )
@@ -179,13 +178,17 @@ def _assumptions(job: Job) -> tuple[str, ...]:
 
 
 def _parameters(model: torch.nn.Module, dtype: torch.dtype) -> ParameterCount:
-    seen: dict[int, None] = {}
+    seen: set[int] = set()
+    sizes: dict[tuple, int | Formula] = {}  # of few distinct shapes are many parameters
     counted: list[tuple[str, torch.nn.Parameter, int | Formula]] = []
     for child, held in _held(model):
         for name, p in held.items():
             if p is not None and id(p) not in seen:
-                seen[id(p)] = None
-                counted.append((child or name, p, _numel(p)))
+                seen.add(id(p))
+                shape = p._cut.dims if hasattr(p, "_cut") else p.shape
+                if shape not in sizes:
+                    sizes[shape] = _numel(p)
+                counted.append((child or name, p, sizes[shape]))
     total = _sum(n for _, _, n in counted)
     trainable = _sum(n for _, p, n in counted if p.requires_grad)
     other = _sum(n * p.dtype.itemsize for _, p, n in counted if p.dtype is not dtype)
@@ -225,6 +228,7 @@ def _numel(p: torch.Tensor) -> int | Formula:
 def _cache_bytes(out: Any, assembler: Assembler) -> Formula:
     """What the state that forward hands back holds, each tensor once."""
     found: dict[int, Formula] = {}
+    sizes: dict[tuple, Formula] = {}  # layers hold alike
 
     def visit(value: Any, inside: bool, seen: set[int]) -> None:
         if id(value) in seen:
@@ -233,8 +237,10 @@ def _cache_bytes(out: Any, assembler: Assembler) -> Formula:
         if isinstance(value, torch.Tensor):
             ref = getattr(value, "_cut", None)
             if inside and ref is not None:
-                spec = assembler.spec(replace(ref, role="kv_cache"), {})
-                found[ref.uid] = product(spec.dims) * spec.element_bytes
+                if (alike := (ref.dims, ref.dtype)) not in sizes:
+                    spec = assembler.spec(replace(ref, role="kv_cache"), {})
+                    sizes[alike] = product(spec.dims) * spec.element_bytes
+                found[ref.uid] = sizes[alike]
         elif isinstance(value, Mapping):
             for k, v in value.items():
                 visit(v, inside or k in ("past_key_values", "cache_params", "mems", "state"), seen)

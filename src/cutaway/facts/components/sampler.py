@@ -69,5 +69,4 @@ SAMPLER = Concept(
     ),
     needs=("named|weak|drawn", "logits", "draws|knobs"),
     least=7,
-    whole=True,
 )
