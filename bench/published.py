@@ -12,7 +12,8 @@ from published_rows import SECTIONS, Point
 from cutaway.errors import CutawayError
 
 REASONS = (  # pattern of a row's words -> why it is far off, as far as its source or other sources tell
-    (r"S8 .* c(25|50) .*TTFT|S8 .*assumed.*", "NIM's first token is timed otherwise; lengths not said are assumed"),
+    (r"S8 .*assumed", "neither device nor lengths are said where this stands: both are assumed"),
+    (r"S8 .* c(25|50) .*TTFT", "prompts of 25 users hardly wait for each other there: how they were sent is not published"),
     (r"S8 .*TTFT", "the overhead of a request is that of TensorRT-LLM's own server; NIM's is smaller"),
     (r"Qwen3-32B H100x1 vllm fp8 c24", "no kernel could read the prompts in this time: a prefix cache answered"),
     (r"R1 H200x8 trtllm", "a run that guesses tokens: the same release without takes the time that is predicted"),
@@ -24,7 +25,7 @@ REASONS = (  # pattern of a row's words -> why it is far off, as far as its sour
     (r"S3 .*L40S|S3 .*v0.5|S3 .*batch", "TensorRT-LLM's kernels for fp8 were faster than those timed in vLLM"),
     (r"S18|S21", "whole clusters with experts over many nodes, prompts cached in part; here one node"),
     (r"S20", "vendor's own stack and tuning on a device that nobody timed kernel by kernel"),
-    (r"S14 .*c64", "the source's server queues beyond a limit that it does not publish"),
+    (r"S14 .*c64", "no more tokens a second at 64 users than at 16, and none waits for a place: kernels are no limit"),
     (r"S17", "vLLM of 2023, before graphs of steps"),
     (r"sglang fp8_block c160", "prompts of 1000 and answers of 100: waves of prompts, whose order is not published"),
 )  # fmt: skip

@@ -24,6 +24,8 @@ AHEAD = 0.1  # points that one of two relatives is put before the other by
 WITHIN = 0.85  # of the points of the type around it, enough for a type to stand before that
 DRIVES = 0.5  # points for a loop over another candidate
 STEPS, WHOLE = 2, 0.6  # candidates that one must call to be their whole, and the share of their points that it needs
+DEEP, HOLDS = 2, 0.5  # how far what a type keeps is followed; the share of its parts' points that it needs
+SHARED = 0.85  # of the best points, enough for a base of many to stand before them
 GENERATIONS = 4  # how far up bases are followed
 FEW, INNER = 3, 0.5  # definitions of a name that a call can mean; the share of a caller's points that its loop needs
 MUCH = 2  # times the identifiers of a method make a class that does other things too
@@ -138,6 +140,50 @@ class Kinship:
                     if WHOLE * top <= scored.score < top:
                         scored.score = top + 0.1
                         scored.notes.append(f"it calls {steps[0].entity.local} and {steps[1].entity.local}")
+
+    def raise_holders(self, final: list[Scored]) -> None:
+        """Put a type that keeps several of the candidates, or keeps what keeps them, before these: it is their whole."""
+        types = [s for s in final if s.entity.definition.kind in TYPE]
+        for scored in sorted(types, key=lambda s: s.score):
+            kept = self._kept(scored.entity)
+            parts = [s for s in types if s.entity.local in kept]
+            top = max((p.score for p in parts), default=0.0)
+            if len({p.entity.local for p in parts}) >= STEPS and HOLDS * top <= scored.score <= top:
+                scored.score = top + AHEAD
+                scored.notes.append(f"it keeps {', '.join(sorted(p.entity.local for p in parts)[:STEPS])}")
+
+    def _kept(self, entity: Entity) -> set[str]:
+        """The names of the types that a type's own lines name, and that those name."""
+        found: set[str] = set()
+        around = [entity]
+        for _ in range(DEEP):
+            names = {w for e in around for w in e.definition.words if w[:1].isupper()} - found
+            found |= names
+            around = [one for name in sorted(names) for one in self._meant(name, entity)]
+        return found - {entity.local}
+
+    def _meant(self, name: str, user: Entity) -> list[Entity]:
+        """The types that a name in some file can stand for: those beside it, or the few that there are."""
+        known = self._classes(name)
+        folder = user.path.rpartition("/")[0]
+        beside = [e for e in known if e.path.rpartition("/")[0] == folder]
+        return beside or (known if len(known) <= FEW else [])
+
+    def raise_bases(self, final: list[Scored]) -> None:
+        """Put a class that many of the candidates derive from, and that is nearly as good, before them."""
+        names = {s.entity.definition.name for s in final if s.entity.definition.kind in TYPE}
+        heirs: dict[str, int] = {}
+        for name in sorted(names):
+            for elder in self._elders(name) - {name.rpartition(".")[2]}:
+                heirs[elder] = heirs.get(elder, 0) + 1
+        shared = [
+            s for s in final if s.entity.definition.kind in TYPE and heirs.get(s.entity.local, 0) >= FEW
+        ]
+        top = max((s.score for s in final), default=0.0)
+        best = max(shared, key=lambda s: (s.score, s.entity.path), default=None)
+        if best is not None and SHARED * top <= best.score < top + AHEAD:
+            best.score = top + AHEAD
+            best.notes.append(f"{heirs[best.entity.local]} others derive from it")
 
     def prefer_drivers(self, final: list[Scored]) -> None:
         """Raise a method that calls another candidate of its own type: of many loops, the one with such a step."""

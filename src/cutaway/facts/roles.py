@@ -51,6 +51,8 @@ _CARRIED_HEAD = re.compile(
 )
 _CARRIED = re.compile(r"(?:^|/)(?:third[_-]?party|3rdparty|node_modules|site-packages)/", re.IGNORECASE)
 _DOC_FILE = re.compile(r"\.(?:md|mdx|rst|txt|adoc)$", re.IGNORECASE)
+# Cargo makes a program of each of these, whatever its name; a test stands in `tests` or beside the code.
+_RUST_PROGRAM = re.compile(r"(?:^|/)(?:src/bin|examples)/[\w-]+\.rs$")
 # Folders that a whole project may live in: they decide only where nothing more than a few files stands outside of them.
 _WEAK = ("example", "tool")
 
@@ -72,9 +74,12 @@ def role_of(path: str, head: str = "") -> str:
         for order, (role, folder) in enumerate(_FOLDERS)
         if (found := folder.search(path))
     ]
+    program = _RUST_PROGRAM.search(path) is not None
     if hits:
         role = min(hits)[2]
-        return "test" if role in _WEAK and _TEST_FILE.match(name) else role
+        return "test" if role in _WEAK and _TEST_FILE.match(name) and not program else role
+    if program and _TEST_FILE.match(name):
+        return "tool"
     for role, pattern in (
         ("test", _TEST_FILE),
         ("benchmark", _BENCH_FILE),

@@ -19,8 +19,10 @@ FINALISTS, KEPT = 180, 12
 ROUGHLY = 0.3  # of the points that a claim needs: text may still speak for it
 SHOWS, DOUBTED = 4, 0.5  # what code shows by a clue of so many points, a name's warning takes back by this share only
 LOOP = "runtime_loop"  # what the call graph is followed from
+MODEL = "model_definition"  # whose parts several architectures share
 LEAD = 0.55  # of the best score, enough for what leads its concept (`Concept.leads`)
 OTHERS_FACTOR = 0.75  # a library of others that this program carries along
+PLAIN = 1.3  # times the points that a claim needs, for one that only an example makes
 ROLE_FACTOR = {"code": 1.0, "tool": 0.8, "example": 0.45, "benchmark": 0.4}
 # What serves one device, one auxiliary model or one rare mode is seldom "the" component; what only watches, wraps or
 # stands in for it never is. A factor for each word, in the own name or the class's, and in the path.
@@ -28,6 +30,7 @@ _SPECIAL = matcher(
     r"ring|ulysses|avx|avx_2|avx_512|neon|sse|simd|sve|amx|wasm|turbo\w*|hybrid|tpu|xpu|watermark\w*|trtllm|tensorrt\w*|llamacpp|openvino|onnx|move|p_2_p|dequant\w*|hpu|npu|neuron|gaudi|"
     "xla|rocm|hip|ascend|cpu|metal|vulkan|sycl|opencl|cann|musa|webgpu|encoder|enc|cross|pooling|"
     "pooler|draft|drafter"
+    r"|(?:mobile|res|squeeze|efficient|dense|u)_?net[a-z]*|yolo[a-z]*|vgg|vae|vit|segformer|conv_?next"
     "|spec|speculative|speculator|eagle|medusa|ngram|mtp|dflash|mamba|ssm|rwkv|gdn|fusion|"
     "fused|passes|compilation|pattern|linear_attn|lora|loras|adapter|adapters|vision|image|"
     "images|audio|video|whisper|tts|diffusion"
@@ -69,6 +72,10 @@ def rank(corpus: Corpus, concepts: list[Concept], bits: dict[str, list[int]]) ->
         kinship.weigh(concept, final)
         if concept.whole:
             kinship.raise_wholes(final)
+        if concept.holds:
+            kinship.raise_holders(final)
+        if concept.key == MODEL:
+            kinship.raise_bases(final)
         if concept.key == LOOP:
             kinship.prefer_drivers(final)
         else:
@@ -109,10 +116,23 @@ def _judged(
         _refine(corpus, concept, bits, scored, winners)
         if scored.score >= concept.least and _needs(corpus, concept, scored):
             final.append(scored)
+    if not final:
+        final = _shown(corpus, concept, rough)
     _newest_first(final)
     if concept.leads:
         _leaders_first(corpus, concept, final)
     return final
+
+
+def _shown(corpus: Corpus, concept: Concept, rough: list[Scored]) -> list[Scored]:
+    """Where the product has nothing of a kind, examples that are clearly it: a library leaves to its users what they show."""
+    return [
+        scored
+        for scored in rough
+        if scored.entity.role == "example"
+        and scored.score >= PLAIN * concept.least * _role_factor(scored.entity)
+        and _needs(corpus, concept, scored)
+    ]
 
 
 def _in_order(final: list[Scored]) -> list[Scored]:

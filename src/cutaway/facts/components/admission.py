@@ -17,7 +17,7 @@ ADMISSION = Concept(
             r"can_(?:allocate|append|schedule|admit|run|add|fit)\w*|"
             r"try_(?:add|allocate|alloc|schedule|reserve)\w*|has_(?:capacity|room|free_\w+)|"
             r"(?:has_)?enough_\w+|can_(?:prefill|decode|verify|accept|serve|start|launch|take|put|enter)\w*|has_\w*(?:space|room|capacity)|"
-            r"would_\w+|exceed\w*|at_limit|stall\w*|overloaded|"
+            r"would_\w+|exceed\w*|at_limit|is_full|stall\w*|overloaded|"
             r"check_(?:capacity|admission|budget)|\w*admit\w*|\w*admission\w*|try_reserve\w*|budget_ok|"
             r"get_available_(?:slot|capacity|\w*slots)|defer|waiting_\w+_fits?\w*|"
             r"\w*onboard\w*|\w*(?:pages|blocks|slots|tokens)_(?:required|needed)\w*|required_(?:pages|blocks|slots)",
@@ -95,7 +95,7 @@ ADMISSION = Concept(
             "room",
         ),
         uses(
-            r"max_num_seqs|max_running\w*|max_queue\w*|max_concurrent\w*|max_pending\w*|limit\w*|"
+            r"max_num_seqs|max_running\w*|max_queue\w*|max_concurrent\w*|max_pending\w*|max_requests?(?:_num)?|limit\w*|"
             r"max_batch\w*|max_num_batched_tokens|max_total_tokens|max_batch_total_tokens|"
             r"queue_limit|watermark\w*|max_jobs|max_tasks|maximum_size",
             2,
@@ -127,6 +127,7 @@ ADMISSION = Concept(
             "refuses",
         ),
         code(r"(?s)select \{\s*case [\w.\[\]]+ ?<- ?[^\n]{1,80}\n.{0,120}?default:", 3, "refuses"),
+        code(r"(?s)case [\w.]+ ?<- ?struct\{\}\{\}:.{0,240}?\bdefault:", 0.1, "permit"),
         code(
             r"make\(chan struct\{\}, ?[\w.()]*(?i:concurrency|limit|max|workers|size|n)\w*\)|case <-(?:\w+\.)?pool\b",
             3,
@@ -141,6 +142,7 @@ ADMISSION = Concept(
             2,
             "limit",
         ),
+        code(r"(?i)(?:<|>)=? ?[\w.>()-]*\b\w*(?:concurrency|permits)\b", 2, "limit"),
         code(
             r"(?i)(?:in_?flight|pending|outstanding)\w{0,12}\s*(?:>=|>|<)\s*\w*(?:ready|credit|window|limit|max)\w*",
             3,
@@ -153,12 +155,12 @@ ADMISSION = Concept(
             "refuses",
         ),
         code(
-            r"(?i)(?:free|avail|remain|budget|capacity|pending|queue|running)\w*(?:\(\))?\)?(?:\s+(?:<|>=|<=|>)\s|\s*==\s*0)",
+            r"(?i)(?:free|avail|remain|budget|capacity|pending|queue|running)\w*(?:\.(?:size|len|length))?(?:\(\))?\)?(?:\s+(?:<|>=|<=|>)\s|\s*==\s*0)",
             1.5,
             "limit",
         ),
     ),
-    needs=("named|step|entry", "room|limit|refuses"),
+    needs=("named|step|entry|permit", "room|limit|refuses|permit"),
     least=7,
     near={"scheduler": 3},
     anywhere=True,

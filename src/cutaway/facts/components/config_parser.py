@@ -99,6 +99,7 @@ CONFIG = Concept(
             "settings|opt|start|api_start|main|app|arg",
             2,
         ),
+        path(r"macros?|derive|grammar|structured\w*", -3),  # parses programs or answers, not settings
         path(
             r"configs/\w+|convert\w*|quant\w*|tokenizer|template|models/\w+|benchmark\w*|processors|openai|"
             r"connector|integration\w*|kernels?|ops",
@@ -118,6 +119,8 @@ CONFIG = Concept(
             3.5,
             "settings",
         ),
+        # fields that a file of settings names
+        code(r'(?:[^\n]*`[^`\n]*(?:yaml|toml|mapstructure|koanf|hcl):"[^\n]*\n(?:[^\n`]*\n){0,3}?){4}', 2, "settings"),
         # members of a struct that have values from the start
         code(
             r"(?:^|\n)(?:[ \t]+(?:std::)?[\w:<>, ]+[ \t]\w+(?:\{[^{}\n]*\}|[ \t]*=[ \t]*[^;\n(]+);[^\n]*\n"
@@ -137,5 +140,6 @@ CONFIG = Concept(
     ),
     needs=("named|cli", "settings|cli", "parses|cli|settings"),
     least=6.5,
+    holds=True,
     anywhere=True,
 )

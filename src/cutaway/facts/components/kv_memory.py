@@ -30,7 +30,7 @@ KV_MEMORY = Concept(
         name(
             r"(?:allocate|init|initialize|setup|create|build|warmup)_?\w*(?:kv_?)?caches?\w*|"
             r"warmup\w*|malloc_run_state|run_state|kv_cache|mem_manager|get_kv_cache_configs?|"
-            r"max_total_token\w*|get_num_blocks|get_usage|usage",
+            r"max_total_token\w*|get_num_blocks|get_usage|usage|resize|reserve",
             3,
             "weak",
         ),
@@ -78,8 +78,8 @@ KV_MEMORY = Concept(
             "count",
         ),
         uses(
-            "num_kv_heads|n_kv_heads|head_dim|num_key_value_heads|kv_heads|n_head_kv|kv_dim|"
-            r"num_layers|layer_num|head_num|cell_size|n_layers?|num_hidden_layers|head_count_kv|embd_k\w*",
+            "num_kv_heads|n_kv_heads|num_heads|(?:kv_)?head_(?:num|size)|head_dim|num_key_value_heads|kv_heads|n_head_kv|kv_dim|"
+            r"num_layers|layer_num|cell_size|n_layers?|num_hidden_layers|head_count_kv|embd_k\w*",
             1.5,
             "shape",
         ),
@@ -104,10 +104,16 @@ KV_MEMORY = Concept(
             2,
             "bytes",
         ),
+        # a product of positions and heads, of which memory is then taken
+        code(
+            r"(?is)\b\w*(?:seq|ctx|context)\w*\s*\*[^;\n]{0,80}(?:head|layer|dim)\w*[^;\n]{0,40};.{0,300}?alloc\w*\(",
+            3,
+            "sized",
+        ),
         # the size of a cache's own allocation, written out
         code(
             r"(?i)alloc\w*\([^\n]*\b(?:k|key|kv)\w*_?cache[^\n]*\*[^\n]*(?:seq|sq|ctx|len)"
-            r"|\b(?:(?:k|keys?|kv)_?\w{0,12}cache\w*|(?:cache|memory)_k)(?:\s*[:=(]|\.push\()"
+            r"|\b(?:(?:k|keys?|kv)_?\w{0,12}cache\w*|(?:cache|memory)_k|cache)(?:\s*[:=(]|\.push\()"
             r"(?=(?:[^;]|; ?\(){0,200}?(?:alloc|zeros|empty|new|tensor|vec!|make))"
             r"(?:[^;]|; ?\(){0,200}?"
             r"(?:(?:seq|ctx|context)\w*[^;]{0,80}?(?:dim|head|layer)|(?:dim|head|layer)\w*[^;]{0,80}?(?:seq|ctx|context))",

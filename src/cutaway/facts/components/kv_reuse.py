@@ -36,6 +36,13 @@ KV_REUSE = Concept(
         # blocks change places with a store beside the device
         name(r"swap|swap_(?:out|in|blocks?|seqs?|cache|kv)\w*", 3, "named"),
         uses(r"swap_blocks?|swap_(?:in|out)\w*|is_swap_in|[kv]_swap|(?:cpu|host)_(?:block|cache)\w*", 2, "evicts"),
+        # what no longer fits pushes out the oldest
+        code(
+            r"(?is)\bif\b[^\n]*(?:len|pos|size|offset)\w*\)?\s*>=?\s*[^\n]*\bmax_\w+[^\n]*\n.{0,400}?"
+            r"(?:slice|narrow|copy_within|memmove|drain|roll|pop_front|truncate)\w*\(",
+            3.5,
+            "evicts",
+        ),
         # what has left the window is overwritten
         name(r"(?:windowed|sliding_window|rotating|rolling|ring)_\w*cache|slide_(?:window|layer|cache)\w*", 4, "named"),
         uses(r"window_size|sliding_window\w*|rotating\w*|max_seq_len_window|slide\w*", 1.5, "evicts"),

@@ -42,6 +42,7 @@ KV_STRUCTURE = Concept(
         ),
         # Whoever keeps keys and values is their structure, whatever its name; and so is what sets their memory up.
         keeps(r"(?:k|keys?)_(?:\w+_)?caches?|cache_k|past_keys?|(?:k|keys?)_buffer", 4, "named"),
+        keeps(r"past_key\w*_(?:config|names?|shapes?|specs?)", -4),  # how another's are to be fed
         code(
             r"(?i)\bk(?:ey)?_?cache\w*\s*=\s*(?:\w+\.)*(?:zeros|empty|new_zeros|new_empty|full|alloc\w*)\(",
             3,
@@ -78,6 +79,7 @@ KV_STRUCTURE = Concept(
             1.2,
             "allocates",
         ),
+        uses("ttl|time_to_live|max_age|is_expired|expires_at", -6),  # answers that age, not tokens that go on
         path(
             "kv_?cache|kvcache|cache|mem_?manager|memory_pool|kv|block_manager|block_pool|"
             r"paged_attention|paged_attn|key_value_\w+",

@@ -90,6 +90,13 @@ KV_UPDATE = Concept(
         ),
         # keys and the cache are handed to a kernel together
         code(r"\w\[\w*grid\w*\]\((?=[^()]*\b(?:k|key)\w*_?cache)(?=[^()]*\b(?:k|keys?)\b)", 2, "writes"),
+        # what a cache keeps becomes itself with the new part set into it
+        code(
+            r"(?:self|this)(?:\.|->)(\w*(?:cache|buf|buffer|storage|data))\w*\s*=\s*(?:self|this)(?:\.|->)\1[^;]{0,60}?"
+            r"(?:slice_assign|slice_set|slice_scatter|slice_update|index_put|index_copy|scatter)",
+            2.5,
+            "cache",
+        ),
         # attention without anything that outlives a step has keys and values too
         code(r"(?i)cache|(?<![a-z])past|(?<!q)kv|[kv]_?(?:storage|buffer|out\b)|memory_[kv]", 0.1, "kept"),
         owner(r"\w*cache\w*|\w*kv\w*|\w*pool", 0.1, "kept"),

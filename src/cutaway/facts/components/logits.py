@@ -65,6 +65,15 @@ LOGITS = Concept(
             1.5,
             "math",
         ),
+        # a chain of samplers, of which several only reshape what the last one draws from
+        code(
+            r"(?is)\bsample(?:r|_)?\w*?(?:repetition|penalt\w*|temp\w*|top_?[kp]).{0,600}?"
+            r"\bsample(?:r|_)?\w*?(?:repetition|penalt\w*|temp\w*|top_?[kp]|mirostat|typical)",
+            2,
+            "logits",
+        ),
+        # what must not come is made impossible
+        code(r"(?i)\b(?:logits?|probs?)\w*(?:\[[^\]\n]*\]|\.\w+)?\s*=\s*(?:0\.0|[\w.:-]*inf\w*)", 1.5, "math"),
         code(r"logits?\w*(?:\[[^\]\n]*\])*\s*/=?\s*[\w.]*temp", 3, "scaled"),
     ),
     needs=("processor|named|weak|scaled", "logits", "knobs|math"),

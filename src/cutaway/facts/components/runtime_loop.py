@@ -28,6 +28,9 @@ RUNTIME_LOOP = Concept(
             "named",
         ),
         name(r"\w*heart_?beat\w*", -6),
+        # keeps house or tries again: the work itself is done elsewhere
+        name(r"gc|gc_\w+|clean_?up\w*|sweep\w*|maintenance|expir\w*|reap\w*|flush\w*|retry\w*|back_?off", -3),
+        owner(r"\w*retry\w*|\w*back_?off|\w*exporter|\w*output|\w*recorder|\w*logger|\w*writer|\w*headers?", -3),
         name(
             r"stats\w*|lookup\w*|catch_?up\w*|telemetry|report\w*|readline\w*|repl|listen\w*|monitor\w*|handler|route|middleware|download\w*|upload\w*|refresh|watch|poll\w*|prefix|cache|"
             "model_list|prompt",
@@ -103,7 +106,7 @@ RUNTIME_LOOP = Concept(
             "steps",
         ),
         code(
-            r"(?:\bloop\s*\{|\bwhile\b[^\n]*|\bfor\s*\{)[^\n]*\n(?:[^\n]*\n){0,40}?[^\n]*[.\w][aA]ccept\w*\(",
+            r"(?:\bloop\s*\{|\bwhile\b[^\n]*|\bfor\s*\{)[^\n]*\n(?:[^\n]*\n){0,40}?[^\n]*\b\w*[aA]ccept\w*\(",
             1.5,
             "picks",
         ),
@@ -137,6 +140,13 @@ RUNTIME_LOOP = Concept(
             r"(?s)(?:\bwait\w*\(|\.recv\w*\(|<-\s*\w).{0,2500}?"
             r"(?:\.|->)(?:[sS]tep|[fF]orward|[eE]mbed|[gG]enerate|[dD]ecode|[pP]redict|[rR]un_?[bB]atch)\w*\(",
             3,
+            "takes",
+        ),
+        # of what a channel gives, over and over, each is handed on
+        code(
+            r"for \{\s*\n\s*select \{\s*\n(?:[^\n]*\n){0,12}?\s*case \w+(?:, \w+)? :?= ?<-[^\n]+:\n(?:[^\n]*\n){0,25}?"
+            r"\s*(?:go )?\w+\.\w+\([^\n]*\b\w",
+            2,
             "takes",
         ),
         # the loop of a library of events, which runs until it is stopped

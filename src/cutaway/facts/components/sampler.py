@@ -69,4 +69,5 @@ SAMPLER = Concept(
     ),
     needs=("named|weak|drawn", "logits", "draws|knobs"),
     least=7,
+    whole=True,
 )

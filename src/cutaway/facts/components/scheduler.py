@@ -85,7 +85,7 @@ SCHEDULER = Concept(
         uses(
             r"max_num_seqs|max_num_batched_tokens|max_batch\w*|max_running\w*|\w*token_budget\w*|"
             r"\w*_budget|max_batch_prefill_tokens|num_batched_tokens|n_parallel|num_parallel|"
-            r"max_num_\w+|max_jobs|max_tasks|maximum_size|\w*concurrency",
+            r"max_num_\w+|max_requests?(?:_num)?|max_jobs|max_tasks|maximum_size|\w*concurrency",
             2,
             "budget",
         ),
@@ -96,6 +96,7 @@ SCHEDULER = Concept(
             1,
             "requests",
         ),
+        uses(r"urls?|crawl\w*|robots?", -6),  # pages to be fetched
         uses("lr|optimizer|timesteps|sigmas?|betas|alphas_cumprod", -6),
         path("scheduler|sched|scheduling|batcher|queue", 1.5),
         about(r"schedul\w*|waiting|batch", 1),

@@ -13,7 +13,7 @@ WEIGHT_LOADER = Concept(
             r"load_(?:\w+_)?(?:weights?|checkpoint|model|tensors?|state_dict|params|safetensors|gguf|all_data|hf_weights?)|"
             r"\w*_load_model|load_weights?_\w+|load_model\w*|read_(?:checkpoint|tensors?|weights?|model_file)|"
             r"build_transformer|memory_map_weights|weight_loader|\w+_weight_loader|"
-            r"load_llm_net_weight|from_pretrained|load_from_\w+",
+            r"load_llm_net_weight|(?:from|load)_pretrained|load_from_\w+",
             4.5,
             "named",
         ),

@@ -55,6 +55,8 @@ def call(walk: Walk, node: Node, scope: Scope) -> None:
         _launcher(walk, node, scope, args)
     elif last.startswith(("DEFINE_", "ABSL_FLAG")):
         _gflag(walk, node, scope, last.partition("_")[2] if last[0] == "D" else "", args)
+    elif last == "add" and at is not None:
+        _told_flag(walk, at, scope, callee, arguments)
     elif arguments and "env" in last.lower() and ENV_NAME.match(walk.string(arguments[0]) or ""):
         default = args[1] if len(args) > 1 else ""
         walk.mark("env", node, scope, walk.string(arguments[0]) or "", default=default, via=callee)
@@ -152,6 +154,22 @@ def _launcher(walk: Walk, node: Node, scope: Scope, args: list[str]) -> None:
             walk.call(node, scope, bare(text).strip("()& "), [], "launch")
             walk.mark("launch", node, scope, found[0], grid=args[1] if len(args) > 1 else "")
             return
+
+
+def _told_flag(walk: Walk, node: Node, scope: Scope, called: str, arguments: list[Node]) -> None:
+    """A parser's `args.add<int>("port", 'p', "help", false, 80)`: a name, its letter, what it is for."""
+    if len(arguments) < 3:
+        return
+    name, letter, said = (walk.text(a, 200) for a in arguments[:3])
+    if not (name[:1] == said[:1] == '"' and letter[:1] == "'"):
+        return
+    kind = called.partition("<")[2].removesuffix(">")
+    short = letter.strip("'").replace("\\0", "")
+    default = walk.text(arguments[4], 80) if len(arguments) > 4 else ""
+    walk.mark(
+        "flag", node, scope, f"--{name.strip(chr(34))}", also=f"-{short}" if short else "", type=kind, default=default,
+        help=said.strip('"'),
+    )  # fmt: skip
 
 
 def _gflag(walk: Walk, node: Node, scope: Scope, kind: str, args: list[str]) -> None:

@@ -15,6 +15,7 @@ from cutaway.model.code import FileRecord
 from cutaway.read.languages import c_definitions as define
 from cutaway.read.languages import c_statements as do
 from cutaway.read.languages.c_calls import call, option_letter, option_string
+from cutaway.read.languages.c_conditions import first_branches
 from cutaway.read.languages.c_macros import without_macros
 from cutaway.read.languages.grammar import Grammar, kinds
 from cutaway.read.languages.patterns import add_patterns
@@ -79,6 +80,7 @@ def _grammar(language: str, load) -> Grammar:
         typed=_TYPED,
         finish=add_patterns,
         prepare=without_macros,
+        repair=first_branches,
     )  # fmt: skip
 
 

@@ -53,6 +53,8 @@ def call(walk: Walk, node: Node, scope: Scope) -> None:
     first = walk.string(arguments[0]) if arguments else None
     if last in _ROUTES and "." in callee:
         _route(walk, node, scope, last, arguments, args)
+    if last == "Flag" and first and len(arguments) == 2 and walk.string(arguments[1]):
+        _told_flag(walk, node, scope, first, args[1])
     if match := _FLAG.search(callee):
         _flag(walk, node, scope, match[1], arguments, args)
     elif first is not None and ENV_NAME.match(first) and _reads_environment(callee, last, walk.path):
@@ -110,6 +112,28 @@ def _flag(walk: Walk, node: Node, scope: Scope, name: str, arguments: list[Node]
         "flag", node, scope, f"--{text}", also=f"-{short}" if short else "", type=kind[1].lower() if kind else "",
         default=rest[0] if rest else "", help=rest[1].strip('"`') if len(rest) > 1 else "",
         dest=args[0].lstrip("&") if at else "",
+    )  # fmt: skip
+
+
+def _told_flag(walk: Walk, node: Node, scope: Scope, name: str, said: str) -> None:
+    """kingpin's `app.Flag("port", "help").Default("80").Envar("PORT").Short('p').Int()`: calls on what it returns say more."""
+    told: dict[str, Node] = {}
+    kind, around = "", node.parent
+    while around is not None and around.type in ("call_expression", "selector_expression"):
+        if around.type == "selector_expression" and around.id != node.parent.id:
+            kind = walk.text(around.child_by_field_name("field"), 40)
+            if around.parent is not None and around.parent.type == "call_expression":
+                told[kind] = around.parent.child_by_field_name("arguments")
+        around = around.parent
+    values = {
+        key: walk.string(holder.named_children[0]) or walk.text(holder.named_children[0], 80)
+        for key, holder in told.items()
+        if holder is not None and holder.named_child_count
+    }
+    default, short = values.get("Default", ""), values.get("Short", "").strip("'")
+    walk.mark(
+        "flag", node, scope, f"--{name}", also=f"-{short}" if short else "", type=kind.lower(), default=default,
+        help=said.strip('"`'),
     )  # fmt: skip
 
 

@@ -63,6 +63,7 @@ class Grammar:
     prepare: Callable[[bytes], bytes] | None = (
         None  # what the parser gets in the place of the text, offset by offset
     )
+    repair: Callable[[bytes], bytes] | None = None  # the same where that failed, taken if it fails less
 
 
 def kinds(handler: Handler, names: str) -> dict[str, Handler]:

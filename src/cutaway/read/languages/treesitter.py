@@ -19,7 +19,7 @@ from cutaway.model.code import MODULE, Bind, Call, Def, FileRecord, Import, Mark
 from cutaway.read.languages.grammar import SKIP, Grammar, Handler, Scope, kinds
 from cutaway.read.languages.text import first_paragraph, one_line, uncommented
 from cutaway.read.languages.treesitter_above import Above, attribute, comment, last_row
-from cutaway.read.languages.treesitter_text import cutter, parse
+from cutaway.read.languages.treesitter_text import cutter, tree_of
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -45,7 +45,7 @@ class Walk(Above):
         super().__init__(text.encode("utf-8", "replace"))
         self.cut = cutter(text, self.data)
         parser, self.table, self.words = _compiled(grammar)
-        self.tree = parse(parser, grammar.prepare(self.data) if grammar.prepare else self.data)
+        self.tree = tree_of(parser, self.data, grammar.prepare, grammar.repair)
         self.defs: list[Def] = []
         self.word_lists: list[dict[str, None]] = []
         self.imports: list[Import] = []
