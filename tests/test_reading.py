@@ -183,7 +183,7 @@ def test_a_statement_over_several_lines_is_cited_as_a_whole(tmp_path):
 def test_what_runs_no_model_is_described_without_one(tmp_path):
     """Its loop is no loop over tokens, and parts of an engine that it lacks are no open questions."""
     (tmp_path / "README.md").write_text(
-        "# Work\n\nDoes jobs from a queue, one after another.\n\nHome: https://example.org\n\n# Install\n\n"
+        "# Work\n\n> Does _jobs_ of job_queue, one after another.\n\nHome: https://example.org\n\n# Install\n\n"
         "If you want to have it, fetch it from there.\n"
     )
     (tmp_path / "work.py").write_text(
@@ -193,7 +193,8 @@ def test_what_runs_no_model_is_described_without_one(tmp_path):
     assert run(["report", str(tmp_path), "--no-cache", "-o", str(tmp_path / "r.md")]) == 0
     text = (tmp_path / "r.md").read_text("utf-8")
     assert "turn by turn" in text and "runs the model" not in text and "kv\\_cache" not in text
-    assert text.count("(`README.md:3`)") == 2 and "https" not in text and "If you want" not in text
+    assert text.count("- Does jobs of job\\_queue") == 2 == text.count("(`README.md:3`)")
+    assert "https" not in text and "If you want" not in text
 
 
 def test_a_project_report_says_each_thing_once(tmp_path):

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from cutaway.facts.lookup import evidence
+from cutaway.facts.lookup import as_on_its_line, evidence
 from cutaway.facts.reach import holder
 from cutaway.facts.roles import role_of
 from cutaway.facts.words import asked_once
@@ -88,7 +88,7 @@ def find_features(program: Program) -> dict[str, list[dict[str, Any]]]:
                 continue
             for name, (pattern, _) in patterns.items():
                 if pattern.search(call.callee):
-                    row = _row(program, path, call.line, f"calls {call.callee}", holder(record, call.scope))
+                    row = _row(program, path, call.line, f"calls {as_on_its_line(call.callee)}", holder(record, call.scope))
                     rows[name].append(((2, deep, path, call.line), row))
         for mark in record.marks:
             if mark.kind == "metric":

@@ -21,7 +21,9 @@ DETAILS = 3  # places of one detail
 _README = re.compile(r"^readme(\.(md|rst|txt))?$", re.IGNORECASE)
 _BADGE = re.compile(r"^\s*(\[!\[|!\[|<|\[.*\]\(.*\)\s*$|\||---|===|```|\.\.)")
 _LIST = re.compile(r"^\s*[-*+]\s+(.{12,300})$")
-_MARKUP = re.compile(r"!?\[([^\]]*)\](?:\([^)]*\)|\[[^\]]*\])?|[*_`]{1,3}|<[^>]*>|:[a-z_]+:")
+_MARKUP = re.compile(
+    r"!?\[([^\]]*)\](?:\([^)]*\)|\[[^\]]*\])?|[*`]{1,3}|(?<!\w)_{1,3}(?=\w)|(?<=\w)_{1,3}(?!\w)|<[^>]*>|:[a-z_]+:|^\s*>\s?"
+)
 _FEATURES = re.compile(
     r"(?i)feature|highlight|\bwhy\b|is (fast|easy|flexible|built|designed)|supports?\b|offers|provides|goals|benefits"
 )
