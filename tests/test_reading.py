@@ -216,3 +216,14 @@ def test_a_project_report_says_each_thing_once(tmp_path):
     assert "log before `run.py:20`. One should" in text
     assert "| `Pump.jobs` `run.py:10` |" in text
     assert "- `Pump.loop` `run.py:18`: loops while True (`run.py:19`)" in text
+
+
+def test_a_workspace_is_described_by_the_package_with_most_code(tmp_path):
+    for name, lines in (("big", 20), ("small", 2)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "README.md").write_text(f"# {name}\n\nThis is the {name} one of both packages here.\n")
+        (tmp_path / name / "lib.rs").write_text("pub fn f() { loop { g(); } }\n" * lines)
+    (tmp_path / "README.md").symlink_to("small/README.md")
+    assert run(["report", str(tmp_path), "--no-cache", "-o", str(tmp_path / "r.md")]) == 0
+    text = (tmp_path / "r.md").read_text("utf-8")
+    assert text.count("This is the big one") == 2 and "small one" not in text and "loops while |" not in text

@@ -92,10 +92,10 @@ def loop_score(function: Function, known: dict[Node, Function]) -> Judged:
     for mark in function.loops:
         if _UNBOUNDED.match(mark.name):
             points = max(points, 3.5 if mark.name in ("True", "1") else 4.0)
-            reasons.append((mark.line, f"loops while {mark.name}"))
+            reasons.append((mark.line, f"loops while {mark.name}" if mark.name else "loops without end"))
         else:
             points = max(points, 1.0)
-            reasons.append((mark.line, f"loops while {mark.name}"))
+            reasons.append((mark.line, f"loops while {mark.name}" if mark.name else "loops without end"))
     for bind in function.fors:
         if bind.value == "self" or (
             bind.value.startswith("self.") and bind.value.endswith((".listen()", ".events()"))

@@ -5,9 +5,12 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from cutaway.facts.describing import sentence
+from cutaway.facts.roles import role_of
 from cutaway.report.escape import code, one_line, prose
 from cutaway.report.evidence import Citation, link
 
@@ -18,7 +21,7 @@ __all__ = ["Page"]
 
 DETAILS = 3  # places of one detail
 
-_README = re.compile(r"^readme(\.(md|rst|txt))?$", re.IGNORECASE)
+_README = re.compile(r"^(?P<folder>[^/]+/)?readme(\.(md|rst|txt))?$", re.IGNORECASE)
 _BADGE = re.compile(r"^\s*(\[!\[|!\[|<|\[.*\]\(.*\)\s*$|\||---|===|```|\.\.)")
 _LIST = re.compile(r"^\s*[-*+]\s+(.{12,300})$")
 _MARKUP = re.compile(
@@ -135,9 +138,19 @@ class Page:
         lines = ["| " + " | ".join(header) + " |", "| " + " | ".join("---" for _ in header) + " |"]
         return lines + ["| " + " | ".join(cell.strip() or "-" for cell in row) + " |" for row in rows]
 
+    @cached_property
     def readme(self) -> str:
-        """The README at the root, or ''."""
-        return next((p for p in self.program.paths if _README.match(p)), "")
+        """The README at the root, or, as a workspace often has only a link to one, that of the folder below it with the
+        most code; '' without."""
+        found = [m for p in self.program.paths if (m := _README.match(p)) and self.program.record(p).lines]
+        if any(not m["folder"] for m in found) or not found:
+            return next((m[0] for m in found if not m["folder"]), "")
+        sizes: Counter[str] = Counter()
+        for path in self.program.paths:
+            if role_of(path) == "code":
+                sizes[path.partition("/")[0] + "/"] += self.program.record(path).code_lines
+        best = max(found, key=lambda m: sizes[m["folder"]])
+        return best[0] if sizes[best["folder"]] else ""
 
     def line(self, path: str, line: int) -> str:
         """A line of the source, '' beyond its end."""
@@ -146,7 +159,9 @@ class Page:
 
     def about(self) -> tuple[str, tuple[str, int]] | None:
         """(sentence, (path, line)): the manifest's description, else what the README first says."""
-        for path in ("pyproject.toml", "setup.cfg", "Cargo.toml", "package.json"):
+        manifests = ("pyproject.toml", "setup.cfg", "Cargo.toml", "package.json")
+        folder = self.readme.rpartition("/")[0]
+        for path in (*manifests, *(f"{folder}/{name}" for name in manifests if folder)):
             if path in self.program:
                 for number, line in enumerate(self.program.lines(path), 1):
                     if match := _DESCRIPTION.match(line):
@@ -159,7 +174,7 @@ class Page:
 
     def claims(self) -> list[tuple[str, tuple[str, int]]]:
         """What the README says that the project does: the items of its list of features, or its first sentences."""
-        path = self.readme()
+        path = self.readme
         if not path:
             found = self.about()
             return [found] if found else []
@@ -176,7 +191,7 @@ class Page:
         return items[:6] or self._paragraphs()[:3]
 
     def _paragraphs(self) -> list[tuple[str, tuple[str, int]]]:
-        path = self.readme()
+        path = self.readme
         found: list[tuple[str, tuple[str, int]]] = []
         fenced = how = False
         for number, line in enumerate(self.program.lines(path)[:120] if path else (), 1):
