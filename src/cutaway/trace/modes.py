@@ -22,6 +22,7 @@ from cutaway.trace.explain import explained
 from cutaway.trace.indexes import Places, bounded, has_bounds, has_mask, note_ends, unmasked
 from cutaway.trace.kernels import asked, asked_in_place
 from cutaway.trace.record import ModuleRun, OpEvent, TensorRef, Where
+from cutaway.trace.resolver import Resolver
 from cutaway.trace.routing import (
     assumed_counts,
     assumed_nonzero,
@@ -30,7 +31,8 @@ from cutaway.trace.routing import (
     one_hot,
     places_of,
 )
-from cutaway.trace.shapes import SPLITS, Resolver, infer, mark_pieces, note_fixed, note_pieces
+from cutaway.trace.shapes import infer, note_fixed
+from cutaway.trace.shapes_pieces import SPLITS, mark_pieces, note_pieces
 from cutaway.trace.taken import note_taken, number_taken, numbers_taken
 
 _META = torch.device("meta")
