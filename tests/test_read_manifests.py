@@ -231,6 +231,11 @@ def test_cmake():
     ]
 
 
+def test_only_the_head_of_a_script_describes_it():
+    assert read_file("a.sh", b"#!/bin/sh\nset -e\n\n# Builds it all.\nmake\n").doc == "Builds it all."
+    assert read_file("a.sh", b"#!/bin/sh\nmake\n# no tests here\nmake x\n").doc == ""
+
+
 def test_shell():
     text = """\
         #!/bin/bash

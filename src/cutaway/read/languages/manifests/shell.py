@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from itertools import takewhile
 
 from cutaway.model.code import MODULE, Call, Def, FileRecord
 from cutaway.read.languages.manifests.common import MANY, Notes, shell_commands
@@ -26,8 +27,9 @@ _OPTION = re.compile(r"^\s*((?:--?[A-Za-z][\w-]*\s*\|?\s*)+)(?:=\*)?\)")
 def read_shell(path: str, text: str) -> FileRecord:
     notes = Notes("shell", text)
     lines = list(enumerate(text.split("\n"), 1))
-    head = [line for _, line in lines[:40] if line.startswith("#") and not line.startswith("#!")]
-    notes.doc = first_paragraph(uncommented(head))
+    head = takewhile(lambda line: not line.strip() or line.startswith(("#", "set ")), (line for _, line in lines[:40]))
+    comments = [line for line in head if line.startswith("#") and not line.startswith("#!")]
+    notes.doc = first_paragraph(uncommented(comments))
     scopes = _functions(notes, lines)
     calls: list[Call] = []
     for number, line in lines:
