@@ -155,6 +155,13 @@ def test_does_not_fit_says_by_how_much_and_what_would_do():
     assert light("llama-3.1-70b", "h100", prompt=1000, output=24, tp=2).fits
 
 
+def test_fewer_bits_are_advised_where_they_suffice_and_the_device_has_them():
+    for hardware, model, bits in (("h100", "70b", "fp8"), ("a100-80gb", "70b", "int4"), ("a100-80gb", "405b", None)):
+        found = light(f"llama-3.1-{model}", hardware, prompt=1000, output=24)
+        assert [a for a in found.memory.advice if "weights" in a] == ([f"--weights {bits}"] if bits else [])
+        assert bits is None or light(f"llama-3.1-{model}", hardware, prompt=1000, output=24, weights=bits).fits
+
+
 def test_largest_batch_and_longest_context_are_the_edge():
     m = light("llama-3.1-8b", "h100", batch=4, prompt=1000, output=24).memory
     room = m.usable - m.weights - m.activations - m.runtime

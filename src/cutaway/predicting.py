@@ -172,7 +172,7 @@ class Prediction:
                 f"{self.setup.prefill.vocabulary}: engines may refuse such a pair"
             )
         if not self.fits:
-            how = f"; what would do: {', '.join(self.memory.advice)}" if self.memory.advice else ""
+            how = f"; what would do: {' or '.join(self.memory.advice)}" if self.memory.advice else ""
             found.append(f"does not fit by {self.memory.missing / 1e9:.1f} GB a device{how}")
         return tuple(found)
 

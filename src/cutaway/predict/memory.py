@@ -5,14 +5,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from typing import Any
 
 from cutaway.errors import BadValue
 from cutaway.formula import Formula
 from cutaway.hardware import Hardware
-from cutaway.predict.quant import Quant
+from cutaway.predict.quant import FORMATS, Format, Quant
 from cutaway.predict.shard import Parallel, check, cut, draft_cut, kv_share
 from cutaway.predict.types import StateSpec, Workload
 
@@ -28,6 +28,7 @@ MESSAGES = (
 PAGE = 16  # tokens of a page of the cache
 CHUNK = 8192  # tokens of a prompt that are computed at once, at the most
 MANY = 1 << 40
+NARROWER = ("fp8", "int4")  # formats of weights that are tried where memory lacks, those that lose the least first
 
 
 @dataclass(frozen=True)
@@ -152,7 +153,7 @@ def memory_of(
         longest_context=_longest(models, p, room // max(each, 1)),
         fewest_devices=0, advice=(),
     )  # fmt: skip
-    return _advised(found, models, p, each, context, tokens, batch)
+    return _advised(found, models, hw, p, each, context, tokens, batch)
 
 
 @dataclass(frozen=True)
@@ -208,17 +209,22 @@ def _longest(models: _Models, p: Parallel, room: int) -> int:
 def _advised(
     m: Memory,
     models: _Models,
+    hw: Hardware,
     p: Parallel,
     each: int,
     context: int,
     tokens: int,
     batch: int,
 ) -> Memory:
-    """With the fewest devices that do, and with what else would make it fit."""
+    """With the fewest devices that do, and with what else would make it fit, each by itself."""
 
-    def needs(other: Parallel) -> int:
+    def needs(other: Parallel, models: _Models = models) -> int:
         rest = activation_bytes(models.main, tokens, batch, other) + RUNTIME + (MESSAGES if other.devices > 1 else 0)
         return models.weights(other) + each * models.state(context, other) + rest
+
+    def in_bits(f: Format) -> bool:
+        less = f.element < models.quant.weights.element and f.computes in hw.dtypes
+        return less and needs(p, replace(models, quant=replace(models.quant, weights=f))) <= m.usable
 
     fewest = next(
         (t for t in (1, 2, 4, 8, 16, 32, 64) if models.divide(t) and needs(Parallel(tp=t)) <= m.usable), 0
@@ -231,8 +237,7 @@ def _advised(
             advice.append(f"--batch {m.largest_batch}")
         if 0 < m.longest_context < context:
             advice.append(f"{m.longest_context} tokens of context")
-        if models.quant.weights.element > 1:
-            advice.append("--weights fp8")
+        advice += [f"--weights {name}" for name in NARROWER if in_bits(FORMATS[name])][:1]
     return Memory(**(vars(m) | {"fewest_devices": fewest, "advice": tuple(advice)}))
 
 
