@@ -155,3 +155,45 @@ class Scheduler:
 '''
     found = first("batching_or_chunked_prefill", {"ferro/scheduler.py": source})
     assert found == ("ferro/scheduler.py", "Scheduler.build_batch")
+
+
+def test_an_application_that_is_handed_to_a_server_runs_there():
+    source = "def main():\n    app = make(parse_args())\n    uvicorn.run(app, port=80)\n"
+    assert first("runtime_loop", {"jobs/app.py": source}, {}) == ("jobs/app.py", "main")
+    assert first("runtime_loop", {"jobs/app.py": source.replace("uvicorn.run", "describe")}, {}) is None
+
+
+def test_prompts_hashed_chunk_by_chunk_in_a_tree_find_shared_prefixes():
+    source = '''
+class HashTrie:
+    def hashes(self, request):
+        for i in range(0, len(request), self.chunk_size):
+            yield xxhash.xxh64(request[i : i + self.chunk_size]).intdigest()
+
+    def longest_prefix_match(self, request):
+        node = self.root
+        for value in self.hashes(request):
+            node = node.children.get(value) or node
+        return node
+'''
+    found = first("kv_cache_eviction_or_prefix_reuse", {"ferro/trie.py": source})
+    assert found == ("ferro/trie.py", "HashTrie")
+    words = source.replace("request[i : i + self.chunk_size]", "request[i]")
+    assert first("kv_cache_eviction_or_prefix_reuse", {"ferro/trie.py": words}) is None
+
+
+def test_what_sampling_is_told_draws_nothing_and_what_holds_an_engine_is_no_model():
+    source = '''
+class SamplingParams:
+    """Parameters of sampling the next token from logits."""
+    def top_k_only(self): return self.top_k and self.logits and self.temperature
+'''
+    assert first("sampler", {"ferro/request.py": source}) is None
+    front = '''
+class AsyncLLM:
+    """A language model: a transformer with its decoder."""
+    def __init__(self, config):
+        self.engine = Engine(config.num_layers, config.head, config.layers, config.attention, config.embed)
+    def generate(self, tokens): return self.engine.generate(tokens)
+'''
+    assert first("model_definition", {"ferro/llm.py": front}) is None

@@ -90,7 +90,8 @@ def _verdict(program: Program) -> Verdict:
                 )
         if role in _SKIPPED:
             continue
-        for scope, words in [(i, d.words) for i, d in enumerate(record.defs)] + [(-1, record.words)]:
+        named = [(i, (d.name.rpartition(".")[2], *d.words)) for i, d in enumerate(record.defs)]
+        for scope, words in [*named, (-1, record.words)]:
             for word in words:
                 hits = known.get(word)
                 if hits is None:

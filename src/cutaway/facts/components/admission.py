@@ -31,6 +31,7 @@ ADMISSION = Concept(
             4,
             "named",
         ),
+        name(r"validate_(?:models?|config\w*|args|params|keys?|types?)", -3),
         # what comes faster than it may is held until its bucket has a token
         name(r"limit_(?:task|job|request|message|rate)\w*", 4, "named"),
         uses(r"(?:\w+_)?buckets?|can_consume|expected_time", 1.5, "refuses"),

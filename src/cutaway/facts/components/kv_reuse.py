@@ -104,6 +104,8 @@ KV_REUSE = Concept(
             3,
             "matches",
         ),
+        # a prompt hashed chunk by chunk
+        code(r"(?i)hash\w*\W[^\n]*\[\w+ ?: ?\w+ ?\+ ?[\w.]*(?:chunk|block|page)_?size", 2, "kv"),
         code(r"(?i)hash\w*\s*(?:\[|\.get|\.update)|last_access|evict", 1),
     ),
     needs=("named|weak|cache_owner|matches", "prefix|evicts|tree", "kv"),

@@ -15,6 +15,7 @@ KV_STRUCTURE = Concept(
             5,
             "named",
         ),
+        name(r"semantic\w*|(?:response|result|http|page)_cache", -4),  # of answers, not of keys and values
         name(
             r"cache_engine|block_pool|block_manager|block_allocator|mha_\w*pool|run_state|"
             r"block_engine|paged_\w+|^causal$|static_cache|dynamic_cache|cache",

@@ -46,6 +46,8 @@ MODEL = Concept(
         ),
         name(r"gguf|ggml|quantized|quant|gptq|awq|modelopt", -2),  # reads weights of a format
         owner(r"\w*(?:config|params|settings|options)", -5),
+        name(r"async_\w+|offline_\w+|online_\w+", -3.5),  # ways of serving one
+        uses(r"engine|llm_engine|async_engine|engine_args|event_loop", -4),  # stands in front of an engine
         name("config|hparams|hyper_?params|hyper_?parameters", -3),
         has(
             r"forward\w*|call|build|build_graph|generate|compute_logits|load_weights|"
@@ -114,6 +116,8 @@ MODEL = Concept(
             2,
             "stack",
         ),
+        # a network of a native library, made of its sizes
+        code(r"torch\.classes\.\w+\.\w+\(", 2, "wraps"),
         # a module around the network of a library
         code(
             r"(?s)\Aclass \w+\([^)]*Module\).{0,9000}?\b(?:AutoModel\w*|model_class|model_cls)\.from_pretrained\(",

@@ -54,7 +54,7 @@ PREEMPTION = Concept(
         ),
         # one of those that run is taken out and put among those that were pushed out
         code(
-            r"(?s)(?:running|active|in_?flight)\w*(?:\.|->)(?:pop\w*|remove|erase|retain|swap_remove)\b.{0,800}?"
+            r"(?s)(?:running|active|in_?flight|batch)\w*(?:\[[^\]\n]*\])?(?:\.\w+)?(?:\.|->)(?:pop\w*|remove|erase|retain|swap_remove)\b.{0,800}?"
             r"(?:swapped|preempted|paused|suspended)\w*(?:\.|->)"
             r"(?:append\w*|extend\w*|insert|push\w*|add|emplace\w*)\b",
             4,

@@ -128,7 +128,7 @@ RUNTIME_LOOP = Concept(
             "steps",
         ),
         # it sets another process going, in which the loop is
-        code(r"\b(?:Process|Thread)\((?:[^()]|\([^()]*\)){0,300}?target=", -2),
+        code(r"\b(?:Process|Thread)\((?:[^()]|\([^()]*\)){0,300}?target=", -1),
         # each turn drives a loop of events, or one cycle of its own
         code(
             r"while\b[^\n]*:\n(?:[^\n]*\n){0,25}?\s*(?:next\(\w*loop\w*\)|\w*(?:loop_cycle|iteration|run_once)\()",
@@ -151,6 +151,8 @@ RUNTIME_LOOP = Concept(
         ),
         # the loop of a library of events, which runs until it is stopped
         code(r"\b(?:reactor|io_?loop|hub)\.(?:run|start)\(|IOLoop\.(?:current|instance)\(\)\.start\(", 5, "picks"),
+        # its application is handed to a server, which runs until it is stopped
+        code(r"\b(?:uvicorn|hypercorn|waitress|web)\.(?:run|serve|run_app)\(", 5.5, "picks"),
         # it reads what peers send
         code(r"(?:conn|nc|sock|stream|[rR]eader)\w{0,8}\.(?:[rR]ead|[rR]ecv|[rR]eceive)\w*\(", 2.5, "takes"),
         code(

@@ -30,6 +30,7 @@ SAMPLER = Concept(
             r"penalt\w*|name|trace|ddim|euler",
             -5,
         ),
+        name(r"sampl\w*_(?:params?|parameters|config|options|settings|args)", -6),  # what it is told
         has(r"sample\w*|forward|call|choose\w*|accept|apply\w*|next", 1),
         has(r"(?:apply_)?(?:top_k\w*|top_p\w*|min_p|temperature|penalt\w*|greedy\w*)|sample_\w+", 1.5),
         owner(r"\w*sampler\w*|chooser|\w*chooser|\w*sampling\w*|\w*_for_causal_lm|gpt|\w*model", 1),
