@@ -215,3 +215,13 @@ def test_cargo_makes_programs_of_examples_and_of_bin_whatever_their_names():
     assert role_of("src/bin/test_weights.rs") == "tool"
     assert role_of("tests/test_weights.rs") == "test"
     assert role_of("examples/test_tiny.py") == "test"
+
+
+def test_whether_a_kernel_can_run_admits_no_request():
+    files = {
+        "src/sched.cpp": """
+bool Sched::CanRun(Request &req, int limit) { return pending.size() < limit && free_blocks > 0; }
+bool CanRunLinear(Tensor &x, int limit) { return pending.size() < limit && free_blocks > 0; }
+"""
+    }
+    assert found("admission_or_backpressure", files)[0] == "Sched.CanRun"

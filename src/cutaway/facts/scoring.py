@@ -51,7 +51,7 @@ _SERVES = re.compile(r"(?:^|[/_.-])server(?:[/_.-]|$)")
 _VERSION = re.compile(r"/v(\d+)/")
 _MINOR = matcher(
     "mock|fake|dummy|stub|noop|null|test|tests|example|legacy|deprecated|compat|shim|wrapper|"
-    "wrapped|proxy|client|metric|metrics|stat|stats|logger|logging|tracing|tracer"
+    r"wrapped|\w*bindings?|proxy|client|metric|metrics|stat|stats|logger|logging|tracing|tracer"
     "|extension|extensions|contrib|profiler|monitor|debug|debugging|experimental|error|exception|warning|doc|docs|plugin|"
     "plugins|visual|ui|gui|web|cli|launch|info|event|events|message|protocol|schema|benchmark|"
     "pretty|print|dump"

@@ -73,6 +73,7 @@ ADMISSION = Concept(
             "logs?|logf|warnf?|errorf?|debugf?|infof?|tracef?|fatalf?",
             -3,
         ),
+        name(r"linear\w*|attention|moe|gemm|matmul|ops?|reduce\w*|fused?|graph", -4),  # whether a kernel can run
         owner(
             r"scheduler|sched\w*|\w*manager|adder|queue|server\w*|validation|infer|router|state|"
             r"block_\w+",

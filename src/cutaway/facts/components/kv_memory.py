@@ -39,6 +39,7 @@ KV_MEMORY = Concept(
             r"temp|scratch|weights?|offload\w*|transfer|swap|validate|dtype|update|store|copy|hash|prefix",
             -3,
         ),
+        name(r"awq|gptq|marlin|moe|linear|gemm", -3),  # what is kept of weights
         owner(
             r"worker|model_runner|\w*engine|cache_engine|kv_cache\w*|cache_manager|mem_manager|"
             r"\w*cache",
@@ -104,6 +105,13 @@ KV_MEMORY = Concept(
             2,
             "bytes",
         ),
+        # what is called a cache is made as a tensor of positions and heads
+        code(
+            r"(?i)\bcache\s*[:=]\s*[\w:.<>]*(?:zeros|empty|full|alloc\w*)\([^;]{0,80}?"
+            r"(?:heads?\w*[^;]{0,60}?(?:seq|ctx)|(?:seq|ctx)\w*[^;]{0,60}?(?:heads?|dim))",
+            3,
+            "sized",
+        ),
         # a product of positions and heads, of which memory is then taken
         code(
             r"(?is)\b\w*(?:seq|ctx|context)\w*\s*\*[^;\n]{0,80}(?:head|layer|dim)\w*[^;\n]{0,40};.{0,300}?alloc\w*\(",
@@ -113,7 +121,7 @@ KV_MEMORY = Concept(
         # the size of a cache's own allocation, written out
         code(
             r"(?i)alloc\w*\([^\n]*\b(?:k|key|kv)\w*_?cache[^\n]*\*[^\n]*(?:seq|sq|ctx|len)"
-            r"|\b(?:(?:k|keys?|kv)_?\w{0,12}cache\w*|(?:cache|memory)_k|cache)(?:\s*[:=(]|\.push\()"
+            r"|\b(?:(?:k|keys?|kv)_?\w{0,12}cache\w*|(?:cache|memory)_k)(?:\s*[:=(]|\.push\()"
             r"(?=(?:[^;]|; ?\(){0,200}?(?:alloc|zeros|empty|new|tensor|vec!|make))"
             r"(?:[^;]|; ?\(){0,200}?"
             r"(?:(?:seq|ctx|context)\w*[^;]{0,80}?(?:dim|head|layer)|(?:dim|head|layer)\w*[^;]{0,80}?(?:seq|ctx|context))",
