@@ -17,8 +17,11 @@ from cutaway.trace.dim import scope
 from cutaway.trace.inputs import InputPlan
 from cutaway.trace.inputs_symbols import symbols_of
 from cutaway.trace.inputs_types import InputSpec
-from cutaway.trace.modes import OpMode, Recorder, ShapeMode, sizes_of
+from cutaway.trace.op_mode import OpMode
+from cutaway.trace.questions import sizes_of
 from cutaway.trace.record import ModuleRun
+from cutaway.trace.recorder import Recorder
+from cutaway.trace.shape_mode import ShapeMode
 
 WIDTH, CHUNK = 16, 64
 

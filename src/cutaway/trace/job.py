@@ -15,18 +15,19 @@ from cutaway.errors import CutawayError, ForwardRaised, last_line
 from cutaway.model import DEFAULT_CONVENTION, Convention, Gap, Module
 from cutaway.trace import source
 from cutaway.trace.assemble import Assembler, places
+from cutaway.trace.differences import differences
 from cutaway.trace.dim import Scope
+from cutaway.trace.elsewhere import more_hints, others
 from cutaway.trace.explain import ROUNDS, Told, explanations, same_ops
 from cutaway.trace.inputs import InputPlan, Symbol, make_inputs
 from cutaway.trace.limits import position_limit
 from cutaway.trace.loops import fit_loops
-from cutaway.trace.modes import DataDependent, LongLoop, Recorder
 from cutaway.trace.packed import FEW, few
 from cutaway.trace.parts import parts_of, tensors_of
 from cutaway.trace.record import CallEvent, ModuleRun, count_ops
+from cutaway.trace.recorder import DataDependent, LongLoop, Recorder
 from cutaway.trace.remembered import forget
 from cutaway.trace.run import run
-from cutaway.trace.validity import differences, more_hints, others
 from cutaway.trace.writes import Writes
 
 MANY = 8000  # ops of a pass that is not traced again on the mere suspicion that its first time was special

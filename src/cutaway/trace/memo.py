@@ -12,8 +12,8 @@ import torch
 from torch.utils import _pytree as pytree
 
 from cutaway.trace.attributes import INDEX_NAMES, attributes_of
-from cutaway.trace.modes import Recorder
 from cutaway.trace.record import ModuleRun, TensorRef
+from cutaway.trace.recorder import Recorder
 from cutaway.trace.values import kept
 from cutaway.trace.writes import Writes
 

@@ -16,7 +16,7 @@ from cutaway.trace.taken import places_taken
 from cutaway.trace.values import keep, kept
 
 if TYPE_CHECKING:
-    from cutaway.trace.modes import Recorder
+    from cutaway.trace.recorder import Recorder
 
 BALANCED = "routing is balanced: each expert gets tokens * top_k / num_experts, and every expert is used"
 MOST_EXPERTS = 4096

@@ -18,9 +18,11 @@ from cutaway.trace.autocast import without_casts
 from cutaway.trace.compiled import as_written
 from cutaway.trace.dim import Scope, logarithms, scope
 from cutaway.trace.memo import Memo, described, leaves_of, replay
-from cutaway.trace.modes import OpMode, Recorder, ShapeMode
+from cutaway.trace.op_mode import OpMode
 from cutaway.trace.record import CallEvent, ModuleRun, TensorRef
+from cutaway.trace.recorder import Recorder
 from cutaway.trace.remembered import nothing_remembered
+from cutaway.trace.shape_mode import ShapeMode
 from cutaway.trace.writes import Writes
 
 

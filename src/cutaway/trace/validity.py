@@ -1,22 +1,16 @@
-# When the formulas hold: the comparisons that the code made, and the check that another run at other sizes gives the same.
+# When the formulas hold: the comparisons that the code made, as conditions on the sizes.
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from itertools import pairwise
 from math import lcm
 from typing import Any
 
 from cutaway.formula import Formula, const
-from cutaway.model import Gap
 from cutaway.trace.dim import Guard, Scope, is_count
 from cutaway.trace.inputs import InputPlan
-from cutaway.trace.record import CallEvent, ModuleRun, OpEvent
 
-# Other values are tried in this order; those that take the same branches serve for the check.
-_TIMES = (1, -1, 2, 3)
-_DELTAS = (256, -256, 64, -64, 16, 4, -4, 3, -3, 1, -1)
-_ODD = (37, -37, 26, -26, 5, -5, 2, -2, 1, -1)
 FEWEST_TURNS = 8  # comparisons of a counter with one size
 
 
@@ -171,134 +165,3 @@ def _shape_of(g: Guard) -> tuple:
 def _offset(g: Guard) -> Fraction:
     sign = 1 if g.outcome else -1
     return _constant(g) * sign
-
-
-def other_hints(
-    scope: Scope, hints: Mapping[str, int], plan: InputPlan, limit: int | None, shorter: bool = False
-) -> dict[str, int]:
-    """Values that differ from `hints` where they can, take the same branches, and stay within `limit` tokens.
-
-    Long sizes move by multiples of 768, so that what is left over from chunks of the usual lengths stays the same.
-    They are `shorter` where that is asked for and takes the same branches too.
-    """
-    step = {s.name: s.multiple_of for s in plan.symbols}
-    for factor in sorted(_TIMES) if shorter else _TIMES:
-        other = {n: _moved(v, factor, step.get(n, 1)) for n, v in hints.items()}
-        if _allowed(other, hints, limit) and _same_branches(scope, other):
-            return other
-    return _one_by_one(scope, hints, step, limit)
-
-
-def others(
-    scope: Scope, hints: Mapping[str, int], plan: InputPlan, limit: int | None, shorter: bool
-) -> Iterator[dict[str, int]]:
-    """Values for the check, the best first: all of them far from `hints`; a little; one alone, for what takes few others."""
-    for less in (shorter, not shorter):
-        yield other_hints(scope, hints, plan, limit, less)
-    step = {s.name: s.multiple_of for s in plan.symbols}
-    yield _one_by_one(scope, hints, step, limit, _DELTAS[::-1])
-    yield from more_hints(scope, hints, plan, limit)
-    for n, v in hints.items():
-        moved = ({**hints, n: v + d * step.get(n, 1)} for d in _ODD if v > 1)
-        yield from (m for m in moved if _allowed(m, hints, limit) and _same_branches(scope, m))
-
-
-def more_hints(
-    scope: Scope, hints: Mapping[str, int], plan: InputPlan, limit: int | None
-) -> list[dict[str, int]]:
-    """Sets of values that take the same branches and leave other rests than `hints` in divisions."""
-    step = {s.name: s.multiple_of for s in plan.symbols}
-    moved = ({n: v if v == 1 else v + d * step.get(n, 1) for n, v in hints.items()} for d in _ODD)
-    return [m for m in moved if _allowed(m, hints, limit) and _same_branches(scope, m)]
-
-
-def _same_branches(scope: Scope, values: Mapping[str, int]) -> bool:
-    """Whether comparisons come out alike, and numbers of chunks stay none, one or above: code asks no question there."""
-    return all(g.holds(values) for g in choices(scope)) and all(
-        min(f.evaluate(values), 2) == min(met, 2) for f, met in scope.counts.items()
-    )
-
-
-def _allowed(other: Mapping[str, int], hints: Mapping[str, int], limit: int | None) -> bool:
-    tokens = [v for n, v in other.items() if n.endswith("_len") and limit is not None and hints[n] < limit]
-    return all(v > 1 or hints[n] == 1 for n, v in other.items()) and all(v < (limit or v + 1) for v in tokens)
-
-
-def _moved(value: int, times: int, step: int) -> int:
-    if value == 1:
-        return 1
-    if step > 1 or value < 128:
-        return value + times * (4 if step == 1 else step)
-    return value + times * (768 if value >= 768 else 128 if value >= 256 else 64)
-
-
-def _one_by_one(
-    scope: Scope,
-    hints: Mapping[str, int],
-    step: Mapping[str, int],
-    limit: int | None,
-    deltas: Sequence[int] = _DELTAS,
-) -> dict[str, int]:
-    """Where no common move will do, move each symbol by the first of these that the branches taken allow."""
-    other = dict(hints)
-    for n, v in hints.items():
-        for delta in deltas:
-            moved = {**other, n: v + delta * step.get(n, 1)}
-            if v > 1 and moved[n] > 1 and _allowed(moved, hints, limit) and _same_branches(scope, moved):
-                other = moved
-                break
-    return other
-
-
-def differences(a: ModuleRun, b: ModuleRun) -> list[Gap]:
-    """Where two runs at different sizes do not agree: there the formulas of the first cannot be trusted."""
-    found: list[Gap] = []
-    _compare(a, b, found, set())
-    return found
-
-
-def _compare(a: ModuleRun, b: ModuleRun, found: list[Gap], seen: set[tuple[int, int]]) -> None:
-    if (id(a), id(b)) in seen or len(found) > 20:
-        return
-    seen.add((id(a), id(b)))
-    if len(a.events) != len(b.events):
-        found.append(
-            Gap(
-                type(a.module).__name__,
-                a.path,
-                f"the number of ops depends on the sizes ({len(a.events)} or {len(b.events)})",
-            )
-        )
-        return
-    for x, y in zip(a.events, b.events, strict=True):
-        if isinstance(x, CallEvent) and isinstance(y, CallEvent):
-            _compare(x.module, y.module, found, seen)
-        elif isinstance(x, OpEvent) and isinstance(y, OpEvent) and x.func is y.func:
-            _compare_op(x, y, found)
-        else:
-            found.append(Gap(_name(x), _place(x), "other sizes run another op here"))
-            return
-
-
-def _compare_op(x: OpEvent, y: OpEvent, found: list[Gap]) -> None:
-    for r, s in zip(x.outputs, y.outputs, strict=False):
-        if r.dims != s.dims:
-            found.append(
-                Gap(_name(x), _place(x), f"a size is not understood: {_dims(r.dims)} or {_dims(s.dims)}")
-            )
-            return
-
-
-def _dims(dims: tuple[Formula, ...]) -> str:
-    return "[" + ", ".join(str(d) for d in dims) + "]"
-
-
-def _name(e: OpEvent | CallEvent) -> str:
-    return str(e.func) if isinstance(e, OpEvent) else type(e.module.module).__name__
-
-
-def _place(e: OpEvent | CallEvent) -> str:
-    from cutaway.trace.assemble import places
-
-    found = places(e.where)
-    return str(found[-1]) if found else "?"
