@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+from types import SimpleNamespace
 
 import msgspec
 import pytest
@@ -11,6 +12,7 @@ import pytest
 import cutaway
 from cutaway.cli import run
 from cutaway.reading import KINDS
+from cutaway.report.repo.page import Page
 
 ENGINE = {
     "README.md": "# tiny\n\nA tiny engine that serves one model and shows how a request becomes tokens.\n\n"
@@ -183,7 +185,8 @@ def test_a_statement_over_several_lines_is_cited_as_a_whole(tmp_path):
 def test_what_runs_no_model_is_described_without_one(tmp_path):
     """Its loop is no loop over tokens, and parts of an engine that it lacks are no open questions."""
     (tmp_path / "README.md").write_text(
-        "# Work\n\n> Does _jobs_ of job_queue, one after another.\n\nHome: https://example.org\n\n# Install\n\n"
+        "# Work\n\njoin us on [![Badge](https://a.b/c.svg)](https://a.b) for all of it\n\n"
+        "> Does _jobs_ of job_queue, one after another.\n\nHome: https://example.org\n\n# Install\n\n"
         "If you want to have it, fetch it from there.\n"
     )
     (tmp_path / "work.py").write_text(
@@ -193,7 +196,7 @@ def test_what_runs_no_model_is_described_without_one(tmp_path):
     assert run(["report", str(tmp_path), "--no-cache", "-o", str(tmp_path / "r.md")]) == 0
     text = (tmp_path / "r.md").read_text("utf-8")
     assert "turn by turn" in text and "runs the model" not in text and "kv\\_cache" not in text
-    assert text.count("- Does jobs of job\\_queue") == 2 == text.count("(`README.md:3`)")
+    assert text.count("- Does jobs of job\\_queue") == 2 == text.count("(`README.md:5`)")
     assert "https" not in text and "If you want" not in text
 
 
@@ -227,3 +230,9 @@ def test_a_workspace_is_described_by_the_package_with_most_code(tmp_path):
     assert run(["report", str(tmp_path), "--no-cache", "-o", str(tmp_path / "r.md")]) == 0
     text = (tmp_path / "r.md").read_text("utf-8")
     assert text.count("This is the big one") == 2 and "small one" not in text and "loops while |" not in text
+
+
+def test_only_what_begins_a_sentence_may_begin_a_list():
+    program = type("Program", (dict,), {"source": SimpleNamespace(url="", commit="")})()
+    words = Page({"repo": {}}, program).words
+    assert words("- set (`x`) to `y`. See `z` https://a.b") == "\\- set (`x`) to `y`. See `z` https\\://a.b"

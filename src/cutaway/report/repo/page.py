@@ -91,16 +91,20 @@ class Page:
 
     def words(self, text: str) -> str:
         """A detector's sentence: what stands in backticks as code, places as links, the rest as prose."""
-        return "".join(map(self._word, _SAID.split(_PLACES.sub("", text)))).strip()
+        parts = _SAID.split(_PLACES.sub("", text).strip())
+        return "".join(self._word(part, begins=not at) for at, part in enumerate(parts)).strip()
 
-    def _word(self, part: str) -> str:
+    def _word(self, part: str, *, begins: bool) -> str:
+        """One part of a sentence; what begins none cannot be taken for a list or a heading."""
         path, _, line = part.rpartition(":")
         if line.isdigit() and path in self.program:
             return self.place(path, int(line))
         if part[:1] == part[-1:] == "`" and len(part) > 2:
             return code(part[1:-1])
         before, after = (" " if part[at : at + 1].isspace() else "" for at in (0, len(part) - 1))
-        return before + prose(part) + after if part.strip() else part
+        if not part.strip():
+            return part
+        return before + (prose(part) if begins else prose(f"a {part.strip()}")[2:]) + after
 
     def does(self, row: dict[str, Any]) -> str:
         """What the definition's own docstring says, or how it was found."""
@@ -202,6 +206,7 @@ class Page:
             if (
                 not (fenced or how)
                 and len(plain) > 30
+                and "](" not in plain  # a picture within a link
                 and not line.startswith(("#", "    "))
                 and not _BADGE.match(line)
                 and not _REFERS.match(plain)
