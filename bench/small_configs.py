@@ -159,7 +159,10 @@ def chosen(config: PreTrainedConfig, current: dict[str, Any], small: dict[str, A
     plain = type(config)(**FIELD_VALUES.get(config.model_type, {}))  # some defaults are no valid model
     other = {n: v for n, v in current.items() if n not in small and v != read(plain, n)}
     stages = read(config, "out_indices")
-    if is_hierarchical(current) and stages and list(stages) != list(read(plain, "out_indices")):
+    if stages and list(stages) != list(read(plain, "out_indices")):
+        if not is_hierarchical(current):  # of few layers the last ones, as many
+            last = small.get("num_hidden_layers", current.get("num_hidden_layers")) or len(stages)
+            stages = range(max(1, last - len(stages) + 1), last + 1)
         other = {n: v for n, v in other.items() if n != "out_features"} | {"out_indices": list(stages)}
     other |= {n: v for n, v in vars(config).items() if not n.startswith("_") and n not in {*vars(plain), *current}}
     return {n: v for n, v in other.items() if n not in ("transformers_version", "architectures", "dtype")}

@@ -196,7 +196,6 @@ CONFIG_OVERRIDES: dict[str, dict[str, Any]] = {
         "num_key_value_heads_per_layer": [4, 2, 2, 4],
         "head_config": {"upsample_out_channels": [32, 32], "conv_out_channels": [32]},  # none by default
     },
-    "chmv2": {"backbone_config": {"out_indices": [1, 2, 3, 4]}},  # four features
     # layers of the tower that feed the layers of the language model
     "granite4_vision": {
         "downsample_rate": "4/8",
@@ -279,6 +278,10 @@ CONFIG_OVERRIDES: dict[str, dict[str, Any]] = {
     "qwen3_omni_moe": {"talker_config": {"spatial_merge_size": 2}},
     # one is added to a list, the other is the width of the backbone
     "vitmatte": {"fusion_hidden_sizes": [256, 128, 64, 32], "hidden_size": 64},
+    # the backbone adds a list to it
+    "convnextv2": {"hidden_sizes": [96, 192, 384, 768]},
+    "focalnet": {"hidden_sizes": [192, 384, 768, 768]},
+    "depth_anything": {"reassemble_hidden_size": 64},  # the width of the backbone
     # fewer positions than the longest sequence of the runs
     **each(("owlvit_text_model", "owlv2_text_model"), {"max_position_embeddings": 64}),
     # the segmentation heads want four feature maps
