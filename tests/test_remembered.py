@@ -1,4 +1,4 @@
-"""Functions that remember results begin each run anew."""
+"""Functions that remember results begin each run anew, and what fills their caches stands for no later call."""
 
 from __future__ import annotations
 
@@ -53,3 +53,32 @@ def test_nothing_without_data_is_left_for_real_runs() -> None:
     ops()
     assert not table.inner.cache_info().currsize and not Turns.places.cache_info().currsize
     assert Turns()(torch.zeros(37, 3)).shape == (37, 3)
+
+
+class Layer(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * table(x.shape[0], 3)
+
+
+class Layers(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(Layer() for _ in range(4))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+
+def calls(memo: bool) -> list[list[str]]:
+    model = Layers()
+    prepared = (model, (torch.empty((37, 3), device="meta"),), {})
+    record = run(lambda scope: prepared, {}, lines=False, memo=memo)[0]
+    return [[str(op.func) for op in event.module.events] for event in record.events]
+
+
+def test_what_the_first_of_equal_layers_computes_for_all_is_counted_once() -> None:
+    first, *others = calls(memo=False)
+    assert "aten.exp.default" in first and all(other == ["aten.mul.Tensor"] for other in others)
+    assert calls(memo=True) == [first, *others]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -47,9 +47,14 @@ class Entry:
 class Memo:
     """Records of the modules seen in one run."""
 
-    def __init__(self, writes: Writes) -> None:
+    def __init__(self, writes: Writes, remembering: Sequence[Any] = ()) -> None:
         self.writes = writes  # a forward that changes an attribute leaves more than its outputs
+        self.remembering = [f for f in remembering if hasattr(f, "cache_info")]  # and so does one that fills their caches
         self.found: dict[Hashable, Entry] = {}
+
+    def left(self) -> Hashable:
+        """Changes when a call leaves more behind than its outputs: then a call like it may do something else."""
+        return (self.writes.count, *(f.cache_info().misses for f in self.remembering))
 
     def note_kept(self, module: torch.nn.Module, before: Hashable) -> None:
         """A call of the module is over, ahead of which its attributes were these."""

@@ -23,21 +23,33 @@ _of_classes: dict[type, list[Any]] = {}
 
 
 @contextmanager
-def nothing_remembered(kinds: Collection[type]) -> Iterator[None]:
-    """Functions that remember results begin anew, and once more afterwards."""
-    forget(kinds)
+def nothing_remembered(kinds: Collection[type]) -> Iterator[list[Any]]:
+    """Functions that remember results begin anew, and once more afterwards; `kinds` are the classes of a model's modules.
+
+    Gives these functions.
+    """
+    found = _remembering(kinds)
+    _clear(found)
     try:
-        yield
+        yield found
     finally:
-        forget(kinds)
+        _clear(found)
 
 
 def forget(kinds: Collection[type]) -> None:
     """Empty the caches of the code of a model's modules: what one run made, at its sizes, is none of another's."""
+    _clear(_remembering(kinds))
+
+
+def _clear(functions: list[Any]) -> None:
+    for cached in functions:
+        cached.cache_clear()
+
+
+def _remembering(kinds: Collection[type]) -> list[Any]:
     classes = {c for kind in kinds for c in kind.__mro__ if not c.__module__.startswith("torch.")}
     files = {kind.__module__ for kind in kinds if not kind.__module__.startswith("torch.")}
-    for cached in (*(f for c in classes for f in _of_class(c)), *(f for name in files for f in _of_file(name))):
-        cached.cache_clear()
+    return [*(f for c in classes for f in _of_class(c)), *(f for name in files for f in _of_file(name))]
 
 
 def _of_class(cls: type) -> list[Any]:

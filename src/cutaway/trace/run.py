@@ -63,13 +63,13 @@ def run(
                 recorder.mute -= 1
                 with (
                     torch.device("meta"),
-                    nothing_remembered(kinds),
+                    nothing_remembered(kinds) as remembering,
                     as_written(),
                     without_casts(recorder.assumptions.setdefault),
                     in_one_op(),
                     logarithms(),
                     writes.heard(),
-                    _hooked(recorder, Memo(writes) if memo else None, paths),
+                    _hooked(recorder, Memo(writes, remembering) if memo else None, paths),
                     _lines_of(recorder, lines),
                 ):
                     out = module(*args, **kwargs)
@@ -190,7 +190,7 @@ def _enter(
     else:
         record = ModuleRun(module, path, inputs=ins)
         noted = memo is not None and key is not None
-        writes, before = (memo.writes.count, described(given)) if noted else (0, {})
+        left, before = (memo.left(), described(given)) if noted else (None, {})
         attributes = attributes_of(module) if noted else None
         recorder.modules.append(record)
         sys.settrace(tracer)
@@ -202,7 +202,7 @@ def _enter(
         if noted:
             with torch._C.DisableTorchFunction():
                 memo.note_kept(module, attributes)
-                if memo.writes.count == writes:
+                if memo.left() == left:
                     memo.keep(key, record, given, out, before)
     with torch._C.DisableTorchFunction():
         outs = _refs(recorder, leaves_of(out))
