@@ -22,8 +22,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from cutaway.formula import Formula, sym
 from cutaway.formula.core import product
 from cutaway.trace.inputs_config import image_unit, read
-from cutaway.trace.inputs_modalities import content_names, decoder_names, documented_shape, forms_of
+from cutaway.trace.inputs_modalities import content_names, decoder_names, forms_of
 from cutaway.trace.inputs_probe import refusal
+from cutaway.trace.inputs_said import documented_shape
 from cutaway.trace.inputs_symbols import symbols_of, with_room
 from cutaway.trace.inputs_types import InputPlan, InputSpec
 
