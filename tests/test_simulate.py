@@ -131,7 +131,7 @@ def test_what_can_never_run_is_refused():
         ("arrival,input_tokens,output_tokens\n0,5,5\n1,-3,5\n", 3, "input_tokens must be"),
         ("arrival,input_tokens,output_tokens\n0,5,1e30\n", 2, "output_tokens must be"),
         ("arrival,input_tokens,output_tokens\n0,5\n", 2, "fewer fields"),
-        ("arrival,input_tokens\n0,5\n", 2, "no output_tokens"),
+        ("arrival,input_tokens\n0,5\n", 2, "without output tokens"),
         ("arrival,input_tokens,output_tokens\nnan,5,5\n", 2, "arrival must be"),
         ('{"arrival": 0, "input_tokens": 5, "output_tokens": 5}\n{"arrival": 1,\n', 2, "not JSON"),
     ],
