@@ -76,6 +76,12 @@ def image_unit(model: torch.nn.Module) -> int:
     return window if window and window % (patch * merge) == 0 else patch * merge
 
 
+def windows(model: torch.nn.Module) -> list[int]:
+    """The sizes of windows that the config or a module names, in whatever unit."""
+    own = (vars(part).get("window_size") for part in model.modules())
+    return sorted({w for w in (*every(model, "window_size"), *own) if type(w) is int and w > 0})
+
+
 def first_width(model: torch.nn.Module) -> int | None:
     """The width that the first layer takes in: as it says itself, else by its first parameter."""
     for layer in model.modules():

@@ -22,7 +22,7 @@ from cutaway.trace.explain import ROUNDS, Told, explanations, same_ops
 from cutaway.trace.inputs import InputPlan, Symbol, make_inputs
 from cutaway.trace.limits import position_limit
 from cutaway.trace.loops import fit_loops
-from cutaway.trace.packed import FEW, few
+from cutaway.trace.packed import FEW, few, within_windows
 from cutaway.trace.parts import parts_of, tensors_of
 from cutaway.trace.record import CallEvent, ModuleRun, count_ops
 from cutaway.trace.recorder import DataDependent, LongLoop, Recorder
@@ -111,6 +111,9 @@ class Job:
             return known, *self.modules(known)
         if found:
             modules, gaps = fit_loops(self, first, modules, found, twin, again) if fit else (modules, found)
+            if self.plan.packed:
+                seen = (first.scope.hints, again.scope.hints)
+                first.scope.guards |= dict.fromkeys(within_windows(self.model, seen))
         return first, modules, gaps
 
     def start(self, hints: Mapping[str, int]) -> Start:

@@ -4,12 +4,15 @@
 # That few points lie on a polynomial proves nothing; the caller holds the result against runs at quite other sizes.
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from math import isqrt
 
 import torch
 
+from cutaway.formula import const, sym
+from cutaway.trace.dim import Guard
 from cutaway.trace.inputs import Symbol
+from cutaway.trace.inputs_config import windows
 from cutaway.trace.loop import Loop, Runs
 from cutaway.trace.parts import tensors_of
 from cutaway.trace.record import count_ops
@@ -18,7 +21,6 @@ IMAGES = (2, 3, 5)
 GROUPS = {"image_height": (2, 3, 5), "image_width": (3, 4, 6)}  # of patches that stay together, along a side
 FEW = {"batch_size": 5, "image_height": 5, "image_width": 13}  # to trace at: a few of them are more than a hundred groups
 TRIED = 8
-
 
 
 def few(symbol: Symbol, model: torch.nn.Module) -> int:
@@ -54,6 +56,15 @@ def over_images(runs: Runs) -> Iterator[tuple[tuple[Loop, ...], tuple[int, ...]]
     yield looped, points
     if len(looped) < len(loops):  # code that has lost a size on its way: all are numbers, and fitted
         yield tuple(loops), tuple(len(loop.lengths) for loop in loops)
+
+
+def within_windows(model: torch.nn.Module, sizes: Sequence[Mapping[str, int]]) -> Iterator[Guard]:
+    """That images lie within a window that none of these sizes leaves: beyond it the code takes turns that no run took."""
+    for side in GROUPS:
+        reached = max((at[side] for at in sizes if side in at), default=None)
+        for window in windows(model):
+            if reached is not None and reached <= window:
+                yield Guard(sym(side) - const(window), "<=", True)
 
 
 def _points(s: Symbol, hint: int) -> tuple[int, ...]:
