@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from cutaway.read.languages.c_macros import blanked
+
 __all__ = ["first_branches"]
 
 # A comment, a string, a letter, a directive with the lines that it goes on over, a bracket or the end of a statement.
@@ -18,7 +20,6 @@ _TOKEN = re.compile(
 )
 _OPENS = (b"if", b"ifdef", b"ifndef")
 _SPLITS = (b"else", b"elif", b"elifdef", b"elifndef")
-_BLANK = re.compile(rb"[^\n]")
 
 
 @dataclass
@@ -62,9 +63,4 @@ def first_branches(data: bytes) -> bytes:
             if (group.inside or group.uneven) and b"__cplusplus" not in data[slice(*group.spans[0])]:
                 spans.append(group.spans[0])
                 spans.append((group.split or token.start(), token.end()))
-    if not spans:
-        return data
-    changed = bytearray(data)
-    for start, end in spans:
-        changed[start:end] = _BLANK.sub(b" ", data[start:end])
-    return bytes(changed)
+    return blanked(data, spans)

@@ -1,13 +1,14 @@
 # Macros that stand where C and C++ have no word: an export before a class's name, a calling convention before a function's,
 # a whole declaration wrapped to mark it. A grammar takes `class API Name {` for a function and, after a wrapped one,
 # loses the rest of the header. They are blanked for the parser alone; every offset and every text stays as written.
-"""`without_macros(data)`."""
+"""`without_macros(data)`, and `blanked(data, spans)`."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
-__all__ = ["without_macros"]
+__all__ = ["blanked", "without_macros"]
 
 _MACRO = rb"[A-Z][A-Z0-9_]{2,}(?:\([^()\n]*\))?"
 # class API Name final : Base {
@@ -34,6 +35,11 @@ def without_macros(data: bytes) -> bytes:
     for found in _WRAPPED.finditer(data):
         spans += [found.span(1), found.span(2)]
     spans += [found.span(1) for found in _CONVENTION.finditer(data)]
+    return blanked(data, spans)
+
+
+def blanked(data: bytes, spans: Sequence[tuple[int, int]]) -> bytes:
+    """The same bytes with spaces in these places; ends of lines stay. Without a place, the bytes themselves."""
     if not spans:
         return data
     changed = bytearray(data)
