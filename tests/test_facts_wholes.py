@@ -225,3 +225,59 @@ bool CanRunLinear(Tensor &x, int limit) { return pending.size() < limit && free_
 """
     }
     assert found("admission_or_backpressure", files)[0] == "Sched.CanRun"
+
+
+def test_who_is_told_the_settings_is_none_of_them():
+    settings = """
+class CacheConfig:
+    block_size: int = 16
+
+class EngineArgs:
+    model: str = "m"
+    max_model_len: int = 4096
+    dtype: str = "auto"
+
+    @staticmethod
+    def add_cli_args(parser):
+        parser.add_argument("--model", default="m")
+        parser.add_argument("--max-model-len", type=int)
+        parser.add_argument("--dtype", default="auto")
+        return parser
+
+    @classmethod
+    def from_cli_args(cls, args):
+        return cls(model=args.model, max_model_len=args.max_model_len, dtype=args.dtype)
+
+class AsyncEngineArgs(EngineArgs):
+    enable_log_requests: bool = False
+
+    @staticmethod
+    def add_cli_args(parser):
+        parser.add_argument("--enable-log-requests", default=False)
+        return EngineArgs.add_cli_args(parser)
+"""
+    engine = """
+from serve.settings import AsyncEngineArgs, CacheConfig
+
+class AsyncServer:
+    def __init__(self, cache_config: CacheConfig, config, model: str, dtype: str, max_model_len: int):
+        self.cache_config, self.config = cache_config, config
+        self.model, self.dtype, self.max_model_len = model, dtype, max_model_len
+
+    @classmethod
+    def from_engine_args(cls, args: AsyncEngineArgs):
+        return cls(CacheConfig(), args, args.model, args.dtype, args.max_model_len)
+
+    @classmethod
+    def from_config(cls, config_file, **kwargs):
+        return cls.from_engine_args(AsyncEngineArgs.from_cli_args(yaml.safe_load(open(config_file))))
+
+    @classmethod
+    def from_cli_args(cls, parser: ArgumentParser):
+        parser.add_argument("--host", default="localhost")
+        parser.add_argument("--port", type=int, default=8000)
+        args = AsyncEngineArgs.add_cli_args(parser).parse_args()
+        return cls.from_engine_args(AsyncEngineArgs.from_cli_args(args))
+"""
+    files = {"serve/settings.py": settings, "serve/server.py": engine}
+    assert found("config_parser", files)[0].startswith(("EngineArgs", "AsyncEngineArgs"))

@@ -118,6 +118,10 @@ class Kinship:
             c.weight > 0 and c.tag in tags and c.field in ("name", "base", "has", "keeps", "owner") for c in met
         )
 
+    def _by_name(self, scored: Scored) -> bool:
+        met = (self.corpus.clues[bit] for bit in scored.met)
+        return any(c.weight > 0 and c.field == "name" for c in met)
+
     def raise_wholes(self, final: list[Scored]) -> None:
         """Put who calls several candidates of its own file before these: they are its steps."""
         by_file: dict[str, list[Scored]] = {}
@@ -142,9 +146,12 @@ class Kinship:
                         scored.notes.append(f"it calls {steps[0].entity.local} and {steps[1].entity.local}")
 
     def raise_holders(self, final: list[Scored]) -> None:
-        """Put a type that keeps several of the candidates, or keeps what keeps them, before these: it is their whole."""
+        """Put a type that keeps several of the candidates, or keeps what keeps them, before these: it is their whole.
+
+        By its name it is of their kind: what is told its settings uses them, and is none.
+        """
         types = [s for s in final if s.entity.definition.kind in TYPE]
-        for scored in sorted(types, key=lambda s: s.score):
+        for scored in sorted(filter(self._by_name, types), key=lambda s: s.score):
             kept = self._kept(scored.entity)
             parts = [s for s in types if s.entity.local in kept]
             top = max((p.score for p in parts), default=0.0)

@@ -60,6 +60,7 @@ GEMM = Concept(
             "group_?size",
             0.7,
         ),
+        name(r"online|offline", -1),  # when weights become narrow, one way among several
         owner(r"\w*linear\w*|quant\w*", 0.6),
         path(r"quant(?:ization|ize|s|ized|isation)?|quantizations?", 1.5),
         path(
