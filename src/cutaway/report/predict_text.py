@@ -21,7 +21,8 @@ NAMES = {"arithmetic": "arithmetic", "memory": "memory bandwidth", "link": "link
 
 def render_text(p: Prediction, *, explain: bool = False, width: int = 80) -> str:
     """The whole answer."""
-    lines = [f"{p.model} on {_devices(p)}", *_row("asked", _asked(p), width), ""]
+    lines = [f"{p.model} on {_devices(p)}", *_row("asked", _asked(p), width)]
+    lines += [*(_row("but", _lacks(p), width) if not p.fits else ()), ""]
     lines += [f"{label:<{LABEL}}{value:<16}{note}" for label, value, note in figures(p)]
     for phase, parts in p.parts.items():
         lines += ["", *_phase(phase, parts)]
@@ -39,6 +40,7 @@ def render_markdown(p: Prediction, *, explain: bool = False) -> str:
         "",
         _asked(p),
         "",
+        *((f"**But** {_lacks(p)}", "") if not p.fits else ()),
         "| figure | value | tier |",
         "| --- | ---: | --- |",
     ]
@@ -186,6 +188,11 @@ def _phase(phase: str, parts: tuple[Part, ...]) -> list[str]:
         )
     rest = sum(time for _, _, time in rows[8:])
     return [*out, f"  {'the rest':<29}{seconds(rest):>11} {percent(rest, total):>7}"] if rest else out
+
+
+def _lacks(p: Prediction) -> str:
+    """Said before any figure, which nobody should read as if it ran."""
+    return f"does not fit by {si(p.memory.missing, 'B')} a device: the times are those of devices that hold it"
 
 
 def _memory(p: Prediction) -> list[str]:
