@@ -269,6 +269,10 @@ CONFIG_OVERRIDES: dict[str, dict[str, Any]] = {
     "instructblipvideo": {"video_token_index": 299},
     # what a decoder begins with, which the heads that repeat the words of the encoder ask for
     "t5": {"decoder_start_token_id": 0},
+    # sizes by names of their own, at which a real run takes minutes
+    **each(("flaubert", "xlm"), {"emb_dim": 64}),
+    "vjepa2": {"crop_size": 64, "frames_per_clip": 8, "pred_hidden_size": 64, "pred_num_hidden_layers": 2},
+    "timesfm2_5": {"context_length": 512},
     # the width of the text, which its head reads
     "jev": {"hidden_size": 64},
     # what compares texts with images reads texts
