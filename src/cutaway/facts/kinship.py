@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from cutaway.facts.concept import CALLABLE, TYPE, Concept
+from cutaway.facts.concept import CALLABLE, TYPE, Clue, Concept
 from cutaway.facts.corpus import Corpus, Entity, Scored
 from cutaway.read.resolve.paths import Node, Ways
 
@@ -113,14 +113,12 @@ class Kinship:
         if not concept.needs:
             return True
         tags = concept.needs[0].split("|")
-        met = [self.corpus.clues[bit] for bit in holder.met]
-        return any(
-            c.weight > 0 and c.tag in tags and c.field in ("name", "base", "has", "keeps", "owner") for c in met
-        )
+        return any(c.tag in tags for c in self._for(holder, "name", "base", "has", "keeps", "owner"))
 
-    def _by_name(self, scored: Scored) -> bool:
+    def _for(self, scored: Scored, *fields: str) -> list[Clue]:
+        """The clues in these fields that speak for a candidate."""
         met = (self.corpus.clues[bit] for bit in scored.met)
-        return any(c.weight > 0 and c.field == "name" for c in met)
+        return [c for c in met if c.weight > 0 and c.field in fields]
 
     def raise_wholes(self, final: list[Scored]) -> None:
         """Put who calls several candidates of its own file before these: they are its steps."""
@@ -151,7 +149,7 @@ class Kinship:
         By its name it is of their kind: what is told its settings uses them, and is none.
         """
         types = [s for s in final if s.entity.definition.kind in TYPE]
-        for scored in sorted(filter(self._by_name, types), key=lambda s: s.score):
+        for scored in sorted((s for s in types if self._for(s, "name")), key=lambda s: s.score):
             kept = self._kept(scored.entity)
             parts = [s for s in types if s.entity.local in kept]
             top = max((p.score for p in parts), default=0.0)

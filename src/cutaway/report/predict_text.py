@@ -192,12 +192,16 @@ def _phase(phase: str, parts: tuple[Part, ...]) -> list[str]:
 
 def _lacks(p: Prediction) -> str:
     """Said before any figure, which nobody should read as if it ran."""
-    return f"does not fit by {si(p.memory.missing, 'B')} a device: the times are those of devices that hold it"
+    return f"{_short(p)} a device: the times are those of devices that hold it"
+
+
+def _short(p: Prediction) -> str:
+    return f"does not fit by {si(p.memory.missing, 'B')}"
 
 
 def _memory(p: Prediction) -> list[str]:
     m = p.memory
-    says = "fits" if p.fits else f"does not fit by {si(m.missing, 'B')}"
+    says = "fits" if p.fits else _short(p)
     out = [f"memory of one device: {si(m.total, 'B')} of usable {si(m.usable, 'B')}: {says}"]
     out += [f"  {name:<29}{si(size, 'B'):>11}" for name, size in memory_rows(p) if size]
     edges = f"largest batch {_many(m.largest_batch)}, longest context {_many(m.longest_context)}"

@@ -21,7 +21,7 @@ def other_hints(
     Long sizes move by multiples of 768, so that what is left over from chunks of the usual lengths stays the same.
     They are `shorter` where that is asked for and takes the same branches too.
     """
-    step = {s.name: s.multiple_of for s in plan.symbols}
+    step = plan.steps
     for factor in sorted(_TIMES) if shorter else _TIMES:
         other = {n: _moved(v, factor, step.get(n, 1)) for n, v in hints.items()}
         if _allowed(other, hints, limit) and _same_branches(scope, other):
@@ -35,7 +35,7 @@ def others(
     """Values for the check, the best first: all of them far from `hints`; a little; one alone, for what takes few others."""
     for less in (shorter, not shorter):
         yield other_hints(scope, hints, plan, limit, less)
-    step = {s.name: s.multiple_of for s in plan.symbols}
+    step = plan.steps
     yield _one_by_one(scope, hints, step, limit, _DELTAS[::-1])
     yield from more_hints(scope, hints, plan, limit)
     for n, v in hints.items():
@@ -47,7 +47,7 @@ def more_hints(
     scope: Scope, hints: Mapping[str, int], plan: InputPlan, limit: int | None
 ) -> list[dict[str, int]]:
     """Sets of values that take the same branches and leave other rests than `hints` in divisions."""
-    step = {s.name: s.multiple_of for s in plan.symbols}
+    step = plan.steps
     moved = ({n: v if v == 1 else v + d * step.get(n, 1) for n, v in hints.items()} for d in _ODD)
     return [m for m in moved if _allowed(m, hints, limit) and _same_branches(scope, m)]
 

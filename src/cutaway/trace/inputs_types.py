@@ -73,6 +73,11 @@ class InputPlan:
         """Whether each image comes with a grid or with places of its own, which code goes through."""
         return any(s.fill.startswith(("[", "places:")) for s in self.specs)
 
+    @property
+    def steps(self) -> dict[str, int]:
+        """What each symbol is a multiple of."""
+        return {s.name: s.multiple_of for s in self.symbols}
+
     def multiples(self) -> dict[str, int]:
         """The sides of images that come as patches: only whole groups of patches are such images."""
         divided = {n for s in self.specs for d in s.shape for n in re.findall(r"(\w+) // ", str(d))}

@@ -23,10 +23,9 @@ from cutaway.trace.inputs import InputPlan, Symbol, make_inputs
 from cutaway.trace.limits import position_limit
 from cutaway.trace.loops import fit_loops
 from cutaway.trace.packed import FEW, few, within_windows
-from cutaway.trace.parts import parts_of, tensors_of
+from cutaway.trace.parts import tensors_of
 from cutaway.trace.record import CallEvent, ModuleRun, count_ops
 from cutaway.trace.recorder import DataDependent, LongLoop, Recorder
-from cutaway.trace.remembered import forget
 from cutaway.trace.run import run
 from cutaway.trace.writes import Writes
 
@@ -87,6 +86,11 @@ class Job:
         """Tokens that the model keeps tables of positions for."""
         return position_limit(self.model)
 
+    @property
+    def longest(self) -> int | None:
+        """Tokens that a run may have."""
+        return self.limit or self.positions
+
     def derive(
         self, hints: Mapping[str, int], *, start: Start | None = None, check: bool = True, fit: bool = True
     ) -> tuple[Run, list[Module], list[Gap]]:
@@ -143,7 +147,7 @@ class Job:
 
     def _again(self, first: Run, hints: Mapping[str, int], *, shorter: bool = False) -> Run:
         """A run at other sizes that takes the same branches; the first once more, which is said, where forward takes none."""
-        twin, limit = self.twin or self, self.limit or self.positions
+        twin, limit = self.twin or self, self.longest
         for other in islice(others(first.scope, hints, self.plan, limit, shorter), TRIES):
             with contextlib.suppress(ForwardRaised):
                 return twin.trace(other | dict(twin.architecture), lines=False)
@@ -160,7 +164,7 @@ class Job:
         """The run once more, told what the sizes are that lost their formula; None where a last run does not agree."""
         if not same_ops(first.root, again.root):
             return None
-        twin, limit = self.twin or self, self.limit or self.positions
+        twin, limit = self.twin or self, self.longest
         found = more_hints(first.scope, again.scope.hints, self.plan, limit)
         more = twin._accepted(found)
         *runs, check = first, again, *islice((r for r in more if same_ops(first.root, r.root)), 3)
@@ -190,7 +194,7 @@ class Job:
         if not near:
             return
         taken = {d for t in tensors_of(self.model) for d in t.shape}
-        step = {s.name: s.multiple_of for s in self.plan.symbols}
+        step = self.plan.steps
         moves = [{n: times * v + shift * step.get(n, 1) for n, v in near.items()} for times, shift in MOVES]
         plain = [
             m
@@ -204,7 +208,7 @@ class Job:
 
     def hints(self, given: Mapping[str, int]) -> dict[str, int]:
         """A value for each symbol: the one given, else an unusual one that the model has positions for."""
-        limit = self.limit or self.positions
+        limit = self.longest
         hints: dict[str, int] = {}
         for s in self.plan.symbols:
             wanted = self.usual.get(s.name, _side(s) if s.name in SIDES else s.default)
@@ -249,7 +253,6 @@ class Job:
 
         def prepare(scope: Scope) -> tuple[torch.nn.Module, tuple, dict]:
             model = made[-1] if made else self.make(scope) if self.make is not None else self.model
-            forget({type(m) for m in parts_of(model)})
             made.append(model)
             sizes = {n: v if v == 1 or n in (fixed or {}) else scope.dim(n) for n, v in given.items()}
             return model, (), make_inputs(model, self.plan, sizes, "meta", self.dtype)

@@ -126,7 +126,7 @@ def _over_tokens(job: Job, first: Run, hints: Mapping[str, int], symbol: Symbol)
 
 def _over_chunks(job: Job, first: Run, hints: Mapping[str, int], symbol: Symbol) -> Iterator[Loop]:
     """Each turn takes a chunk: the number of ops is a polynomial in `ceil(size / chunk)`, which a first run has met."""
-    limit = job.limit or job.positions
+    limit = job.longest
     for chunks in chunk_counts(first.scope, symbol.name):
         step = lcm(chunk_of(chunks), symbol.multiple_of)  # lengths that the model takes, with the rest of the first run
         least = max(FEWEST, symbol.low // step + 1)

@@ -60,11 +60,11 @@ def over_images(runs: Runs) -> Iterator[tuple[tuple[Loop, ...], tuple[int, ...]]
 
 def within_windows(model: torch.nn.Module, sizes: Sequence[Mapping[str, int]]) -> Iterator[Guard]:
     """That images lie within a window that none of these sizes leaves: beyond it the code takes turns that no run took."""
+    named = windows(model)
     for side in GROUPS:
         reached = max((at[side] for at in sizes if side in at), default=None)
-        for window in windows(model):
-            if reached is not None and reached <= window:
-                yield Guard(sym(side) - const(window), "<=", True)
+        if reached is not None:
+            yield from (Guard(sym(side) - const(window), "<=", True) for window in named if reached <= window)
 
 
 def _points(s: Symbol, hint: int) -> tuple[int, ...]:

@@ -29,19 +29,14 @@ def nothing_remembered(kinds: Collection[type]) -> Iterator[list[Any]]:
     Gives these functions.
     """
     found = _remembering(kinds)
-    _clear(found)
+    _forget(found)
     try:
         yield found
     finally:
-        _clear(found)
+        _forget(found)
 
 
-def forget(kinds: Collection[type]) -> None:
-    """Empty the caches of the code of a model's modules: what one run made, at its sizes, is none of another's."""
-    _clear(_remembering(kinds))
-
-
-def _clear(functions: list[Any]) -> None:
+def _forget(functions: list[Any]) -> None:
     for cached in functions:
         cached.cache_clear()
 
