@@ -42,7 +42,7 @@ def cost(
     Parameters
     ----------
     target
-        A model, a config.json or its folder, a class or function that makes a module, or a result saved with --json.
+        A model, a config.json or its folder, a class, file.py:Class, a function that makes a module, or a saved --json.
     phase
         The whole prompt at once, or one token with a filled cache.
     set_
