@@ -245,6 +245,14 @@ def test_three_kinds_of_load():
     assert rate.served["ttft_s"]["p99"] >= rate.served["ttft_s"]["p50"]
 
 
+def test_steps_say_what_they_hold(capsys):
+    asked = ["--concurrency", "64", "--tp", "2", "--dp", "2", "--prompt", "1001", "--output", "201", "--tier", LIGHT]
+    assert run(["predict", "llama-3.1-8b", "--hardware", "h100", *asked]) == 0
+    text = capsys.readouterr().out
+    assert "one prefill step, 8192 tokens of prompts: " in text  # a chunk, of the 32 prompts of one copy
+    assert "one decode step, 32 sequences of 1101.5 tokens: " in text
+
+
 def test_text_fits_eighty_columns(capsys):
     for extra in ([], ["--explain"], ["--concurrency", "16"], ["--tp", "2"]):
         assert run(["predict", "llama-3.1-70b", "--hardware", "h100", "--tier", LIGHT, *extra]) == 0

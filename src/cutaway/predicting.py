@@ -101,10 +101,11 @@ class Prediction:
         return self.memory.fits
 
     @cached_property
-    def parts(self) -> Mapping[str, tuple[Part, ...]]:
-        """Phase -> where the time of one step of kernels goes: of prompts (a chunk at the most), of the next token."""
+    def points(self) -> Mapping[str, tuple[float, float, float, float]]:
+        """Phase -> the point of its step, as `Step` takes it, of one device's share: (tokens of prompts, a chunk at the
+        most; tokens before them, fewer than none where several prompts share a chunk; sequences that get a token;
+        tokens that each of them has cached)."""
         from cutaway.predict.memory import CHUNK
-        from cutaway.predict.step import Step
 
         prompt, output = self.asked["prompt"], self.asked["output"]
         share = math.ceil(self.users / self.parallel.dp)
@@ -112,9 +113,16 @@ class Prediction:
         points = {"prefill": (chunk, (min(prompt, chunk) - chunk) / 2, 0, 0)}
         if self.setup.decode is not None and output > 1:
             points["decode"] = (0, 0, share, prompt + output / 2)
+        return points
+
+    @cached_property
+    def parts(self) -> Mapping[str, tuple[Part, ...]]:
+        """Phase -> where the time of one step of kernels goes: of prompts (a chunk at the most), of the next token."""
+        from cutaway.predict.step import Step
+
         guesses = self.setup.speculation
         parts = guesses.parts if guesses else Step.parts
-        return {phase: tuple(parts(self.setup.step, *at)) for phase, at in points.items()}
+        return {phase: tuple(parts(self.setup.step, *at)) for phase, at in self.points.items()}
 
     @property
     def prefill_step_s(self) -> float:

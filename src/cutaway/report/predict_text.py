@@ -25,7 +25,7 @@ def render_text(p: Prediction, *, explain: bool = False, width: int = 80) -> str
     lines += [*(_row("but", _lacks(p), width) if not p.fits else ()), ""]
     lines += [f"{label:<{LABEL}}{value:<16}{note}" for label, value, note in figures(p)]
     for phase, parts in p.parts.items():
-        lines += ["", *_phase(phase, parts)]
+        lines += ["", *_phase(phase, _held(phase, *p.points[phase]), parts)]
     lines += ["", *_memory(p)]
     if explain:
         lines += _explained(p, width)
@@ -178,10 +178,21 @@ def seconds(value: float) -> str:
     return f"{value * 1e6:.3g} µs"
 
 
-def _phase(phase: str, parts: tuple[Part, ...]) -> list[str]:
+def _held(phase: str, tokens: float, _: float, sequences: float, cached: float) -> str:
+    """What a device has before it in this step."""
+    if phase == "prefill":
+        return f"{_counted(tokens, 'token')} of prompts"
+    return f"{_counted(sequences, 'sequence')} of {cached:.15g} tokens"
+
+
+def _counted(number: float, what: str) -> str:
+    return f"{number:.15g} {what}{'s' if number != 1 else ''}"
+
+
+def _phase(phase: str, held: str, parts: tuple[Part, ...]) -> list[str]:
     rows = summed(parts)
     total = sum(time for _, _, time in rows)
-    out = [f"one {phase} step of the kernels: {seconds(total)}"]
+    out = [f"one {phase} step, {held}: {seconds(total)} of kernels"]
     for name, bound, time in rows[:8]:
         out.append(
             f"  {name:<29}{seconds(time):>11} {percent(time, total):>7} {bar(time, total, 8)} {NAMES.get(bound, bound)}"
