@@ -339,3 +339,15 @@ def test_what_a_gap_lies_in_is_a_lower_bound_and_nothing_else(llama):
     assert "LlamaMLP" in marked
     assert "Linear" not in marked
     assert bounds.module(llama.modules[0]) == "≥ "
+
+
+def test_what_one_run_alone_says_is_no_bound(llama):
+    inner = next(m for m in llama.modules if m.class_name.endswith("LlamaMLP"))
+    missing = Gap("an op", f"{llama.modules[0].source.path}:{llama.modules[0].source.line}", "no rule")
+    found = replace(llama, gaps=(missing, Gap("LlamaMLP", inner.path, "another number of ops", approximate=True)))
+    assert found.approximate and not found.at_least and found.bound == "≈ "
+    assert replace(llama, gaps=(missing,)).bound == "≥ "
+    assert Bounds(found).module(inner) == Bounds(found).module(llama.modules[0]) == "≈ "
+    text = render_text(found)
+    assert "may be too low or too high" in text and "≥" not in text.split("lines")[0].split("totals")[1].split("dearest")[0]
+    assert from_dict(to_dict(found)).gaps == found.gaps

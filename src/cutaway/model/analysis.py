@@ -61,9 +61,19 @@ class Analysis:
     values: Mapping[str, int] = field(default_factory=dict)  # what --set gave
 
     @property
+    def approximate(self) -> bool:
+        """Whether totals may be too low or too high, because of what only one run says."""
+        return any(gap.approximate for gap in self.gaps)
+
+    @property
     def at_least(self) -> bool:
         """Whether totals are lower bounds because something under them has no price."""
-        return bool(self.gaps)
+        return bool(self.gaps) and not self.approximate
+
+    @property
+    def bound(self) -> str:
+        """What stands before totals: `≥ `, `≈ ` or nothing."""
+        return "≈ " if self.approximate else "≥ " if self.gaps else ""
 
     def totals_only(self) -> Analysis:
         """The same answer with the traced module alone, and without its kernels and lines."""

@@ -18,11 +18,16 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Something that could not be derived: what, where (`path:line`), why."""
+    """Something that could not be derived: what, where (`path:line`, or a module's path), why.
+
+    What has no price is missing from the totals. With `approximate` they have it as one run had it: at other sizes they may be
+    too low or too high.
+    """
 
     what: str
     where: str
     why: str
+    approximate: bool = False
 
     def __str__(self) -> str:
         return f"{self.what} at {self.where}: {self.why}"

@@ -1,5 +1,6 @@
-# A total with a gap under it is a lower bound, and so is every part that the gap lies in, however deep.
-"""`Bounds(analysis)`: which modules and lines are marked with ≥."""
+# A total with a gap under it is a lower bound, or known of one run alone, and so is every part that the gap lies in,
+# however deep.
+"""`Bounds(analysis)`: which modules and lines are marked with ≥ or ≈."""
 
 from __future__ import annotations
 
@@ -13,22 +14,35 @@ class Bounds:
     """Gaps name places; a module has one if it is among its own lines, its helpers' or below."""
 
     def __init__(self, analysis: Analysis):
-        self._modules = analysis.modules
-        self._places = {gap.where for gap in analysis.gaps}
+        nearly = {gap.where for gap in analysis.gaps if gap.approximate}
+        self._signs = (
+            ("≈ ", _Marks(analysis.modules, nearly)),
+            ("≥ ", _Marks(analysis.modules, {gap.where for gap in analysis.gaps})),
+        )
 
     def module(self, module: Module) -> str:
-        """`≥ ` before what a call of this module costs, or nothing."""
-        return "≥ " if any(m is module for m in self._marked) else ""
+        """`≥ ` or `≈ ` before what a call of this module costs, or nothing."""
+        return next((sign for sign, marks in self._signs if marks.module(module)), "")
 
     def row(self, row: LineRow) -> str:
         """The same for a line, with its helpers and the modules that it calls."""
-        return "≥ " if self._holds(row) else ""
+        return next((sign for sign, marks in self._signs if marks.row(row)), "")
 
-    def _holds(self, row: LineRow) -> bool:
+
+class _Marks:
+    """What holds one of these places: `path:line`, or a module's path."""
+
+    def __init__(self, modules: tuple[Module, ...], places: set[str]):
+        self._modules, self._places = modules, places
+
+    def module(self, module: Module) -> bool:
+        return any(m is module for m in self._marked)
+
+    def row(self, row: LineRow) -> bool:
         return (
             f"{row.path}:{row.line}" in self._places
             or any(self._modules[i] in self._marked for i in row.callees)
-            or any(map(self._holds, row.helpers))
+            or any(map(self.row, row.helpers))
         )
 
     @cached_property
@@ -41,6 +55,8 @@ class Bounds:
         return [self._modules[i] for i in sorted(marked)]
 
     def _own(self, m: Module) -> bool:
+        if m.path in self._places:
+            return True
         forward = (f"{m.source.path}:{n}" for n in range(m.source.line, m.end_line + 1))
         helpers = (str(place) for step in m.steps for place in step.stack)
         return not self._places.isdisjoint((*forward, *helpers))

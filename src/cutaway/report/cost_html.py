@@ -18,9 +18,8 @@ DEPTH = 4
 def table(analysis: Analysis) -> str:
     """Totals, and the tree when there are numbers to put in it."""
     shown = Shown(analysis)
-    bound = "≥ " if analysis.at_least else ""
     rows = "".join(
-        f"<tr><th align=left>{escape(label)}</th><td align=left>{bound}{figure}</td></tr>"
+        f"<tr><th align=left>{escape(label)}</th><td align=left>{analysis.bound}{figure}</td></tr>"
         for label, figure in ((label, _figure(f, unit, shown)) for label, f, unit in totals(analysis))
     )
     title = f"<b>{escape(analysis.target)}</b>, {escape(analysis.phase)}"

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from cutaway.model import Analysis, Call, Cost, Kernel, Line, Module, Place, TensorSpec
@@ -34,11 +35,12 @@ def to_dict(analysis: Analysis) -> dict[str, Any]:
         "valid_when": list(analysis.valid_when),
         "assumptions": list(analysis.assumptions),
         "at_least": analysis.at_least,
+        "approximate": analysis.approximate,
         "parameters": _parameters(analysis),
         "totals": _totals(analysis, at),
         "kernels": modules[0]["kernels"],
         "modules": modules,
-        "gaps": [{"what": g.what, "where": g.where, "why": g.why} for g in analysis.gaps],
+        "gaps": [asdict(gap) for gap in analysis.gaps],
     }
 
 

@@ -62,7 +62,6 @@ def totals(a: Analysis) -> list[tuple[str, Formula, str]]:
 
 
 def _totals(a: Analysis, shown: Shown) -> list[str]:
-    bound = "≥ " if a.at_least else ""
     head = (
         ["| total | number | formula |", "| --- | ---: | --- |"]
         if shown.values
@@ -70,7 +69,7 @@ def _totals(a: Analysis, shown: Shown) -> list[str]:
     )
     rows = []
     for label, formula, unit in totals(a):
-        sign = "" if label in ("KV cache", "weights") else bound
+        sign = "" if label in ("KV cache", "weights") else a.bound
         amount = f" {sign}{si(formula.evaluate(shown.values), unit)} |" if shown.values else ""
         rows.append(f"| {label} |{amount} {sign}{_code(shown.formula(formula))} |")
     return head + rows

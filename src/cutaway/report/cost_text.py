@@ -22,6 +22,7 @@ from cutaway.report.words import plain, short_class
 
 LABEL = 16
 CALLS, NUMBER, SHARE = 6, 12, 8
+SIGNS = {"": "", "≥ ": "lower bounds: see gaps", "≈ ": "may be too low or too high: see gaps"}
 
 
 def render_text(
@@ -82,11 +83,11 @@ def _write_legend(paper: Paper, a: Analysis) -> None:
 
 def _write_gaps(paper: Paper, a: Analysis) -> None:
     for i, gap in enumerate(a.gaps):
-        paper.wrapped(str(gap), LABEL, "yellow", ("gaps, so ≥" if i == 0 else "", "bold yellow"))
+        paper.wrapped(str(gap), LABEL, "yellow", (f"gaps, so {a.bound}".rstrip() if i == 0 else "", "bold yellow"))
 
 
 def _write_totals(paper: Paper, a: Analysis, shown: Shown) -> None:
-    paper.rule("totals", "lower bounds: see gaps" if a.at_least else "")
+    paper.rule("totals", SIGNS[a.bound])
     rows: list[tuple[str, Formula, str, str]] = [
         ("FLOPs", a.total.flops, "FLOP", ""),
         ("  in matmuls", a.total.matmul_flops, "FLOP", shown.matmul_share()),
@@ -137,7 +138,7 @@ def _bytes_rows(name: str, cost: Cost, shown: Shown) -> list[tuple[str, Formula,
 
 
 def _write_total(paper: Paper, shown: Shown, label: str, formula: Formula, unit: str, note: str) -> None:
-    bound = "≥ " if shown.at_least and not label.startswith(("KV", "weights")) else ""
+    bound = "" if label.startswith(("KV", "weights")) else shown.bound
     if shown.values:
         head = label.ljust(LABEL)
         paper.line(

@@ -170,8 +170,7 @@ class CostResult:
 
     def __repr__(self) -> str:
         a = self.analysis
-        bound = "≥ " if a.at_least else ""
-        flops = f"{bound}{a.total.flops} FLOPs"
+        flops = f"{a.bound}{a.total.flops} FLOPs"
         return f"<cost of {a.target}, {a.phase}: {flops}, {len(a.modules)} distinct modules>"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:

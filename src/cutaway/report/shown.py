@@ -17,7 +17,7 @@ class Shown:
 
     def __init__(self, analysis: Analysis):
         self._analysis = analysis
-        self.at_least = analysis.at_least
+        self.bound = analysis.bound
         self.values = complete(analysis)
         self.at = self.values or shown_at(analysis)
         self.fused = analysis.convention.execution == "fused"

@@ -23,6 +23,7 @@ def _compare(a: ModuleRun, b: ModuleRun, found: list[Gap], seen: set[tuple[int, 
                 type(a.module).__name__,
                 a.path,
                 f"the number of ops depends on the sizes ({len(a.events)} or {len(b.events)})",
+                approximate=True,
             )
         )
         return
@@ -32,16 +33,15 @@ def _compare(a: ModuleRun, b: ModuleRun, found: list[Gap], seen: set[tuple[int, 
         elif isinstance(x, OpEvent) and isinstance(y, OpEvent) and x.func is y.func:
             _compare_op(x, y, found)
         else:
-            found.append(Gap(_name(x), _place(x), "other sizes run another op here"))
+            found.append(Gap(_name(x), _place(x), "other sizes run another op here", True))
             return
 
 
 def _compare_op(x: OpEvent, y: OpEvent, found: list[Gap]) -> None:
     for r, s in zip(x.outputs, y.outputs, strict=False):
         if r.dims != s.dims:
-            found.append(
-                Gap(_name(x), _place(x), f"a size is not understood: {_dims(r.dims)} or {_dims(s.dims)}")
-            )
+            why = f"a size is not understood: {_dims(r.dims)} or {_dims(s.dims)}"
+            found.append(Gap(_name(x), _place(x), why, approximate=True))
             return
 
 

@@ -96,7 +96,7 @@ def merge(along: Along, runs: Sequence[Sequence[Module]]) -> tuple[list[Module],
     if len(kinds) != 1:
         last = runs[-1]
         return list(last), [
-            Gap(last[-1].class_name, str(last[-1].source), f"which modules run depends on {along.symbol}")
+            Gap(last[-1].class_name, str(last[-1].source), f"which modules run depends on {along.symbol}", True)
         ]
     merged: list[Module] = []
     for same in zip(*runs, strict=True):
@@ -153,6 +153,7 @@ def _merge_module(
                         name,
                         str(shown.stack[-1]) if shown.stack else str(first.source),
                         f"its cost fits no polynomial in {along.symbol}",
+                        approximate=True,
                     )
                 )
             else:

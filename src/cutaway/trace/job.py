@@ -114,7 +114,8 @@ class Job:
         if found and (known := self._told(first, again)) is not None:
             return known, *self.modules(known)
         if found:
-            modules, gaps = fit_loops(self, first, modules, found, twin, again) if fit else (modules, found)
+            modules, found = fit_loops(self, first, modules, found, twin, again) if fit else (modules, found)
+            gaps += found
             if self.plan.packed:
                 seen = (first.scope.hints, again.scope.hints)
                 first.scope.guards |= dict.fromkeys(within_windows(self.model, seen))
