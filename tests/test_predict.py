@@ -1,6 +1,7 @@
 # The public predictions: cuts, dtypes, memory and loads, and every error that a slip can make.
 import json
 
+import numpy as np
 import pytest
 
 from cutaway.catalogue.workloads import saved_workload
@@ -12,6 +13,7 @@ from cutaway.predict.quant import FORMATS, Quant, quantisation, quantisation_of
 from cutaway.predict.shard import Parallel, check, cut
 from cutaway.predict.step import Step, messages, pieces, without_inner
 from cutaway.predict.text import loads
+from cutaway.predict.time import beside_prompts
 from cutaway.predicting import predict
 
 BF16 = Quant(FORMATS["bf16"], "bf16", FORMATS["bf16"])
@@ -194,6 +196,21 @@ def test_one_kernel_for_prompts_and_decoding_costs_where_it_is_an_older_one():
     for hardware, grows in (("rtx-4090", True), ("h100", False)):
         (mixed, alone), (same_mixed, same_alone) = beside(hardware, True), beside(hardware, False)
         assert alone == same_alone and (mixed > 1.01 * same_mixed if grows else mixed == same_mixed)
+
+
+def test_decoding_in_the_kernel_of_a_prompt_goes_by_query_heads_and_by_the_prompts_tiles():
+    def adds(prompt, heads=32.0, kv_heads=8.0, kv_len=1024.0, batch=64.0):
+        sizes = {"batch": batch, "q_len": 1.0, "kv_len": kv_len, "heads": heads, "kv_heads": kv_heads, "head_dim": 128.0}
+        prompts = np.array([prompt])
+        return float(beside_prompts(find("rtx-4090"), np.zeros(1), prompts, **{k: np.array([v]) for k, v in sizes.items()})[0])
+
+    assert adds(0.0) == 0.0
+    assert adds(512.0) == adds(512.0, kv_heads=4.0) == pytest.approx(adds(512.0, heads=64.0) / 2)
+    assert adds(512.0, batch=128.0) == pytest.approx(2 * adds(512.0))
+    # A tile without queries costs the same whatever the cache holds, and tiles are of 64 rows.
+    empty = adds(2048.0) - adds(64.0)
+    assert empty == pytest.approx(adds(2048.0, kv_len=4096.0) - adds(64.0, kv_len=4096.0))
+    assert empty == pytest.approx(31 * (adds(128.0) - adds(64.0))) and adds(1.0) == adds(64.0)
 
 
 def test_parts_add_up_to_the_step():

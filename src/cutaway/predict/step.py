@@ -220,8 +220,7 @@ class Step:
         if flops is not None:
             seconds = np.maximum(seconds, flops / self.hw.peak(first.dtype))
         if self.one_kernel and first.op.kind == "attention" and first.tokens == "decode":
-            slower = beside_prompts(self.hw, dims["heads"], dims["kv_heads"])
-            seconds = seconds * np.where(at.runs["prompt"] > 0, slower, 1.0)
+            seconds = beside_prompts(self.hw, seconds, at.given[0], **dims)
         return seconds * group.counts(at), tier, why
 
     def _sent(self, m: Message, at: At) -> np.ndarray:

@@ -77,17 +77,21 @@ def prefill(
     rows = np.maximum(d["q_len"], tile / 4)
     whole = np.where(d["q_len"] < tile, tile * (keys_read(d) - (tile - 1) / 2), 0.0)
     looked = np.maximum(pairs(d), whole) + rows * (tile / 2 + c["start"])
-    per_pair = 2 * wide / (c["matrix"] * peak) + c["softmax"] / hw.vector_peak()
     jobs = d["batch"] * d["heads"] * np.ceil(d["q_len"] / tile)
     full = jobs / hw.units
     waves = np.maximum(full + c["tail"] * (np.ceil(full) - full), 1.0)
     hot = 1 + c["heat"] * flops / (flops + 1e-3 * peak)
-    compute = d["batch"] * d["heads"] * looked * per_pair * waves / full * hot
+    compute = d["batch"] * d["heads"] * looked * per_pair(hw, c, d, peak) * waves / full * hot
     memory = moved / (c["memory"] * hw.bandwidth)
     laid = c["cached"] * d["batch"] * d["kv_heads"] * keys_read(d) * wide / hw.bandwidth
     p = c["blend"]
     total = c["launch_us"] * 1e-6 + laid + d["batch"] * c["sequence_ns"] * 1e-9 + (compute**p + memory**p) ** (1 / p)
     return from_host(total, c) if looped else total
+
+
+def per_pair(hw: Hardware, c: Mapping[str, float], d: dict[str, Array], peak: float) -> Array:
+    """Seconds of the whole device for a query and a key that it looks at, of one head of a prompt."""
+    return 2 * (d["head_dim"] + value_dim(d)) / (c["matrix"] * peak) + c["softmax"] / hw.vector_peak()
 
 
 def decode(
@@ -133,12 +137,17 @@ def decode_of_other(c: Mapping[str, float], of: Hardware, hw: Hardware) -> dict[
     return found
 
 
-# One kernel for prompts and decoding in one step (vLLM with FlashAttention 2) packs no heads either, and each walks over
-# the cache on its own. The middle of LLMServingSim's timings of both together, less the prompt alone, over decoding alone
-# (RTX 4090, RTX PRO 6000): 1.8 for 4 heads a key head, 3.0 for 8.
-APART = 0.28
+# One kernel for prompts and decoding in one step (vLLM with FlashAttention 2) is that of prompts: heads are not packed and the
+# cache is not cut into parts. A new token is a tile of queries with one row, for each head, that walks over all its keys;
+# and the grid has as many tiles for it as for the longest prompt, which end when they find no queries. Fitted on
+# LLMServingSim's Llama on RTX 4090 and RTX PRO 6000, of rows that the split gives to fits; its Qwens judge.
+SCATTERED = 1.2  # a pair of such a tile over one of a prompt's: keys lie in pages, and only this tile looks at them
+TILE_US, EMPTY_US = 3.5, 0.33  # of a unit: fill and drain of a tile, and a tile without queries
 
 
-def beside_prompts(hw: Hardware, heads: Array, kv_heads: Array) -> Array:
-    """By what decoding's attention takes longer when its kernel serves prompts as well."""
-    return 1 + APART * (heads / kv_heads - 1) * (hw.architecture in OLDER)
+def decode_in_prompts(hw: Hardware, c: Mapping[str, float], d: dict[str, Array], prompt: Array) -> Array:
+    """What decoding adds to the seconds of the kernel of a prompt of so many tokens, whose constants are `c`."""
+    tiles = d["batch"] * d["heads"] * np.ceil(d["q_len"] / ROWS_OLDER)
+    empty = d["batch"] * d["heads"] * np.ceil(prompt / ROWS_OLDER) - tiles
+    walked = tiles * ROWS_OLDER * keys_read(d) * SCATTERED * per_pair(hw, c, d, hw.peak("bf16"))
+    return walked + (tiles * TILE_US + np.maximum(empty, 0) * EMPTY_US) * 1e-6 / hw.units

@@ -11,6 +11,7 @@ import numpy as np
 from cutaway.errors import BadValue, nearest
 from cutaway.hardware import Hardware, dtype_name, sheet
 from cutaway.predict.recorded import whole
+from cutaway.predict.time.attention import OLDER, decode_in_prompts
 from cutaway.predict.time.constants import constants_of, fitted, table_of
 from cutaway.predict.time.families import FEW, Family, family, family_of
 from cutaway.predict.time.tables import correction
@@ -96,6 +97,17 @@ def _known(
     if not told or np.all(known):
         return time, MEASURED, f"interpolated between measured sizes; {found.why}"
     return time, CALIBRATED, f"{np.mean(~known):.0%} outside the measured sizes; {found.why}"
+
+
+def beside_prompts(hw: Hardware, alone: np.ndarray, prompt: np.ndarray, **dims: Any) -> np.ndarray:
+    """Seconds of decoding's attention of checked sizes where one kernel serves the prompts of a step as well, which have so
+    many tokens: not less than `alone`, and that on devices whose kernels pack heads all the same."""
+    found = constants_of(hw, "prefill bf16") if hw.architecture in OLDER else None
+    if found is None:
+        return alone
+    c = _here(family(found.family), found.values, found.device, hw)
+    together = decode_in_prompts(hw, c, sizes("attention", dims, True), prompt)
+    return np.where(prompt > 0, np.maximum(alone, together), alone)
 
 
 # Latent attention was measured on few devices, but what it grew out of on many. A device that runs the one faster than
