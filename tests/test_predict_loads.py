@@ -125,3 +125,24 @@ def test_the_command_line_takes_them_all(capfd):
     said = capfd.readouterr().out
     assert "for 9 ms" in said and "B/s" in said and "ngram" in said
     assert run(["predict", SMALL, "--acceptance", "x", "--draft", "ngram"]) == 2
+
+
+def test_a_benchmark_begins_with_all_users_at_once():
+    steady, begun, long = (predict(SMALL, "h100", concurrency=16, rounds=n) for n in (None, 4, 100))
+    assert steady.ttft_s < long.ttft_s < begun.ttft_s
+    assert begun.ttft_s - steady.ttft_s == pytest.approx(25 * (long.ttft_s - steady.ttft_s))
+    assert (begun.tpot_s, begun.throughput_tokens_per_s) == (steady.tpot_s, steady.throughput_tokens_per_s)
+    assert "--rounds" in steady.definitions["ttft_s"] and "at once" in begun.definitions["ttft_s"]
+    assert "steady state" in str(steady) and "steady state" not in str(begun)
+
+
+@pytest.mark.parametrize(
+    ("load", "what"),
+    [
+        ({"batch": 4}, "rounds are of users"),
+        ({"concurrency": 4, "prefill_instances": 1, "decode_instances": 1}, "begin at once in any case"),
+    ],
+)
+def test_rounds_are_of_a_closed_loop(load, what):
+    with pytest.raises(BadValue, match=what):
+        predict(SMALL, "h100", rounds=3, **load)

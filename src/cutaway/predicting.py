@@ -161,7 +161,8 @@ class Prediction:
             from cutaway.predict import simulate
 
             return dict(simulate.DEFINITIONS) | money.DEFINITIONS
-        return {name: said[self.regime] for name, said in serving.DEFINITIONS.items()} | money.DEFINITIONS
+        begun = serving.BEGUN if self.asked["rounds"] is not None else {}
+        return {name: said[self.regime] for name, said in serving.DEFINITIONS.items()} | begun | money.DEFINITIONS
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -233,6 +234,7 @@ def predict(
     prompt: int = 1024,
     output: int = 128,
     concurrency: int | None = None,
+    rounds: int | None = None,
     rate: float | None = None,
     requests: str | Path | None = None,
     engine: str = "vllm",
@@ -261,7 +263,9 @@ def predict(
 
     One of `batch` (starts and ends together; 1 if nothing is said), `concurrency` (users who ask again when answered),
     `rate` (requests per second) and `requests` (a trace: CSV or JSONL with arrival, input_tokens and output_tokens; `prompt`
-    and `output` are then its means) says how it is used. `hardware` is a name, a sheet (FILE.toml) or a device.
+    and `output` are then its means) says how it is used. With `rounds`, each of the users asks so often
+    and all begin at once, as benchmarks do; without, TTFT is that of the steady state. `hardware` is a name, a sheet
+    (FILE.toml) or a device.
     `draft` (a model, or "ngram") guesses `draft_tokens` a step, of which the share `acceptance` is right. With
     `prefill_instances` and `decode_instances` prompts and answers have machines of their own, and caches travel at
     `transfer` GB/s a device. `target_tpot` (ms) asks which bandwidth and which batch reach that time.
@@ -273,7 +277,8 @@ def predict(
     from cutaway.predict.setup import setup_of
 
     asked = {
-        "batch": batch, "prompt": prompt, "output": output, "concurrency": concurrency, "rate": rate,
+        "batch": batch, "prompt": prompt, "output": output, "concurrency": concurrency, "rounds": rounds,
+        "rate": rate,
         "requests": None if requests is None else str(requests), "utilisation": utilisation, "target_tpot": target_tpot,
     }  # fmt: skip
     _check_load(asked)
@@ -299,6 +304,8 @@ def predict(
         from cutaway.predict.served import pools
 
         split = pools(prefill_instances, decode_instances, transfer, setup.hardware)
+    if split is not None and rounds is not None:
+        raise BadValue("with machines apart users begin at once in any case", asked=f"--rounds {rounds}")
     if rate is not None or trace or split is not None:
         return _simulated(setup, asked, trace, split)
     from cutaway.predict import serving
@@ -312,7 +319,7 @@ def predict(
             machine = replace(machine, capacity=setup.hardware.capacity * utilisation)
         most = max(1.0, float(machine.most_sequences(prompt + output / 2)) // dp)
         got = serving.closed_loop(
-            setup.machine.step, setup.engine, share, prompt, output, most_sequences=most, yields=machine.yields
+            setup.machine.step, setup.engine, share, prompt, output, most_sequences=most, rounds=rounds, yields=machine.yields
         )
     else:
         machine = setup.machine
@@ -326,12 +333,14 @@ def _check_load(asked: Mapping[str, Any]) -> None:
     loads = [name for name in ("batch", "concurrency", "rate", "requests") if asked[name] is not None]
     if len(loads) > 1:
         raise BadValue("a load is a batch, a concurrency, a rate or requests", asked=", ".join(loads))
-    for name, most in (("batch", MOST), ("concurrency", MOST), ("prompt", LONGEST), ("output", LONGEST)):
+    for name, most in (("batch", MOST), ("concurrency", MOST), ("rounds", MOST), ("prompt", LONGEST), ("output", LONGEST)):
         value = asked[name]
         if value is not None and (
             not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most
         ):
             raise BadValue(f"{name} must be a whole number from 1 to {most}", asked=str(value))
+    if asked["rounds"] is not None and asked["concurrency"] is None:
+        raise BadValue("rounds are of users who ask again", asked=f"--rounds {asked['rounds']}", try_="--concurrency")
     if asked["rate"] is not None and not 1e-6 <= asked["rate"] < 1e6:
         raise BadValue("rate must be from a millionth to a million requests per second", asked=str(asked["rate"]))
     target = asked["target_tpot"]

@@ -29,6 +29,8 @@ class Load:
     """Tokens of each answer."""
     concurrency: WholeOrNone = None
     """Users, each of whom asks again when answered."""
+    rounds: WholeOrNone = None
+    """Requests of each of those users, who all begin at once, as in a benchmark; without it, TTFT is of the steady state."""
     rate: float | None = None
     """Requests per second that arrive by chance."""
     requests: Path | None = None

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 DEFINITIONS = {
     "ttft_s": {
         "static": "time to first token: one step computes all prompts of the batch",
-        "closed loop": "time to first token: mean over requests, waiting for a step and for other prompts included",
+        "closed loop": "time to first token: mean over requests, waiting for a step and for other prompts included, of users "
+        "who are out of step with each other; a benchmark begins with all at once, which takes longer (--rounds)",
     },
     "tpot_s": {
         "static": "time per output token: mean step of the tokens after the first, the cache growing by one a step",
@@ -33,6 +34,10 @@ DEFINITIONS = {
         "static": "batch x output tokens / (TTFT + (output - 1) x TPOT)",
         "closed loop": "concurrency x output tokens / (TTFT + (output - 1) x TPOT)",
     },
+}
+BEGUN = {  # with `rounds`
+    "ttft_s": "time to first token: mean over requests, waiting for a step and for other prompts included; the first of all "
+    "users come at once"
 }
 # where a mean over the growing cache is taken, and with which weights: exact to degree 5
 _GAUSS = np.array([0.5 - np.sqrt(0.15), 0.5, 0.5 + np.sqrt(0.15)]), np.array([5 / 18, 8 / 18, 5 / 18])

@@ -127,8 +127,10 @@ def figures(p: Prediction) -> list[tuple[str, str, str]]:
     money = "-" if p.usd_per_million_tokens is None else f"{digits(p.usd_per_million_tokens)} USD"
     energy = "-" if p.joules_per_token is None else f"{digits(p.joules_per_token)} J"
     note = "list price" + (f" of {p.hardware.price_date}" if p.hardware.price_date else "")
+    # Who compares it with a benchmark should see that it holds no start of all users at once.
+    steady = "; steady state, see --rounds" if p.regime == "closed loop" and not p.served and p.asked["rounds"] is None else ""
     rows = [
-        ("TTFT", seconds(p.ttft_s), p.tier),
+        ("TTFT", seconds(p.ttft_s), p.tier + steady),
         ("TPOT", seconds(p.tpot_s), p.tier),
         ("throughput", f"{p.throughput_tokens_per_s:.4g} tok/s", p.tier),
         ("per M tokens", money, note),
