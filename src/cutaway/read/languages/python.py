@@ -10,8 +10,10 @@ import ast
 import re
 import sys
 import warnings
+from ast import Attribute, Constant, Name
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from operator import attrgetter
 from typing import Any
 
 from cutaway.model.code import Bind, Call, Def, FileRecord, Import, Mark
@@ -67,17 +69,17 @@ class _Reader(Definitions, Bindings):
                     self.marks.append(
                         Mark("note", number, found[1], self.scope_at(number), {"text": found[2][:160]})
                     )
-        code = sum(1 for line in lines if (s := line.lstrip()) and s[0] != "#")
+        heads = [line[:1] for line in map(str.lstrip, lines)]
         return FileRecord(
             language="python",
             lines=len(lines),
-            code_lines=code,
+            code_lines=len(heads) - heads.count("") - heads.count("#"),
             doc=first_paragraph(tree),
             defs=self.defs,
             imports=self.imports,
             calls=self.calls,
             binds=self.binds,
-            marks=sorted(self.marks, key=lambda m: m.line),
+            marks=sorted(self.marks, key=attrgetter("line")),
             words=list(self.words),
         )
 
@@ -95,19 +97,19 @@ class _Reader(Definitions, Bindings):
     # --- statements ---
 
     def body(self, statements: list[ast.stmt]) -> None:
+        visits = _VISITS
         for statement in statements:
-            _VISITS[type(statement)](self, statement)
+            visits[type(statement)](self, statement)
 
     def loops(self, node) -> None:
         self.bind(node.target, node.iter, node, "for")
-        self.visit(node.target)
-        self.visit(node.iter)
+        self.visit((node.target, node.iter))
         self.inside_loop(node)
 
     def whiles(self, node: ast.While) -> None:
         self.mark("loop", node, self.source(node.test, 120), end=str(node.end_lineno))
         self.loop += 1
-        self.visit(node.test)
+        self.visit((node.test,))
         self.loop -= 1
         self.inside_loop(node)
 
@@ -121,10 +123,11 @@ class _Reader(Definitions, Bindings):
         test = self.source(node.test, 120)
         if self.scope < 0 and "__name__" in test and "__main__" in test:
             self.mark("main", node, "__main__", end=str(node.end_lineno))
-        self.visit(node.test)
-        self.guarded += "TYPE_CHECKING" in test
+        self.visit((node.test,))
+        typing_only = "TYPE_CHECKING" in test
+        self.guarded += typing_only
         self.body(node.body)
-        self.guarded -= "TYPE_CHECKING" in test
+        self.guarded -= typing_only
         self.body(node.orelse)
 
     def tries(self, node) -> None:
@@ -135,7 +138,7 @@ class _Reader(Definitions, Bindings):
             does = "; ".join(self.source(s, 60) for s in handler.body[:3])
             self.mark("except", handler, caught, does=does[:160], bare="" if handler.type else "1")
             if handler.type:
-                self.visit(handler.type)
+                self.visit((handler.type,))
             self.body(handler.body)
         self.guarded -= 1
         self.body(node.orelse)
@@ -146,9 +149,7 @@ class _Reader(Definitions, Bindings):
             text = self.source(item.context_expr)
             target = self.source(item.optional_vars, 120) if item.optional_vars is not None else ""
             self.binds.append(Bind(self.scope, node.lineno, target, text, "", "with"))
-            self.visit(item.context_expr)
-            if item.optional_vars is not None:
-                self.visit(item.optional_vars)
+            self.visit((item.context_expr, item.optional_vars))
         self.body(node.body)
 
     def raises(self, node: ast.Raise) -> None:
@@ -172,37 +173,38 @@ class _Reader(Definitions, Bindings):
 
     # --- expressions ---
 
-    def visit(self, node: ast.AST) -> None:
-        """Whatever stands there; names and what is taken from them are most of it."""
-        kind = type(node)
-        while kind is ast.Attribute:
-            self.words[node.attr] = None
-            node = node.value
+    def visit(self, nodes: Iterable[Any]) -> None:
+        """Whatever stands there, some of it perhaps None; names and what is taken from them are most of it."""
+        words, visits = self.words, _VISITS
+        for node in nodes:
             kind = type(node)
-        if kind is ast.Name:
-            self.words[node.id] = None
-        else:
-            _VISITS[kind](self, node)
+            while kind is Attribute:
+                words[node.attr] = None
+                node = node.value
+                kind = type(node)
+            if kind is Name:
+                words[node.id] = None
+            elif kind is not Constant:
+                visits[kind](self, node)
+
+    def named(self, node: ast.expr) -> None:
+        self.visit((node,))
 
     def children(self, node: ast.AST) -> None:
+        held = node.__dict__
         for part in _PARTS[type(node)]:
-            value = getattr(node, part, None)
-            if type(value) is list:
-                for item in value:
-                    if item is not None:  # the key of `**more` in a dictionary
-                        self.visit(item)
-            elif value is not None:
-                self.visit(value)
+            value = held[part]
+            self.visit(value if type(value) is list else (value,))
 
-    def leaf(self, node: ast.AST) -> None:
+    def leaf(self, node: ast.AST | None) -> None:
         """Nothing that names anything."""
 
     def said(self, node: ast.Expr) -> None:
-        self.visit(node.value)
+        self.visit((node.value,))
 
     def waits(self, node: ast.Await) -> None:
         self.awaited = type(node.value) is ast.Call
-        self.visit(node.value)
+        self.visit((node.value,))
 
     def comprehension(self, node: ast.expr) -> None:
         self.loop += 1
@@ -216,36 +218,37 @@ class _Reader(Definitions, Bindings):
     def subscript(self, node: ast.Subscript) -> None:
         value, index = node.value, node.slice
         if (
-            type(index) is ast.Constant
-            and type(value) is ast.Attribute
+            type(index) is Constant
+            and type(value) is Attribute
             and value.attr == "environ"
             and isinstance(index.value, str)
         ):
             write = "1" if isinstance(node.ctx, ast.Store) else ""
             self.mark("env", node, index.value, write=write)
-        self.visit(value)
-        self.visit(index)
+        self.visit((value, index))
 
     def call(self, node: ast.Call) -> None:
-        how = (["await"] if self.awaited else []) + (["loop"] if self.loop else [])
+        how = ["await"] if self.awaited else []
+        if self.loop:
+            how.append("loop")
         self.awaited = False
         function, args, keywords, source = node.func, node.args, node.keywords, self.source
         if type(function) is ast.Subscript:
             how.append("launch")
         callee = source(function, 200)
         arguments = [source(a, ARGUMENT) for a in (args if len(args) <= MANY else args[:MANY])]
-        for k in keywords[: max(0, MANY - len(arguments))]:
-            text = source(k.value, ARGUMENT)
-            arguments.append(f"{k.arg}={text}" if k.arg else f"**{text}")
+        if keywords:
+            for k in keywords[: MANY - len(arguments)]:
+                text = source(k.value, ARGUMENT)
+                arguments.append(f"{k.arg}={text}" if k.arg else f"**{text}")
         self.calls.append(Call(self.scope, function.end_lineno, callee, arguments, how))
         for kind, name, detail in call_marks(node, callee, arguments, source):
             told = _spells(args, name) if kind in ("flag", "env") and args else node
             self.marks.append(Mark(kind, told.lineno, name, self.scope, detail))
-        self.visit(function)
-        for argument in args:
-            self.visit(argument)
-        for keyword in keywords:
-            self.visit(keyword.value)
+        self.visit((function,))
+        self.visit(args)
+        if keywords:
+            self.visit([keyword.value for keyword in keywords])
 
 
 # Parts of nodes in which nothing is named: how it is used, operators, plain texts and numbers.
@@ -259,14 +262,14 @@ if sys.version_info >= (3, 12):
     _PARTS[ast.TypeAlias] = ast.TypeAlias._fields  # its name is a node
 _VISITS: dict[type, Callable[[_Reader, Any], None]] = {
     **{kind: _Reader.children if parts else _Reader.leaf for kind, parts in _PARTS.items()},
-    **dict.fromkeys((ast.Constant, ast.MatchSingleton), _Reader.leaf),
+    **dict.fromkeys((Constant, ast.MatchSingleton, type(None)), _Reader.leaf),
     **dict.fromkeys((ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef), _Reader.definition),
     **dict.fromkeys((ast.For, ast.AsyncFor), _Reader.loops),
     **dict.fromkeys((ast.Try, ast.TryStar), _Reader.tries),
     **dict.fromkeys((ast.With, ast.AsyncWith), _Reader.withs),
     **dict.fromkeys((ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp), _Reader.comprehension),
     **dict.fromkeys((ast.Yield, ast.YieldFrom), _Reader.gives),
-    **dict.fromkeys((ast.Name, ast.Attribute), _Reader.visit),
+    **dict.fromkeys((Name, Attribute), _Reader.named),
     ast.Assign: _Reader.assign,
     ast.AnnAssign: _Reader.annotated,
     ast.Return: _Reader.returned,

@@ -11,7 +11,8 @@ from cutaway.read.languages.python_marks import table_marks
 
 __all__ = ["Bindings"]
 
-_INERT = (ast.Constant, ast.JoinedStr, ast.BinOp, ast.UnaryOp, ast.Compare)
+_INERT = frozenset({ast.Constant, ast.JoinedStr, ast.BinOp, ast.UnaryOp, ast.Compare})
+_MANY = frozenset({ast.Tuple, ast.List})
 
 
 class Bindings:
@@ -20,8 +21,8 @@ class Bindings:
     def assign(self, node: ast.Assign) -> None:
         for target in node.targets:
             self.bind(target, node.value, node)
-            self.visit(target)
-        self.visit(node.value)
+        self.visit(node.targets)
+        self.visit((node.value,))
 
     def annotated(self, node: ast.AnnAssign) -> None:
         target, annotation = self.source(node.target, 120), self.source(node.annotation, 160)
@@ -29,21 +30,20 @@ class Bindings:
         self.binds.append(Bind(self.scope, node.lineno, target, value, annotation))
         if self.scope < 0 and isinstance(node.target, ast.Name):
             self.constant(node.target.id, node)
-        for part in (node.target, node.annotation, node.value):
-            if part is not None:
-                self.visit(part)
+        self.visit((node.target, node.annotation, node.value))
         if node.value is not None and isinstance(node.target, ast.Name):
             self.table(node.target.id, node.value)
 
     def bind(self, target: ast.expr, value: ast.expr, node: ast.stmt, kind: str = "assign") -> None:
         """One target takes one value; a tuple of targets takes a tuple of values, or its elements."""
-        if isinstance(target, ast.Tuple | ast.List):
-            if isinstance(value, ast.Tuple | ast.List) and len(value.elts) == len(target.elts):
+        form = type(target)
+        if form in _MANY:
+            if type(value) in _MANY and len(value.elts) == len(target.elts):
                 for one, its in zip(target.elts, value.elts, strict=True):
                     self.bind(one, its, node, kind)
             else:
                 for position, one in enumerate(target.elts):
-                    if isinstance(one, ast.Name | ast.Attribute):
+                    if type(one) is ast.Name or type(one) is ast.Attribute:
                         self.binds.append(
                             Bind(
                                 self.scope,
@@ -55,13 +55,13 @@ class Bindings:
                             )
                         )
             return
-        if isinstance(target, ast.Name):
+        if form is ast.Name:
             if self.scope < 0 and kind == "assign":
                 self.constant(target.id, node)
-            if isinstance(value, _INERT) and self.kinds and self.kinds[-1] == "function":
+            if type(value) in _INERT and self.kinds and self.kinds[-1] == "function":
                 return  # a local number or text: nothing flows from it
             self.table(target.id, value)
-        elif not isinstance(target, ast.Attribute | ast.Subscript):
+        elif form is not ast.Attribute and form is not ast.Subscript:
             return
         self.binds.append(
             Bind(self.scope, target.lineno, self.source(target, 120), self.source(value), "", kind)
@@ -89,8 +89,8 @@ class Bindings:
 
     def returned(self, node: ast.Return) -> None:
         if node.value is not None:
-            if not isinstance(node.value, _INERT):
+            if type(node.value) not in _INERT:
                 self.binds.append(
                     Bind(self.scope, node.lineno, "return", self.source(node.value), "", "return")
                 )
-            self.visit(node.value)
+            self.visit((node.value,))

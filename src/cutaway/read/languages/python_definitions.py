@@ -26,22 +26,18 @@ class Definitions:
     """Functions and classes."""
 
     def definition(self, node) -> None:
-        is_class = isinstance(node, ast.ClassDef)
+        is_class = type(node) is ast.ClassDef
         decorators = [self.source(d, 160) for d in node.decorator_list]
-        for decorator in node.decorator_list:
-            self.visit(decorator)
+        self.visit(node.decorator_list)
         parent = self.scope
         name = f"{self.names[parent]}.{node.name}" if parent >= 0 else node.name
         params: list[Param] = []
         if is_class:
             kind = "class"
-            for base in (*node.bases, *(k.value for k in node.keywords)):
-                self.visit(base)
+            self.visit((*node.bases, *(k.value for k in node.keywords)))
         else:
             kind = "method" if self.kinds and self.kinds[-1] == "class" else "function"
-            if any(_KERNEL.search(d) for d in decorators) or any(
-                d in ("jit", "triton_jit") for d in decorators
-            ):
+            if decorators and any(d in ("jit", "triton_jit") or _KERNEL.search(d) for d in decorators):
                 kind = "kernel"
             params = self.parameters(node.args)
         index = len(self.defs)
@@ -66,7 +62,7 @@ class Definitions:
             name=name,
             kind=kind,
             line=node.lineno,
-            start=min([node.lineno, *(d.lineno for d in node.decorator_list)]),
+            start=min(d.lineno for d in (*node.decorator_list, node)),
             end=node.end_lineno,
             parent=parent,
             signature=self.signature(node),
@@ -93,14 +89,12 @@ class Definitions:
                 self.binds.append(
                     Bind(self.scope, statement.lineno, statement.target.id, value, annotation, "field")
                 )
-                self.visit(statement.annotation)
-                if statement.value:
-                    self.visit(statement.value)
+                self.visit((statement.annotation, statement.value))
             elif is_enum and isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
                 self.mark(
                     "member", statement, statement.targets[0].id, value=self.source(statement.value, 80)
                 )
-                self.visit(statement.value)
+                self.visit((statement.value,))
             else:
                 self.body([statement])
 
@@ -113,19 +107,18 @@ class Definitions:
         rows += [("", a, d) for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)]
         if arguments.kwarg:
             rows.append(("**", arguments.kwarg, None))
-        for _, argument, default in rows:
-            if argument.annotation:
-                self.visit(argument.annotation)
-            if default:
-                self.visit(default)
-        return [
-            Param(
-                star + a.arg,
-                self.source(a.annotation, 160) if a.annotation else "",
-                self.source(d, 80) if d else "",
+        params = []
+        for star, argument, default in rows:
+            annotation = argument.annotation
+            self.visit((annotation, default))
+            params.append(
+                Param(
+                    star + argument.arg,
+                    self.source(annotation, 160) if annotation else "",
+                    self.source(default, 80) if default else "",
+                )
             )
-            for star, a, d in rows
-        ]
+        return params
 
     def signature(self, node) -> str:
         start = self.starts[node.lineno - 1] + node.col_offset
@@ -140,10 +133,10 @@ class Definitions:
 
 
 def _flags(node, decorators: list[str], yields: bool) -> list[str]:
-    if isinstance(node, ast.ClassDef):
+    if type(node) is ast.ClassDef:
         return ["abstract"] if any("ABC" in ast.dump(b) for b in node.bases) else []
-    heads = {d.split("(")[0].split(".")[-1] for d in decorators}
-    flags = ["async"] if isinstance(node, ast.AsyncFunctionDef) else []
+    heads = {d.partition("(")[0].rpartition(".")[2] for d in decorators}
+    flags = ["async"] if type(node) is ast.AsyncFunctionDef else []
     flags += ["generator"] if yields else []
     flags += [f for f, d in (("static", "staticmethod"), ("classmethod", "classmethod")) if d in heads]
     flags += ["property"] if heads & {"property", "cached_property", "setter"} else []
@@ -152,11 +145,11 @@ def _flags(node, decorators: list[str], yields: bool) -> list[str]:
 
 def _says_nothing(body: list[ast.stmt]) -> bool:
     """Only a docstring, `pass`, `...` or `raise NotImplementedError`: somebody else is to say it."""
-    rest = [
-        s
-        for s in body
-        if not (isinstance(s, ast.Pass) or (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant)))
-    ]
-    return not rest or (
-        len(rest) == 1 and isinstance(rest[0], ast.Raise) and "NotImplemented" in ast.dump(rest[0])
-    )
+    raised = []
+    for statement in body:
+        kind = type(statement)
+        if kind is ast.Raise:
+            raised.append(statement)
+        elif kind is not ast.Pass and not (kind is ast.Expr and type(statement.value) is ast.Constant):
+            return False
+    return not raised or (len(raised) == 1 and "NotImplemented" in ast.dump(raised[0]))
