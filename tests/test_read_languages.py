@@ -1,5 +1,6 @@
 # What the readers of C, C++, CUDA, Rust, Go, TypeScript (and of Python that ast refuses) find, one construct at a time.
 import random
+from inspect import cleandoc
 from textwrap import dedent
 
 import msgspec
@@ -504,6 +505,17 @@ def test_python_falls_back():
 
 
 # --- in all of them ---
+
+
+@pytest.mark.parametrize("doc", [
+    "One line.", "  One line,\n    that goes on.\n\n    More.", "\n    First.\n    \n    Second.\n",
+    "First.\n      \n    Second.",
+    "First.\n   \n      Indented alike.", "A\tb.", "A\tb.\n\tc\n\n\td",
+    "  \n\n  First.\n\n  Second.", "Trailing. \nGoes on.\n\nMore.", "",
+])  # fmt: skip
+def test_first_paragraph_of_a_docstring(doc):
+    record = read_file("a.py", f"def f():\n    {doc!r}\n".encode())
+    assert record.defs[0].doc == " ".join(cleandoc(doc).strip().split("\n\n")[0].split())
 
 
 def test_notes_and_lines():
