@@ -12,6 +12,7 @@ import pytest
 import cutaway
 from cutaway.cli import run
 from cutaway.reading import KINDS
+from cutaway.report.project import markdown as project
 from cutaway.report.repo.page import Page
 
 ENGINE = {
@@ -219,6 +220,45 @@ def test_a_project_report_says_each_thing_once(tmp_path):
     assert "log before `run.py:20`. One should" in text
     assert "| `Pump.jobs` `run.py:10` |" in text
     assert "- `Pump.loop` `run.py:18`: loops while True (`run.py:19`)" in text
+    assert "**run.py**, chiefly `Pump` `run.py:6`" in text
+
+
+def test_candidates_of_one_call_and_events_are_named_once():
+    program = type("Program", (dict,), {"source": SimpleNamespace(url="", commit="")})()
+    page = Page({"repo": {}}, program)
+    rows = [{"path": f"{n}.py", "line": 3, "symbol": f"{n}.open"} for n in ("A", "B", "C")]
+    assert project._calls(page, rows, alike=True) == "A.open `A.py:3` and 2 more of that name"
+    assert project._calls(page, rows[:1] * 2) == "A.open `A.py:3`"
+    event = {"name": "stop", "handler": "stop", "how": "called back"}
+    assert project._event(event) == "`stop` (called back)"
+    assert project._event(event | {"handler": "W.stop"}) == "`stop` in `W.stop` (called back)"
+
+
+def test_states_that_nothing_sets_take_no_table():
+    program = type("Program", (dict,), {"source": SimpleNamespace(url="", commit="")})()
+    machine = {"name": "S", "kind": "enum", "path": "a.py", "line": 1, "transitions": []}
+    machine["states"] = [{"name": n, "path": "a.py", "line": i} for i, n in enumerate(("OFF", "ON"), 2)]
+    lines = "\n".join(project._states(Page({"repo": {}, "states": [machine]}, program)))
+    assert "`OFF` `a.py:2`, `ON` `a.py:3`: no assignment" in lines and "Set by" not in lines
+    machine["states"][1]["set"] = [{"by": "start", "path": "a.py", "line": 9}]
+    assert "| `ON` | `a.py:3` | start `a.py:9` |" in "\n".join(
+        project._states(Page({"repo": {}, "states": [machine]}, program))
+    )
+
+
+def test_features_are_the_outer_items_of_their_list(tmp_path):
+    (tmp_path / "README.md").write_text(
+        "# Swap\n\n## Features\n\n- \N{WHITE HEAVY CHECK MARK} Easy to deploy\n  with one binary\n  - future proof parts\n"
+        "- Supported endpoints of it:\n  - v1/completions here\n- **On demand** switching\n\n## Install\n\n- take it there\n"
+    )
+    (tmp_path / "tool").mkdir()
+    (tmp_path / "tool" / "README.md").write_text("# tool\n\nWakes machines that sleep, when somebody asks for them.\n")
+    (tmp_path / "tool" / "main.go").write_text("package main\n\nfunc main() {\n\trun()\n}\n")
+    assert run(["report", str(tmp_path), "--no-cache", "-o", str(tmp_path / "r.md")]) == 0
+    text = (tmp_path / "r.md").read_text("utf-8")
+    problem = text.partition("## What problem it solves")[2].partition("## ")[0]
+    assert problem.strip() == "- Easy to deploy with one binary (`README.md:5`)\n- On demand switching (`README.md:10`)"
+    assert "`tool/main.go:3` (what it does: Wakes machines that sleep, when somebody asks for them.)" in text
 
 
 def test_a_workspace_is_described_by_the_package_with_most_code(tmp_path):

@@ -89,17 +89,27 @@ def _states(page: Page) -> list[str]:
         ]
         if drawn := _drawn(machine):
             lines += [*fenced(drawn).splitlines(), ""]
-        lines += page.table(["State", "Declared", "Set by"], list(_state_rows(page, machine)))
+        shown = machine["states"][:ROWS]
+        if any(state.get("set") for state in shown):
+            lines += page.table(["State", "Declared", "Set by"], list(_state_rows(page, shown)))
+        else:
+            named = [f"{code(s['name'])} {page.place(s['path'], s['line'])}" for s in shown]
+            lines.append(f"{', '.join(named)}: no assignment of these was found.")
         events = machine.get("events", [])[:ROWS]
         if events:
-            named = [f"{code(e['name'])} in {code(e['handler'])} ({prose(e.get('how', ''))})" for e in events]
-            lines += ["", "Events: " + "; ".join(named) + "."]
+            lines += ["", "Events: " + "; ".join(map(_event, events)) + "."]
         lines.append("")
     return lines[:-1]
 
 
-def _state_rows(page: Page, machine: dict[str, Any]) -> Iterator[list[str]]:
-    for state in machine["states"][:ROWS]:
+def _event(event: dict[str, Any]) -> str:
+    """What moves a machine; a handler that the event has its name from is named once."""
+    handler = "" if event["handler"] == event["name"] else f" in {code(event['handler'])}"
+    return f"{code(event['name'])}{handler} ({prose(event.get('how', ''))})"
+
+
+def _state_rows(page: Page, states: list[dict[str, Any]]) -> Iterator[list[str]]:
+    for state in states:
         by = [
             f"{prose(s.get('by') or s.get('symbol') or '')} {page.place(s['path'], s['line'], cell=True)}"
             for s in state.get("set", [])[:4]
@@ -130,17 +140,15 @@ def _drawn(machine: dict[str, Any]) -> Graph | None:
 def _modules(page: Page) -> list[str]:
     lines = []
     for module in page.facts["critical"][:MODULES]:
-        lines += [
-            f"**{prose(module['symbol'] or module['path'])}** {page.place(module['path'], module['line'])}",
-            "",
-        ]
+        chief = page.pointer(module) if module["symbol"] else page.place(module["path"], module["line"])
+        lines += [f"**{prose(module['path'])}**, chiefly {chief}", ""]
         role = prose(sentence(module["role"])).rstrip(".")
         lines.append(f"- Role: {role}; ranked for: {prose(', '.join(module['why']))}.")
         lines.append(
             "- State: " + (_named(page, module, module["attributes"][:10]) or "none of its own") + "."
         )
         lines.append("- Callers: " + (_calls(page, module["callers"]) or "none found") + ".")
-        lines.append("- Calls: " + (_calls(page, module["callees"]) or "nothing of this repository") + ".")
+        lines.append("- Calls: " + (_calls(page, module["callees"], alike=True) or "nothing of this repository") + ".")
         lines.append("- Async: " + _asynchronous(page, module) + ".")
         io = [f"{code(r['call'])} {page.place(r['path'], r['line'])}" for r in module["io"][:6]]
         lines.append("- I/O: " + ("; ".join(io) or "none found") + ".")
@@ -164,13 +172,19 @@ def _named(page: Page, module: dict[str, Any], rows: list[dict[str, Any]]) -> st
     return ", ".join(f"{code(r['name'])} {page.place(module['path'], r['line'])}" for r in rows)
 
 
-def _calls(page: Page, rows: list[dict[str, Any]]) -> str:
-    return "; ".join(
-        f"{prose(r['symbol'] or r['path'])} {page.place(r['path'], r['line'])}"
-        if r.get("line")
-        else prose(r["symbol"])
-        for r in rows[:6]
-    )
+def _calls(page: Page, rows: list[dict[str, Any]], *, alike: bool = False) -> str:
+    """Each definition once; of those that one call may reach (`alike`: methods of one name) the first, and how many more."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        name = row["symbol"] or row["path"]
+        groups.setdefault(name.rpartition(".")[2] if alike and row["symbol"] else name, []).append(row)
+    said = []
+    for same in list(groups.values())[:6]:
+        first, more = same[0], len({(r["path"], r["symbol"]) for r in same}) - 1
+        place = f" {page.place(first['path'], first['line'])}" if first.get("line") else ""
+        others = f" and {more} more of that name" if more else ""
+        said.append(f"{prose(first['symbol'] or first['path'])}{place}{others}")
+    return "; ".join(said)
 
 
 def _asynchronous(page: Page, module: dict[str, Any]) -> str:

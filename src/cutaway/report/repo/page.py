@@ -9,7 +9,7 @@ from collections import Counter
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from cutaway.facts.describing import sentence
+from cutaway.facts.describing import describes, sentence
 from cutaway.facts.roles import role_of
 from cutaway.report.escape import code, one_line, prose
 from cutaway.report.evidence import Citation, link
@@ -23,7 +23,8 @@ DETAILS = 3  # places of one detail
 
 _README = re.compile(r"^(?P<folder>[^/]+/)?readme(\.(md|rst|txt))?$", re.IGNORECASE)
 _BADGE = re.compile(r"^\s*(\[!\[|!\[|<|\[.*\]\(.*\)\s*$|\||---|===|```|\.\.)")
-_LIST = re.compile(r"^\s*[-*+]\s+(.{12,300})$")
+_LIST = re.compile(r"^(\s*)[-*+]\s+(.{12,300})$")
+_ORNAMENT = re.compile(r"^[^\w\"'(\[]+")  # a check mark or picture that an item begins with
 _MARKUP = re.compile(
     r"!?\[([^\]]*)\](?:\([^)]*\)|\[[^\]]*\])?|[*`]{1,3}|(?<!\w)_{1,3}(?=\w)|(?<=\w)_{1,3}(?!\w)|<[^>]*>|:[a-z_]+:|^\s*>\s?"
 )
@@ -107,9 +108,16 @@ class Page:
         return before + (prose(part) if begins else prose(f"a {part.strip()}")[2:]) + after
 
     def does(self, row: dict[str, Any]) -> str:
-        """What the definition's own docstring says, or how it was found."""
-        definition = self.program.definition(row["path"], row.get("symbol") or "")
-        said = definition.doc if definition and definition.doc else ""
+        """What the definition's own docstring says; of a program's `main` also its file or the README beside it; else how
+        it was found."""
+        path, symbol = row["path"], row.get("symbol") or ""
+        definition = self.program.definition(path, symbol)
+        said = definition.doc if definition else ""
+        if not said and symbol == "main":
+            folder = path.rpartition("/")[0]
+            beside = (path, f"{folder}/README.md" if folder else self.readme)
+            docs = (self.program.record(p).doc for p in beside if p in self.program)
+            said = next(filter(describes, docs), "")
         return prose(sentence(said, 140)) if said else self.why(row)
 
     def details(self, *groups: str) -> list[str]:
@@ -183,12 +191,21 @@ class Page:
             found = self.about()
             return [found] if found else []
         items: list[tuple[str, tuple[str, int]]] = []
-        leads = False
+        leads, outer = False, None  # the indentation of a list's own items; those deeper are parts of one
+        goes_on = False
         for number, line in enumerate(self.program.lines(path)[:200], 1):
-            match = _LIST.match(line)
-            if match and leads and not _BADGE.match(match[1]):
-                items.append((one_line(_MARKUP.sub(r"\1", match[1]), 200), (path, number)))
+            match, plain = _LIST.match(line), _MARKUP.sub(r"\1", line).strip()
+            if match and leads:
+                outer = len(match[1]) if outer is None else outer
+                text = _ORNAMENT.sub("", _MARKUP.sub(r"\1", match[2]).strip())
+                goes_on = len(match[1]) <= outer and not _BADGE.match(match[2]) and not text.endswith(":")
+                if goes_on:
+                    items.append((one_line(text, 200), (path, number)))
+            elif outer is not None and line.startswith(" " * (outer + 2)) and line.strip():
+                if goes_on:
+                    items[-1] = one_line(f"{items[-1][0]} {plain}", 200), items[-1][1]
             elif line.strip() and not match:
+                outer, goes_on = None, False
                 leads = bool(_FEATURES.search(line)) and (line.startswith("#") or line.rstrip().endswith(":"))
                 if items and line.startswith("#"):
                     break
