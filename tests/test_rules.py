@@ -418,6 +418,28 @@ def test_a_rule_without_its_papers_is_an_error(field: str, value: str, message: 
         register(Rule(names=("mylib.odd",), count=lambda op: Count("odd"), **{**papers, field: value}))
 
 
+def test_a_price_is_made_once_for_equal_ops_and_again_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def count(op: Op) -> Count:
+        asked.append(op)
+        return Count(f"by {op.args[1]}", elementwise=const(1))
+
+    found = Rule(("mylib.times",), "elementwise", count, "x", "y", "z", "here")
+    monkeypatch.setitem(TABLE, "mylib.times", found)
+    x, y, out = (t[sym("S"), 4] for _ in range(3))
+    for by in (1, 1, 1.0, True):
+        made = price_in_full(op("mylib.times", x, by, out=out), Convention())
+        assert made.analysis == f"by {by}"
+    assert len(asked) == 3  # what is equal to 1 is not the same
+    price_in_full(op("mylib.times", y, 1, out=out), Convention())
+    dear = price_in_full(op("mylib.times", x, 1, out=out), Convention(elementwise=2))
+    assert dear.cost.flops == 2
+    assert len(asked) == 5
+    unlike = price_in_full(op("mylib.times", x, {"by": 2}, out=out), Convention())
+    assert unlike.analysis == "by {'by': 2}"  # an argument without a hash is priced as well
+
+
 def test_names() -> None:
     assert lookup("aten.mul_.Tensor") is lookup("aten::mul.Scalar") is lookup("aten.mul")
     assert lookup("aten.__and__.Tensor").kind == "elementwise"

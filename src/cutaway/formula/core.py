@@ -59,9 +59,9 @@ class Formula:
         return hash(self.key)
 
     def __eq__(self, other: object) -> bool:
-        if isinstance(other, (int, Fraction)):
-            return self.terms == const(other).terms
-        return isinstance(other, Formula) and self.terms == other.terms
+        if other.__class__ is Formula:
+            return self.terms == other.terms
+        return isinstance(other, (int, Fraction)) and self.terms == const(other).terms
 
     def __add__(self, other: Operand) -> Formula:
         return add((self, other))
@@ -78,7 +78,7 @@ class Formula:
         return as_formula(other) - self
 
     def __mul__(self, other: Operand) -> Formula:
-        if isinstance(other, (int, Fraction)):
+        if other.__class__ is not Formula and isinstance(other, (int, Fraction)):
             return _scaled(self, other)
         if (k := other.constant()) is not None:  # most sizes of a model are numbers
             return _scaled(self, k)
@@ -148,6 +148,10 @@ class Formula:
 
     def symbols(self) -> frozenset[str]:
         """The names that the value depends on."""
+        return self._symbols
+
+    @cached_property
+    def _symbols(self) -> frozenset[str]:
         found: set[str] = set()
         for m in self.terms:
             for atom, _ in m:
@@ -163,7 +167,7 @@ class Formula:
                 v = values[atom] if isinstance(atom, str) else _evaluate_func(atom, values)
                 part = part * v**e if e > 0 else _divide(part, v**-e)
             total = total + part
-        return _number(total) if isinstance(total, Fraction) else total
+        return _number(total)
 
     def substitute(self, values: Mapping[str, Operand]) -> Formula:
         """The formula with some symbols replaced by numbers or other formulas."""
@@ -251,7 +255,7 @@ def product(parts: Iterable[Operand]) -> Formula:
 def floor_div(a: Operand, b: Operand) -> Formula:
     """`floor(a / b)` with the divisible part taken out: floor((64 x + r) / 64) = x + floor(r / 64)."""
     a, b = as_formula(a), as_formula(b)
-    if (scale := lcm(*(Fraction(c).denominator for f in (a, b) for c in f.terms.values()))) > 1:
+    if (scale := lcm(*(c.denominator for f in (a, b) for c in f.terms.values()))) > 1:
         a, b = a * scale, b * scale
     ca, cb = a.constant(), b.constant()
     if ca is not None and cb is not None:

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import lru_cache
 from math import gcd, lcm
 
 from cutaway.formula.core import ONE, Atom, Formula, Func, Monomial
@@ -66,6 +67,7 @@ def _power(atom: Atom, exponent: int) -> str:
     return text if exponent == 1 else f"{text}**{exponent}"
 
 
+@lru_cache(maxsize=1 << 12)  # a size that is a floor stands in the tables of thousands of ops
 def _func(f: Func) -> str:
     a, b = f.args
     if f.name == "log2":

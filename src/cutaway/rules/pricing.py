@@ -1,6 +1,9 @@
 # From an executed op to its price: the rule counts, the convention weighs, and bytes follow from the tensors.
+# A price is a function of the op and the convention alone. The runs of a model ask for the same ones again and again: each
+# is made once.
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 from cutaway.formula import Formula
@@ -8,6 +11,9 @@ from cutaway.model import Convention, Cost
 from cutaway.rules.api import CannotPrice, Count, Op, Rule
 from cutaway.rules.registry import lookup
 from cutaway.rules.traffic import eager_bytes
+
+MOST = 1 << 14  # prices kept; beyond that all are forgotten, since the next model asks for others
+_kept: dict[Hashable, Price | None] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +38,21 @@ def price_in_full(op: Op, convention: Convention) -> Price | None:
     found = lookup(op.name)
     if found is None:
         return None
+    kinds = tuple(map(type, op.args))  # 1 is equal to 1.0, and to True
+    key = (found, convention, op.name, op.args, kinds, tuple(op.kwargs.items()), op.inputs, op.outputs)
+    try:
+        return _kept[key]
+    except KeyError:
+        made = _priced(op, found, convention)
+    except TypeError:  # an argument that cannot be compared with another op's
+        return _priced(op, found, convention)
+    if len(_kept) == MOST:
+        _kept.clear()
+    _kept[key] = made
+    return made
+
+
+def _priced(op: Op, found: Rule, convention: Convention) -> Price | None:
     try:
         count = found.count(op)
     except CannotPrice:

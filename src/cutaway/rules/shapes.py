@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 from cutaway.formula import Formula, const
@@ -12,11 +13,16 @@ from cutaway.rules.api import Op
 
 def numel(spec: TensorSpec) -> Formula:
     """How many elements."""
-    return product(spec.dims)
+    return _product(spec.dims)
 
 
 def nbytes(spec: TensorSpec) -> Formula:
-    return numel(spec) * spec.element_bytes
+    return _product((*spec.dims, spec.element_bytes))
+
+
+@lru_cache(maxsize=1 << 13)  # each tensor of a model is asked for by several ops, prices and fusions
+def _product(sizes: tuple[Formula, ...]) -> Formula:
+    return product(sizes)
 
 
 def total_numel(specs: Iterable[TensorSpec]) -> Formula:

@@ -90,7 +90,8 @@ class Assembler:
             index = self.module(event.module)
             ins = tuple(self.spec(r, numbers) for r in event.inputs)
             outs = tuple(self.spec(r, numbers) for r in event.outputs)
-            return Call(index, line_in_forward(event.where), places(event.where), (event.name,), ins, outs)
+            stack = places(event.where)
+            return Call(index, stack[0].line if stack else 0, stack, (event.name,), ins, outs)
         return self._kernel(event, numbers)
 
     def _kernel(self, event: OpEvent, numbers: dict[int, int]) -> Kernel:
@@ -101,10 +102,11 @@ class Assembler:
             if event.view
             else self._price(event)
         )
+        stack = places(event.where)
         return Kernel(
             str(event.func),
-            line_in_forward(event.where),
-            places(event.where),
+            stack[0].line if stack else 0,
+            stack,
             ins,
             outs,
             cost,
@@ -262,11 +264,6 @@ def places(where: Where) -> tuple[Place, ...]:
     if start is None:
         start = 0
     return tuple(source.place(c, line) for c, line in where[start:])
-
-
-def line_in_forward(where: Where) -> int:
-    found = places(where)
-    return found[0].line if found else 0
 
 
 def signature(module: torch.nn.Module) -> str:

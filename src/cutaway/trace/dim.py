@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
 from numbers import Integral
 from typing import Any
 
@@ -52,8 +53,16 @@ class Scope:
     )  # what sizes are that lost their formula, by place
     multiples: dict[str, int] = field(default_factory=dict)  # symbols that are whole multiples of a number
     placed: dict[int, Formula] = field(default_factory=dict)  # tokens that we put into a text to stand for images
+    met: dict[int, tuple[Any, Formula]] = field(default_factory=dict)  # values at the hints, by the formula's id
 
-    @property
+    def value(self, f: Formula) -> Any:
+        """The formula at the values of this run; the tensors of a pass share theirs, which are asked for again and again."""
+        found = self.met.get(id(f))
+        if found is None:
+            found = self.met[id(f)] = (f.evaluate(self.hints), f)
+        return found[0]
+
+    @cached_property
     def telling(self) -> int:
         """From here on a number is taken for the size that it equals; smaller ones are loop counters and the like."""
         return min([128, *(v for v in self.hints.values() if v >= 32)])

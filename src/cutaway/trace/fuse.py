@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from cutaway.formula import Formula
-from cutaway.formula.core import ZERO, add
+from cutaway.formula.core import add
 from cutaway.model import Call, Cost, Kernel, Module, Step, TensorSpec
 from cutaway.rules import lookup
+from cutaway.rules.shapes import total_bytes
 
 LIMIT = 600  # kernels looked at together: a layer, not a model; across such borders every tensor is moved
 LAYOUT = {
@@ -201,7 +202,7 @@ def _traffic(flows: list[Flow], group_of: list[int], kept: set[int], names: Name
     seen: set[tuple[int, int]] = set()
     for n, f in enumerate(flows):
         g = group_of[n]
-        whole_read, whole_write = _bytes(f.kernel.inputs), _bytes(f.kernel.outputs)
+        whole_read, whole_write = total_bytes(f.kernel.inputs), total_bytes(f.kernel.outputs)
         appended = _appended(f)
         if appended is not None:  # the cache is there already: only what is new is read and written
             read.append(appended)
@@ -228,17 +229,17 @@ def _traffic(flows: list[Flow], group_of: list[int], kept: set[int], names: Name
             if (
                 outside or base in kept or not users.get(base) or spec.role == "kv_cache"
             ) and f.kernel.fused.write == whole_write:
-                write.append(_bytes((spec,)))
+                write.append(total_bytes((spec,)))
     flops = add(f.kernel.cost.flops for f in flows)
     return Cost(flops, add(f.kernel.cost.matmul_flops for f in flows), add(read), add(write))
 
 
 def _least(spec: TensorSpec, memory: TensorSpec | None) -> Formula:
     """Bytes to read of a tensor: of an expanded one, those that exist; of a slice, those of the slice."""
-    seen = _bytes((spec,))
+    seen = total_bytes((spec,))
     if memory is None:
         return seen
-    held = _bytes((memory,))
+    held = total_bytes((memory,))
     at = dict.fromkeys(seen.symbols() | held.symbols(), 997)
     return held if held.evaluate(at) < seen.evaluate(at) else seen
 
@@ -246,17 +247,7 @@ def _least(spec: TensorSpec, memory: TensorSpec | None) -> Formula:
 def _appended(f: Flow) -> Formula | None:
     """Bytes that a growing cache takes in, when this is the joining of a cache with new tokens; else None."""
     grows = f.kernel.op.startswith("aten.cat") and all(t.role == "kv_cache" for t in f.kernel.outputs)
-    return _bytes([t for _, t in f.reads if t.role != "kv_cache"]) if grows else None
-
-
-def _bytes(specs: Sequence[TensorSpec]) -> Formula:
-    total = ZERO
-    for s in specs:
-        size = s.element_bytes
-        for d in s.dims:
-            size = size * d
-        total = total + size
-    return total
+    return total_bytes([t for _, t in f.reads if t.role != "kv_cache"]) if grows else None
 
 
 def _sum(costs: Sequence[Cost | None]) -> Cost:

@@ -44,6 +44,11 @@ class OpMode(TorchDispatchMode):
         super().__init__()
         self.recorder = recorder
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Torch wraps a mode against its compiler, which is never on here: the wrapper costs as much as a small op."""
+        return False
+
     def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         tracer = sys.gettrace()
         if tracer is None:

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any
 
 from cutaway.formula import Formula, const
@@ -22,16 +23,21 @@ class Resolver:
         inputs: Sequence[tuple[Sizes, Dims]],
         call_sizes: Sequence[int] = (),
     ):
-        self.scope, self.call_sizes = scope, call_sizes
+        self.scope, self.call_dims, self.call_sizes = scope, call_dims, call_sizes
         self.inputs = inputs
         self.telling = scope.telling
-        self.local: dict[int, Formula] = {}
-        for sizes, dims in inputs:
+
+    @cached_property
+    def local(self) -> dict[int, Formula]:
+        """What the numbers of this call's own tensors and arguments are; most ops have a rule that does not ask."""
+        found: dict[int, Formula] = {}
+        for sizes, dims in self.inputs:
             for v, f in zip(sizes, dims, strict=True):
                 if v >= self.telling and f.constant() is None:
-                    self.local.setdefault(v, f)
-        for d in call_dims:  # an argument of this very call knows best
-            self.local[int(d)] = d.formula
+                    found.setdefault(v, f)
+        for d in self.call_dims:  # an argument of this very call knows best
+            found[int(d)] = d.formula
+        return found
 
     def find(self, value: int) -> Formula | None:
         """The formula for this number, when it is known."""

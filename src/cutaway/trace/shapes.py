@@ -53,7 +53,7 @@ def _agrees(dims: Dims, sizes: Sizes, scope: Scope) -> bool:
 def _is(f: Formula, size: int, scope: Scope) -> bool:
     """Whether a size is what its formula says; an even share of rows may be no whole number, and stands for the next."""
     k = f.constant()
-    value = k if k is not None else f.evaluate(scope.hints)
+    value = k if k is not None else scope.value(f)
     return value == size or (value != int(value) and abs(size - value) < 1)
 
 

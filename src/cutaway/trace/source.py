@@ -23,9 +23,18 @@ _STANDARD = str(Path(os.__file__).parent)
 BOUNDARY_NAME = "_cutaway_call"  # the wrapper around Module.__call__: frames above it belong to the caller
 
 
-@cache
+_kinds: dict[int, tuple[str, CodeType]] = {}
+
+
 def kind_of(code: CodeType) -> str:
     """`boundary`, `skip` (torch's and Python's own machinery) or `user` (model code, torch.nn modules included)."""
+    found = _kinds.get(id(code))  # asked of every frame of every op: to hash a code object is to hash all its constants
+    if found is None:
+        found = _kinds[id(code)] = (_kind(code), code)  # which is kept, so that no other one gets its number
+    return found[0]
+
+
+def _kind(code: CodeType) -> str:
     if code.co_name == BOUNDARY_NAME:
         return "boundary"
     name = code.co_filename
