@@ -161,6 +161,7 @@ CONFIG_OVERRIDES: dict[str, dict[str, Any]] = {
     "hunyuan_vl_text": {"head_dim": 16, "rope_parameters": {**ROPE, "mrope_section": [2, 2, 2, 2]}},
     "ernie4_5_vl_moe_text": {"rope_parameters": {**ROPE, "mrope_section": [3, 3, 2]}},
     "step3p5": {"sliding_window": 8},
+    "muse_glimmer_assistant": {"sliding_window": 64},  # blocks of noise are shorter than the window
     "layoutlmv3": {"coordinate_size": 10, "shape_size": 12},
     "lilt": {"hidden_size": 96, "num_attention_heads": 4},
     "esm": {"vocab_size": 33, "pad_token_id": 1, "mask_token_id": 32},

@@ -236,3 +236,15 @@ def test_a_mask_says_which_tokens_stand_for_the_image() -> None:
     plan = plan_inputs(Sees(vocab_size=20, latent_query_num=6), "prefill")
     assert {s.name: s.fill for s in plan.specs}["image_position_mask"] == "first:6"
     assert next(s.low for s in plan.symbols if s.name == "seq_len") > 6
+
+
+def test_a_number_for_each_sequence_may_be_a_column() -> None:
+    class Paced(Part):
+        def forward(self, input_ids, pace):
+            """
+            pace (`torch.LongTensor` of shape `(batch_size,)`):
+                How often there is a token.
+            """
+            return self.table(input_ids) + self.table(pace)
+
+    assert shapes(Paced(vocab_size=20)) == {"input_ids": IDS, "pace": ("batch_size", 1)}

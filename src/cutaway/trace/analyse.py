@@ -113,6 +113,7 @@ def _starts(job: Job, values: Mapping[str, int]) -> Iterator[tuple[Job, Mapping[
     ones = {n: 1 for n, v in values.items() if v == 1}
     limited = replace(job, limit=named_limit(job.model))
     tries = [(job, job.hints(ones)), (limited, limited.hints(ones)), (limited, limited.smallest(ones))]
+    tries.append((limited, limited.smallest(ones, least=True)))
     tries.append((limited, limited.hints(values)))
     raised: ForwardRaised | None = None
     begun = False

@@ -1,11 +1,17 @@
 # At which other sizes a trace is checked: those that take the same branches as the first one did.
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
+from cutaway.formula.core import Func
 from cutaway.trace.dim import Scope
 from cutaway.trace.inputs import InputPlan
+from cutaway.trace.record import constants
 from cutaway.trace.validity import choices
+
+if TYPE_CHECKING:
+    from cutaway.trace.job import Run
 
 # Other values are tried in this order; those that take the same branches serve for the check.
 _TIMES = (1, -1, 2, 3)
@@ -50,6 +56,30 @@ def more_hints(
     step = plan.steps
     moved = ({n: v if v == 1 else v + d * step.get(n, 1) for n, v in hints.items()} for d in _ODD)
     return [m for m in moved if _allowed(m, hints, limit) and _same_branches(scope, m)]
+
+
+def alike_first(run: Run, several: Iterable[dict[str, int]]) -> Iterator[dict[str, int]]:
+    """Sizes that tell most come before the others: no numbers of the run's own, and chunks as whole as there."""
+    own, later = constants(run.root), []
+    for other in several:
+        if own.isdisjoint(v for v in other.values() if v > 1) and _as_whole(run.scope, other):
+            yield other
+        else:
+            later.append(other)
+    yield from later
+
+
+def _as_whole(scope: Scope, other: Mapping[str, int]) -> bool:
+    """Whether the same chunks are whole as in the run: with nothing to pad, code makes no copies and cuts nothing off."""
+    return all(_is_whole(a, scope.hints) == _is_whole(a, other) for f in scope.counts for m in f.terms for a, _ in m)
+
+
+def _is_whole(chunks: object, at: Mapping[str, int]) -> bool:
+    """Whether `floor(size / chunk)` or `ceil(size / chunk)`, which is the floor of `chunk - 1` more, leaves no rest."""
+    if not isinstance(chunks, Func) or chunks.name != "floor":
+        return False
+    size, chunk = (part.evaluate(at) for part in chunks.args)
+    return size % chunk == (chunk - 1 if chunks.args[0].terms.get((), 0) == chunk - 1 else 0)
 
 
 def _same_branches(scope: Scope, values: Mapping[str, int]) -> bool:

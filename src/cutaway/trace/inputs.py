@@ -18,6 +18,7 @@ import inspect
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import torch
@@ -189,10 +190,13 @@ def _decode_specs(prefill: InputPlan) -> list[tuple[InputSpec, ...]]:
 
 def _first_accepted(model: torch.nn.Module, plans: list[InputPlan]) -> InputPlan:
     """The first plan that runs at its lowest sizes. If none does, one that only fails for mixing dtypes (it
-    runs in float32) or for data that meta tensors lack, else the first, for its error to be seen."""
+    runs in float32) or for data that meta tensors lack, else the first, for its error to be seen.
+
+    Of two sequences first: what comes once for each of them may have a size of one elsewhere, which would fit one alone.
+    """
     mixed = None
-    for plan in plans:
-        why = refusal(model, lambda plan=plan: make_inputs(model, plan, _low(plan), *_kind(model)))
+    for least, plan in product(({"batch_size": 2}, {}), plans):
+        why = refusal(model, lambda least=least, plan=plan: make_inputs(model, plan, _low(plan) | least, *_kind(model)))
         if why is None:
             return plan
         mixed = mixed or (plan if re.search(UNSURE, why) else None)

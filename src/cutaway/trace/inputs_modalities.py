@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from itertools import islice, product
 
 import torch
@@ -90,7 +91,14 @@ def forms_of(model: torch.nn.Module, names: Iterable[str]) -> list[tuple[InputSp
 
 def _forms(model: torch.nn.Module, name: str) -> list[InputSpec]:
     forms = FORMS.get(name) or _pattern(name)
-    return forms(model, name) if forms else [documented_form(model, name), *_unnamed(model, name)]
+    return forms(model, name) if forms else _by_itself(model, name)
+
+
+def _by_itself(model: torch.nn.Module, name: str) -> list[InputSpec]:
+    """An argument as it is documented, or in another form; one number for each sequence may be a column of them."""
+    said = documented_form(model, name)
+    column = [replace(said, shape=("batch_size", 1))] if said.shape == ("batch_size",) else []
+    return [said, *column, *_unnamed(model, name)]
 
 
 def _pattern(name: str) -> Forms | None:

@@ -17,7 +17,7 @@ from cutaway.trace import source
 from cutaway.trace.assemble import Assembler, places
 from cutaway.trace.differences import differences
 from cutaway.trace.dim import Scope
-from cutaway.trace.elsewhere import more_hints, others
+from cutaway.trace.elsewhere import alike_first, more_hints, others
 from cutaway.trace.explain import ROUNDS, Told, explanations, same_ops
 from cutaway.trace.inputs import InputPlan, Symbol, make_inputs
 from cutaway.trace.limits import position_limit
@@ -149,7 +149,7 @@ class Job:
     def _again(self, first: Run, hints: Mapping[str, int], *, shorter: bool = False) -> Run:
         """A run at other sizes that takes the same branches; the first once more, which is said, where forward takes none."""
         twin, limit = self.twin or self, self.longest
-        for other in islice(others(first.scope, hints, self.plan, limit, shorter), TRIES):
+        for other in alike_first(first, islice(others(first.scope, hints, self.plan, limit, shorter), TRIES)):
             with contextlib.suppress(ForwardRaised):
                 return twin.trace(other | dict(twin.architecture), lines=False)
         first.scope.assumptions[UNCHECKED] = None
@@ -226,11 +226,12 @@ class Job:
         hints = {n: hints[n] if n in given else v for n, v in self.plan.with_room(hints).items()}
         return hints | {n: int(v) for n, v in self.architecture.items()}
 
-    def smallest(self, given: Mapping[str, int]) -> dict[str, int]:
-        """The largest of the small sizes at which the model is known to take its inputs, no two alike."""
+    def smallest(self, given: Mapping[str, int], *, least: bool = False) -> dict[str, int]:
+        """The largest of the small sizes at which the model is known to take its inputs, no two alike; the `least` of them."""
         hints: dict[str, int] = {}
+        taken = {d for t in tensors_of(self.model) for d in t.shape} if least else set()
         for s in self.plan.symbols:
-            value = s.high
+            value = _least(s, taken) if least else s.high
             while value in hints.values():
                 value += s.multiple_of
             hints[s.name] = int(given.get(s.name, value))
@@ -323,6 +324,13 @@ def _side(s: Symbol) -> int:
     """A side of an image near its default, of a prime number of patches (or an odd multiple of one)."""
     unit = SIDES[s.name] * s.multiple_of
     return unit * max(1, round(s.default / unit))
+
+
+def _least(s: Symbol, taken: Collection[int]) -> int:
+    """Its lowest value; a higher one of the low ones if that or its halves are sizes of the model's own."""
+    values = range(max(2, s.low), s.high + 1, s.multiple_of)
+    apart = (n for n in values if not any(n // d in taken for d in (1, 2, 4, 8) if n // d >= SMALL))
+    return next(apart, values[0])
 
 
 def tag_state(recorder: Recorder, value: Any, seen: set[int] | None = None) -> None:

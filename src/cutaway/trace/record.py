@@ -54,6 +54,19 @@ class ModuleRun:
     outputs: tuple[TensorRef, ...] = ()
 
 
+def constants(root: ModuleRun, seen: set[int] | None = None) -> set[int]:
+    """Sizes of a whole run's tensors that are plain numbers."""
+    seen = {id(root)} if seen is None else seen
+    found: set[int] = set()
+    for e in root.events:
+        if not isinstance(e, CallEvent):
+            found.update(n for t in e.outputs for d in t.dims if isinstance(n := d.constant(), int))
+        elif id(e.module) not in seen:
+            seen.add(id(e.module))
+            found |= constants(e.module, seen)
+    return found
+
+
 def count_ops(root: ModuleRun, *, views: bool = True, sizes: dict[int, int] | None = None) -> int:
     """Ops of a whole run; without `views` those that compute or move anything."""
     sizes = {} if sizes is None else sizes
