@@ -31,6 +31,7 @@ LANGUAGES = ("python", "c", "cpp", "cuda", "rust", "go", "typescript", "javascri
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
 _LICENCE = re.compile(r"(?:licen[cs]e|copying)(?:[.-]\w+)?$", re.IGNORECASE)
 _TEST = re.compile(r"#\[(?:\w+::)?(?:cfg\(.*\b)?test\b")  # tests that stand in the file they test
+FEW_LINES = 3
 _SCRIPT_WORDS = 12  # fewer identifiers outside of definitions are imports and constants
 
 
@@ -220,6 +221,20 @@ class Corpus:
         for text in definition.bases:
             mask |= lexicons["base"].mask(text)
         return mask
+
+    def helpers(self, entity: Entity) -> list[Entity]:
+        """The methods of a line or two that a method calls on its own type: their text is as good as its own."""
+        if not entity.container or entity.definition.kind not in CALLABLE:
+            return []
+        return [
+            other
+            for word in sorted(set(entity.definition.words) - {entity.local})
+            for other in self.by_name.get(word, ())
+            if other.path == entity.path
+            and other.container == entity.container
+            and other.definition.kind in CALLABLE
+            and other.definition.end - other.definition.line <= FEW_LINES
+        ]
 
     def lines(self, path: str) -> list[str]:
         """A file's lines; those of many files are best asked for with `prefetch` before."""

@@ -29,6 +29,7 @@ SHARED = 0.85  # of the best points, enough for a base of many to stand before t
 GENERATIONS = 4  # how far up bases are followed
 FEW, INNER = 3, 0.5  # definitions of a name that a call can mean; the share of a caller's points that its loop needs
 MUCH = 2  # times the identifiers of a method make a class that does other things too
+MUCH_LED, ALONE = 12, 2  # definitions that a loop leads to, itself among them: many, and none to speak of
 _SAYS_LITTLE = 8  # identifiers of a body that only declares or passes on
 
 
@@ -201,7 +202,24 @@ class Kinship:
                 for other in final
             ):
                 scored.score += DRIVES
+        self._leading_first(final)
         self._inner_first(final)
+
+    def _leading_first(self, final: list[Scored]) -> None:
+        """Lower a loop that leads nowhere beside one that much of the program hangs from."""
+        best = sorted(final, key=lambda s: -s.score)[:CONTEST]
+        if len(best) < 2 or best[0].score - best[1].score > LIVE:
+            return  # no contest
+        led = {id(s): len(self._led(s.entity)) for s in best}
+        if max(led.values()) >= MUCH_LED:
+            for scored in best:
+                if led[id(scored)] <= ALONE:
+                    scored.score -= LIVE
+
+    def _led(self, entity: Entity) -> set[Node]:
+        """The definitions that one leads to, as many as matter."""
+        node = entity.path, entity.definition.name
+        return set(Ways(self.corpus.program).search([node], most=MUCH_LED))
 
     def _inner_first(self, final: list[Scored]) -> None:
         """Put a loop that another type has before those who only call it over and over from outside."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from cutaway.facts.concept import Concept
+from cutaway.facts.concept import Clue, Concept
 from cutaway.facts.corpus import SCRIPT, Corpus, Entity, Scored
 from cutaway.facts.words import matcher, snake
 
@@ -54,6 +54,17 @@ def body(corpus: Corpus, entity: Entity) -> str:
     return "\n".join("" if comment.match(line) else line for line in lines)
 
 
+def found_in(corpus: Corpus, entity: Entity, clue: Clue, text: str) -> tuple[Entity, re.Match[str]] | None:
+    """Where a definition does what a `code` clue says: in its own `text`, in a method that stands outside of its type, or in
+    one of a line or two that it calls on its own type."""
+    if own := re.search(clue.pattern, text):
+        return entity, own
+    for part in entity.parts or corpus.helpers(entity):
+        if found := re.search(clue.pattern, body(corpus, part)):
+            return part, found
+    return None
+
+
 def explain(corpus: Corpus, concept: Concept, scored: Scored) -> Candidate:
     """The candidate as it is reported: its strongest clues, each with a line."""
     entity, definition = scored.entity, scored.entity.definition
@@ -63,9 +74,9 @@ def explain(corpus: Corpus, concept: Concept, scored: Scored) -> Candidate:
         {b for b in scored.met if corpus.clues[b].weight > 0}, key=lambda b: -corpus.clues[b].weight
     )
     for bit in strongest[:SHOWN]:
-        text, at = _say(corpus, entity, bit)
+        text, path, at = _say(corpus, entity, bit)
         if text:
-            evidence.append(Evidence(text, entity.path, at or line))
+            evidence.append(Evidence(text, path, at or line))
     evidence += [Evidence(note, entity.path, line) for note in dict.fromkeys(scored.notes)]
     return Candidate(entity.path, line, definition.name, round(scored.score, 2), evidence)
 
@@ -75,13 +86,31 @@ def _first_line(corpus: Corpus, entity: Entity, scored: Scored) -> int:
         at
         for bit in scored.met
         if corpus.clues[bit].weight > 0
-        for at in [_say(corpus, entity, bit)[1]]
+        for at in [_say(corpus, entity, bit)[2]]
         if at
     ]
     return min(lines, default=1)
 
 
-def _say(corpus: Corpus, entity: Entity, bit: int) -> tuple[str, int]:
+def _say(corpus: Corpus, entity: Entity, bit: int) -> tuple[str, str, int]:
+    """What a clue saw, in which file and line; an empty text where nothing can be shown."""
+    if corpus.clues[bit].field == "code":
+        return _does(corpus, entity, corpus.clues[bit])
+    text, at = _names(corpus, entity, bit)
+    return text, entity.path, at
+
+
+def _does(corpus: Corpus, entity: Entity, clue: Clue) -> tuple[str, str, int]:
+    found = found_in(corpus, entity, clue, body(corpus, entity))
+    if not found:
+        return "", entity.path, 0
+    place, match = found
+    text = match.string[match.start() :].splitlines()[0].strip()[:80]
+    at = place.definition.line + match.string.count("\n", 0, match.start())
+    return f"it does `{text}`" if place is entity else f"its {place.local} does `{text}`", place.path, at
+
+
+def _names(corpus: Corpus, entity: Entity, bit: int) -> tuple[str, int]:
     clue, definition = corpus.clues[bit], entity.definition
     match clue.field:
         case "name":
@@ -113,12 +142,6 @@ def _say(corpus: Corpus, entity: Entity, bit: int) -> tuple[str, int]:
                 "",
             )
             return (f"it takes {taken}", definition.line) if taken else ("", 0)
-        case "code":
-            found = re.search(clue.pattern, text := body(corpus, entity))
-            if not found:
-                return "", 0
-            at = definition.line + text.count("\n", 0, found.start())
-            return f"it does `{text[found.start() :].splitlines()[0].strip()[:80]}`", at
     word = corpus.word_for(entity, bit)
     return f"it uses {word}", line_of(corpus.program, entity.path, entity.index, word)
 

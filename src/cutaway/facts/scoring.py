@@ -10,7 +10,7 @@ import re
 from cutaway.facts.concept import CALLABLE, TYPE, Concept
 from cutaway.facts.corpus import Corpus, Entity, Scored
 from cutaway.facts.kinship import Kinship
-from cutaway.facts.reasons import body
+from cutaway.facts.reasons import body, found_in
 from cutaway.facts.words import matcher, snake
 
 __all__ = ["KEPT", "Scored", "rank"]
@@ -42,7 +42,7 @@ _SPECIAL = matcher(
 _STUB = re.compile(
     r"raise (?:NotImplementedError|Exception)|^\s*(?:pass|\.\.\.)\s*$|unimplemented!|todo!", re.MULTILINE
 )
-_DOES = re.compile(r"\w\)? [*/%]{1,2} \(?\w|self\.\w+\.(?:clear|set)\(\)")  # computes, or changes its own state
+_DOES = re.compile(r"\w\)? (?:[*/%]{1,2}|-) \(?\w|self\.\w+\.(?:clear|set)\(\)")  # computes, or changes its own state
 _PRODUCT = re.compile(r"(?:^|/)(?:examples?|tools?|demos?)/(?:server|serve|main|cli|engine)[/.]")
 _PAST = re.compile(r"(?:^|/)(?:legacy|deprecated|obsolete|attic|archived?)/")  # kept for those who need it still
 PAST_FACTOR = 0.6
@@ -64,7 +64,8 @@ def rank(corpus: Corpus, concepts: list[Concept], bits: dict[str, list[int]]) ->
     Concepts are judged in the order given, so that one can lean on those before it (`Concept.near`).
     """
     rough = {concept.key: _rough(corpus, concept, bits[concept.key]) for concept in concepts}
-    corpus.prefetch(scored.entity.path for found in rough.values() for scored in found)
+    judged = [scored.entity for found in rough.values() for scored in found]
+    corpus.prefetch(place.path for entity in judged for place in (entity, *entity.parts))
     winners: dict[str, list[Scored]] = {}
     kinship = Kinship(corpus)
     for concept in concepts:
@@ -208,12 +209,14 @@ def _refine(
     text = does = body(corpus, entity)
     if definition.kind in CALLABLE and not entity.local.startswith("__"):
         does = text.replace(entity.local, "_", 1)  # its own name says nothing of what it does
+    # of a concept that is sooner a method, the methods of a type are candidates themselves
+    whole = definition.kind not in TYPE or concept.kinds[definition.kind] >= concept.kinds.get("function", 0)
     for bit in bits:
         clue = corpus.clues[bit]
         if clue.field == "about":
             hit = definition.doc and matcher(clue.pattern).search(definition.doc.lower())
         elif clue.field == "code":
-            hit = re.search(clue.pattern, does)
+            hit = found_in(corpus, entity, clue, does) if whole else re.search(clue.pattern, does)
         else:
             continue
         if hit:

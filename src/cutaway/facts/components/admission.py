@@ -1,6 +1,7 @@
 # Who says "not now": the test that there is room before a request is taken in, and what pushes back on the client.
 """Admission control and backpressure."""
 
+from cutaway.facts.components.scheduler import FREE_PLACES, KEPT_WAITING
 from cutaway.facts.concept import Concept, about, code, keeps, kinds, name, owner, path, takes, uses
 
 ADMISSION = Concept(
@@ -120,6 +121,8 @@ ADMISSION = Concept(
             1.5,
             "room",
         ),
+        code(FREE_PLACES, 4, "permit"),
+        code(KEPT_WAITING, 3, "permit"),
         code(r"(?:limit|permit)\w*[\w.()\s]*\.(?:try_)?acquire\w*\(", 2, "refuses"),
         # a queue that does not take it, a channel that is full, a channel of permits
         code(

@@ -3,6 +3,17 @@
 
 from cutaway.facts.concept import Concept, about, code, kinds, name, owner, path, takes, uses
 
+# A prompt is consumed step by step: up to its end; what is left grows less by as much as the place moves on; or as much as is
+# left, but no more than one step may have, and the place moves on by that.
+_CONSUMED = (
+    r"(?s)while \w*(?:begin|start|pos|offset|processed)\w* < \w*(?:len|seq|tokens|prompt)\w*"
+    r"|\bfor ?\([^{\n]*\b\w+ \+= (?P<on>\w+)\b[^{\n]*-= (?P=on)\b"
+    r"|\bfor ?\([^{\n]*-= (?P<off>\w+)\b[^{\n]*\+= (?P=off)\b"
+    r"|\b(?:for|while|loop)\b(?:(?!\n\}).){0,1200}?"
+    r"\b(?P<step>\w+) ?:?= ?(?:[\w:.]*\bmin\w*(?:<\w+>)?\(|(?P<left>\w+) <=? [^?;]{1,60}\?\s*(?P=left)\b)"
+    r"(?:(?!\n\}).){0,1500}?\b\w*(?:pos|past|offset|start|begin|cur|done|processed)\w* \+= (?P=step)\b"
+)
+
 BATCHING = Concept(
     key="batching_or_chunked_prefill",
     looked_for="puts tokens of several requests into one step, or cuts a long prompt into chunks",
@@ -77,8 +88,11 @@ BATCHING = Concept(
             4.5,
             "chunked",
         ),
+        code(_CONSUMED, 4.5, "chunked"),
+        # all that waits on a channel is taken into one
         code(
-            r"while \w*(?:begin|start|pos|offset|processed)\w* < \w*(?:len|seq|tokens|prompt)\w*",
+            r"(?s)recv\w*\(.{0,160}?(?:(\w+)\.(?:push|append)\w*\(|(\w+)\(&mut ).{0,240}?"
+            r"(?:drain\(|try_recv\(|get_nowait\(|\.empty\(\)).{0,160}?(?:\1\.(?:push|append)\w*\(|\2\(&mut )",
             4.5,
             "chunked",
         ),

@@ -19,10 +19,29 @@ _DUE = (
     r"\.\w*(?:enqueue|apply_async|send_task|publish|submit)\w*\("
 )
 
+# As many as may run less those that do: so many are taken next.
+FREE_PLACES = (
+    r"(?i)\b\w*(?:max|limit|capacity|concurrency|workers|slots)\w*(?:\(\))?\s*-\s*(?:[\w:.]*(?:len|int\d*|size|count)\w*\()?"
+    r"[\w>.-]*(?:active|running|in_?flight|busy|scheduled)\w*"
+)
+
+# What finds no place is put aside and waits again.
+KEPT_WAITING = (
+    r"(?s)\b(\w+)(?:\.(?:push|append|emplace)\w*\(|\s*=\s*append\(\1,).{0,2000}?"
+    r"(?:(?:queue|waiting|pending|backlog)\w*\s*=\s*(?:std::move\()?\1\b|"
+    r"swap\((?:&mut )?[\w>.]*(?:queue|waiting|pending|backlog)\w*, (?:&mut )?\1\b)"
+)
+
+# The best of the free places is chosen, and becomes that of a request.
+_PLACES = (
+    r"(?s)\b(\w*(?:slots|lanes|workers))\b.{0,1600}?(?:max_by|min_by|sort\w*\(|min\(|max\().{0,1600}?"
+    r"\b\1\[(\w+)\] = \w*(?:::)?(?i:busy|taken|locked|running|used|active)"
+)
+
 SCHEDULER = Concept(
     key="scheduler",
     looked_for="holds waiting and running requests and picks among them under a budget of tokens, slots or memory",
-    kinds=kinds(types=1.0, callables=0.55),
+    kinds={**kinds(types=1.0, callables=0.55), "interface": 0.8, "trait": 0.8},  # which keep nothing
     clues=(
         name(r"batch_\w*generator|batch_(?:engine|manager|runner)|\w*batcher", 3, "named"),
         uses(r"unprocessed\w*", 1.5, "queue"),
@@ -47,6 +66,9 @@ SCHEDULER = Concept(
         ),
         code(_MOVES, 3, "picks"),
         code(_FILLS, 3, "picks"),
+        code(FREE_PLACES, 3, "picks"),
+        code(KEPT_WAITING, 3, "picks"),
+        code(_PLACES, 4, "places"),
         has(r"\w*(?:delayed|scheduled|periodic|due)_(?:tasks?|jobs?|messages?)|schedule_(?:task|job|retry)\w*", 2.5, "timed"),
         uses(r"is_due|due|due_(?:at|time)|run_at|next_run\w*|next_time\w*|fire_time", 1.5, "timed"),
         uses("priority_queue|p_?queue|pq|heappush|heappop|binary_heap", 2.5, "picks"),
@@ -102,7 +124,7 @@ SCHEDULER = Concept(
         about(r"schedul\w*|waiting|batch", 1),
         base(r"scheduler\w*|scheduler_\w+", 1),
     ),
-    needs=("named|picks", "queue|timed|clock", "running|budget|timed", "requests|tokens"),
+    needs=("named|picks|places", "queue|timed|clock|places", "running|budget|timed", "requests|tokens"),
     least=8.5,
     anywhere=True,
 )
