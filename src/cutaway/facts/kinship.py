@@ -28,6 +28,7 @@ DEEP, HOLDS = 2, 0.5  # how far what a type keeps is followed; the share of its 
 SHARED = 0.85  # of the best points, enough for a base of many to stand before them
 GENERATIONS = 4  # how far up bases are followed
 FEW, INNER = 3, 0.5  # definitions of a name that a call can mean; the share of a caller's points that its loop needs
+WEAK = "weak"  # the tag of names that others bear too
 MUCH = 2  # times the identifiers of a method make a class that does other things too
 MUCH_LED, ALONE = 12, 2  # definitions that a loop leads to, itself among them: many, and none to speak of
 _SAYS_LITTLE = 8  # identifiers of a body that only declares or passes on
@@ -113,7 +114,7 @@ class Kinship:
         """Is a class what is looked for by its own name, bases, fields or methods, and not only by a body among others?"""
         if not concept.needs:
             return True
-        tags = concept.needs[0].split("|")
+        tags = set(concept.needs[0].split("|")) - {WEAK}
         return any(c.tag in tags for c in self._for(holder, "name", "base", "has", "keeps", "owner"))
 
     def _for(self, scored: Scored, *fields: str) -> list[Clue]:

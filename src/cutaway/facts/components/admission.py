@@ -2,7 +2,7 @@
 """Admission control and backpressure."""
 
 from cutaway.facts.components.scheduler import FREE_PLACES, KEPT_WAITING
-from cutaway.facts.concept import Concept, about, code, keeps, kinds, name, owner, path, takes, uses
+from cutaway.facts.concept import Concept, about, code, has, keeps, kinds, name, owner, path, takes, uses
 
 ADMISSION = Concept(
     key="admission_or_backpressure",
@@ -20,7 +20,7 @@ ADMISSION = Concept(
             r"(?:has_)?enough_\w+|can_(?:prefill|decode|verify|accept|serve|start|launch|take|put|enter)\w*|has_\w*(?:space|room|capacity)|"
             r"would_\w+|exceed\w*|at_limit|is_full|stall\w*|overloaded|"
             r"check_(?:capacity|admission|budget)|\w*admit\w*|\w*admission\w*|try_reserve\w*|budget_ok|"
-            r"get_available_(?:slot|capacity|\w*slots)|defer|waiting_\w+_fits?\w*|"
+            r"get_available_(?:slot|capacity|\w*slots)|waiting_\w+_fits?\w*|"
             r"\w*onboard\w*|\w*(?:pages|blocks|slots|tokens)_(?:required|needed)\w*|required_(?:pages|blocks|slots)",
             5,
             "named",
@@ -75,6 +75,7 @@ ADMISSION = Concept(
             -3,
         ),
         name(r"linear\w*|attention|moe|gemm|matmul|ops?|reduce\w*|fused?|graph", -4),  # whether a kernel can run
+        has("is_due", -4),  # tells when, and not whether there is room
         owner(
             r"scheduler|sched\w*|\w*manager|adder|queue|server\w*|validation|infer|router|state|"
             r"block_\w+",
@@ -105,7 +106,7 @@ ADMISSION = Concept(
             "limit",
         ),
         uses(
-            r"deferred|\w*_deferred|defer|overloaded\w*|too_many_requests|service_unavailable|"
+            r"deferred|\w*_deferred|overloaded\w*|too_many_requests|service_unavailable|"
             r"max_queue\w*|err_max_queue|busy|reject\w*|throttle\w*|backpressure|back_pressure|"
             r"semaphore|\w*_semaphore|sema",
             2.5,

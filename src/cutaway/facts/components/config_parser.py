@@ -20,7 +20,7 @@ CONFIG = Concept(
             "named",
         ),
         name(
-            "config|args|model_args|settings|"
+            "config|cfg|cfg_node|args|model_args|settings|"
             "(?:model|transformer|scheduler|cache|base)_(?:config|args)|options|cli|^opts?$|flags",
             3.5,
             "named",
@@ -92,6 +92,7 @@ CONFIG = Concept(
             0.8,
             "settings",
         ),
+        keeps("stoi|itos", -5),  # numbers of characters
         has(r"forward(?:_\w+)?|prefill\w*|decode(?:_\w+)?", -4),
         uses("^arg$|invalid_param|args|flags", 1.5, "parses"),
         path(

@@ -36,7 +36,7 @@ KV_MEMORY = Concept(
         ),
         name(
             r"defrag\w*|read|write|send|recv|dump|view|metrics?|stats?|log|test|print|config_parser|scale\w*|quant\w*|connector|encoder|"
-            r"temp|scratch|weights?|offload\w*|transfer|swap|validate|dtype|update|store|copy|hash|prefix",
+            r"temp|scratch|append|weights?|offload\w*|transfer|swap|validate|dtype|update|store|copy|hash|prefix",
             -3,
         ),
         name(r"awq|gptq|marlin|moe|linear|gemm", -3),  # what is kept of weights
@@ -98,6 +98,14 @@ KV_MEMORY = Concept(
             2,
             "bytes",
         ),
+        # it returns a quotient, a product, or a sum over the sizes of what is kept
+        code(
+            r"(?i)return [^\n]*(?:tokens|memory|mem|bytes|blocks|pages|cache)\w*(?:\([^()\n]*\))?\s*(?:/{1,2}|\*)\s*\w",
+            2.5,
+            "bytes",
+        ),
+        code(r"return (?:\w*(?:sum|reduce)\([^\n]*(?:_size|n_bytes|numel)\b|[^\n]*\bnbytes\b)", 2.5, "bytes"),
+        uses(r"scaled_dot_product_attention|softmax", -2.5),  # attends over the cache
         # so many numbers of so many bytes
         code(
             r"(?:prod|numel|nelement)\w*\([^\n]{0,60}?\)[^\n]{0,40}?(?:itemsize|element_size|nbytes)|"
@@ -121,7 +129,7 @@ KV_MEMORY = Concept(
         # the size of a cache's own allocation, written out
         code(
             r"(?i)alloc\w*\([^\n]*\b(?:k|key|kv)\w*_?cache[^\n]*\*[^\n]*(?:seq|sq|ctx|len)"
-            r"|\b(?:(?:k|keys?|kv)_?\w{0,12}cache\w*|(?:cache|memory)_k)(?:\s*[:=(]|\.push\()"
+            r"|(?<!class )(?<!struct )\b(?:(?:k|keys?|kv)_?\w{0,12}cache\w*|(?:cache|memory)_k)(?:\s*[:=(]|\.push\()"
             r"(?=(?:[^;]|; ?\(){0,200}?(?:alloc|zeros|empty|new|tensor|vec!|make))"
             r"(?:[^;]|; ?\(){0,200}?"
             r"(?:(?:seq|ctx|context)\w*[^;]{0,80}?(?:dim|head|layer)|(?:dim|head|layer)\w*[^;]{0,80}?(?:seq|ctx|context))",
@@ -130,6 +138,7 @@ KV_MEMORY = Concept(
         ),
     ),
     needs=("named|weak|sized", "free|bytes|shape", "kv|count", "kv|shape|free"),
+    leads="named",
     least=6.5,
     near={"kv_cache_structure": 1},
 )

@@ -49,7 +49,8 @@ KV_PAGING = Concept(
         uses(
             r"block_?tables?|block_ids?|block_id_\w+|page_?table\w*|free_blocks?|free_block_\w+|"
             r"num_free\w*|blocks|page_indices|free_pages|free_slots|cells|req_to_token\w*|"
-            r"kv_indices|mem_state|slot_mapping\w*|token_pool",
+            r"kv_indices|mem_state|slot_mapping\w*|token_pool|"
+            r"(?:avail\w*|free|unused|used|physical|device|host|gpu|cpu|hbm)_(?:\w+_)?(?:pages|blocks|slots)",
             2.5,
             "blocks",
         ),

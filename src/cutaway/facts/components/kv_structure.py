@@ -49,6 +49,15 @@ KV_STRUCTURE = Concept(
             3,
             "named",
         ),
+        # whoever makes the tensors of what it calls the caches
+        code(
+            r"(?i)\bkv_?caches?\s*=\s*\[?\s*\(?\s*(?:\w+\.)*(?:zeros|ones|empty|full|new_\w+)\(",
+            3,
+            "named",
+        ),
+        # no type at all: a layer takes the pair that it gave, puts the new ones behind and gives it again
+        code(r"(?i)\bpast_?k\w*\s*,\s*past_?v\w*\s*=\s*\w", 4, "named"),
+        code(r"\bpresent\w*\s*=\s*\(\s*k\w*\s*,\s*v\w*\s*\)", 2, "kv"),
         name(r"(?:initiali[sz]\w*|init|alloc\w*|malloc|setup)_(?:\w+_)?(?:memory|buffers?)", 2, "named"),
         has(r"update|append|store\w*|put|set_kv\w*|put\w*|push|write\w*|forward", 1),
         has(
@@ -76,7 +85,7 @@ KV_STRUCTURE = Concept(
             "shape",
         ),
         uses(
-            r"zeros|empty|register_buffer|calloc|ggml_new_tensor\w*|tensor|new_zeros|malloc",
+            r"zeros|ones|empty|register_buffer|calloc|ggml_new_tensor\w*|tensor|new_zeros|malloc",
             1.2,
             "allocates",
         ),
@@ -96,6 +105,13 @@ KV_STRUCTURE = Concept(
             "kv",
         ),
         code(r"[\"'](?:\w*_)?(?:keys?|k)(?:_\w*)?[\"']", 1.5, "kv"),
+        # keys and values made side by side
+        code(
+            r"\bk\w*\s*=\s*(?:\w+\.)*(?:zeros|ones|empty|full)\([^\n]*\n?[^\n]*"
+            r"\bv\w*\s*=\s*(?:\w+\.)*(?:zeros|ones|empty|full)\(",
+            3,
+            "kv",
+        ),
         code(
             r"(?i)(?:zeros|empty|\w*alloc\w*|new_tensor\w*|Zeros)\s*\(?[^\n]{0,80}(?:block|cache|kv|page|seq_len|n_ctx|layers)",
             1.5,

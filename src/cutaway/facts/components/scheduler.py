@@ -119,6 +119,7 @@ SCHEDULER = Concept(
             "requests",
         ),
         uses(r"urls?|crawl\w*|robots?", -6),  # pages to be fetched
+        uses(r"execute_query\w*|fetch_?(?:one|all|val|row)", -2),  # asks a database what another one decides
         uses("lr|optimizer|timesteps|sigmas?|betas|alphas_cumprod", -6),
         path("scheduler|sched|scheduling|batcher|queue", 1.5),
         about(r"schedul\w*|waiting|batch", 1),

@@ -49,7 +49,7 @@ TENSOR_PARALLEL = Concept(
         uses(
             r"all_reduce\w*|sum_all_reduce|allreduce|all_gather\w*|reduce_scatter\w*|"
             r"nccl_all_reduce|nccl_\w+|all_gather_into_tensor|tensor_model_parallel_all_\w+|funcol|"
-            r"reduce_from\w*|broadcast(?:_(?:tensor|object|coalesced|from|recv|send)\w*|(?!_))|sync_\w*slices\w*",
+            r"psum|psum_scatter|pmean|reduce_from\w*|broadcast(?:_(?:tensor|object|coalesced|from|recv|send)\w*|(?!_))|sync_\w*slices\w*",
             3,
             "collective",
         ),
@@ -61,7 +61,7 @@ TENSOR_PARALLEL = Concept(
         ),
         uses(
             "world_size|tp_size|tp_rank|tensor_parallel_size|tp_world_size|n_nodes|num_shards?|"
-            "local_rank|rank|n_workers",
+            "local_rank|rank|n_workers|axis_names?",
             2,
             "ranks",
         ),
@@ -79,6 +79,9 @@ TENSOR_PARALLEL = Concept(
         # whole weights go from a trainer to those who serve them
         uses(r"\w*trainer|param(?:eter)?_server|sync_(?:model_)?weights?\w*|update_(?:\w+_)?weights?\w*", -2.5),
         uses(r"ddp|distributed_data_parallel|optimizer|backward|fsdp\w*", -3),
+        uses(r"pipeline_(?:rank|size|layers)|recv_like", -3),  # whole layers are dealt out
+        name(r"\w*optim|\w*optimizer", -4),  # what it sums are gradients
+        uses(r"clip_grad\w*|clipping|grad_norm\w*|max_grad_norm\w*", -2),
         path(
             r"tp|tensor_parallel\w*|parallel_state|communication_op|distributed|linear|comm|"
             r"device_communicators|nn_network|nccl|pynccl|dist\w*|network|layers|parallel\w*|"
