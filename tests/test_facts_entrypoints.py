@@ -34,6 +34,38 @@ def test_an_export_is_followed_through_an_alias_and_a_table_of_lazy_imports():
     assert found(tree) == {("library", "pkg/new.py", "Core"), ("library", "pkg/new.py", "Core.run")}
 
 
+def test_a_star_hands_on_what_the_module_lists_or_defines():
+    tree = {
+        "pkg/__init__.py": "from pkg.core import *\nfrom .parts import *\n",
+        "pkg/core.py": '__all__ = ["Core"]\nclass Core:\n    def run(self): ...\nclass Detail:\n    def run(self): ...\n',
+        "pkg/parts/__init__.py": "from .one import Part\nfrom .two import *\n",
+        "pkg/parts/one.py": "class Part:\n    def start(self): ...\nclass Unseen: ...\n",
+        "pkg/parts/two.py": "from .one import Unseen\ndef helps(): ...\ndef _hidden(): ...\n",
+    }
+    assert found(tree) == {
+        ("library", "pkg/core.py", "Core"), ("library", "pkg/core.py", "Core.run"),
+        ("library", "pkg/parts/one.py", "Part"), ("library", "pkg/parts/one.py", "Part.start"),
+        ("library", "pkg/parts/two.py", "helps"),
+    }  # fmt: skip
+
+
+def test_packages_side_by_side_that_hand_out_nothing_are_no_namespace():
+    tree = {f"{name}/__init__.py": "" for name in ("tests_of", "work", "notes", "eval_it")}
+    tree |= {"pkg/__init__.py": "from .a import A\n", "pkg/a.py": "class A:\n    def run(self): ...\n"}
+    assert ("library", "pkg/a.py", "A") in found(tree)
+
+
+def test_a_class_that_one_example_derives_from_is_a_library_s_face():
+    tree = {
+        "pkg/__init__.py": "from .a import A\n",
+        "pkg/a.py": "class A: ...\n",
+        "pkg/b.py": "class Base: ...\nclass Called: ...\n",
+        "examples/x.py": "from pkg.b import Base, Called\nclass Mine(Base): ...\nCalled()\n",
+    }
+    kinds = found(tree)
+    assert ("library", "pkg/b.py", "Base") in kinds and ("library", "pkg/b.py", "Called") not in kinds
+
+
 def test_the_function_that_runs_is_named_and_not_the_helpers_before_it():
     tree = {
         "tool.py": "def parse(): ...\ndef work(x): ...\nif __name__ == '__main__':\n    a = parse()\n    work(a)\n"
@@ -88,7 +120,7 @@ def test_what_several_examples_and_documents_use_is_a_packages_face():
         "pkg/web.py": "class Handler: ...\nclass Rare: ...\ndef route(x): ...\n",
         "pkg/low.py": "def make(): ...\n",
         "demos/a.py": "import pkg.web\nfrom pkg import low\nclass Mine(pkg.web.Handler): ...\nlow.make()\n",
-        "demos/b.py": "import pkg.web\nclass Mine(pkg.web.Handler): ...\nclass More(pkg.web.Rare): ...\n",
+        "demos/b.py": "import pkg.web\nclass Mine(pkg.web.Handler): ...\npkg.web.Rare()\n",
         "demos/c.py": "from pkg import low\nlow.make()\n",
         "README.md": "```python\nfrom pkg.web import (\n    route,  # one\n)\n```\n",
         "docs/guide.rst": "Do this::\n\n    from pkg.web import route\n",

@@ -28,6 +28,8 @@ SHOWN = 2  # examples and documents that call a method
 SIBLINGS = 4  # packages side by side are the parts of one namespace
 _STARTS = re.compile(r"^(run|serve|start|launch)(_|$)")
 _PRIVATE = re.compile(r"(^|\.)_")
+_STRING = re.compile(r"""["'](\w+)["']""")
+STARS = 4  # packages that hand on what they have by a star, one within another
 
 
 def top_packages(program: Program) -> list[str]:
@@ -49,7 +51,8 @@ def public_objects(program: Program) -> Iterator[tuple[str, Def, str, bool, list
         proofs = [evidence(program, path, definition.line, "a package within the program hands it out")]
         yield path, definition, definition.name, True, proofs
     calls = shown_calls(program)
-    alone = not any(_exports(program, init) for init in tops)
+    handing = [init for init in tops if _exports(program, init)]
+    alone = not handing
     for path, definition, places in shown_objects(program, tops, alone):
         why = f"{len(places)} examples and documents use it"
         yield path, definition, definition.name, True, [evidence(program, *places[0], why)]
@@ -57,7 +60,7 @@ def public_objects(program: Program) -> Iterator[tuple[str, Def, str, bool, list
             yield where, method, method.name, True, [evidence(program, *places[0], why)]
     for init in tops:
         # Without one package above them, only what an example, a benchmark or a document imports is the library's face.
-        several = sum(_above(init) == _above(other) for other in tops) >= SIBLINGS
+        several = sum(_above(init) == _above(other) for other in handing) >= SIBLINGS
         for name, line in _exports(program, init):
             place = look.follow(init, name)
             if several and (place is None or (place[0], place[1].name) not in shown):
@@ -120,11 +123,14 @@ def _shown(program: Program, look: Lookup) -> set[tuple[str, str]]:
 
 
 def _exports(program: Program, init: str) -> list[tuple[str, int]]:
-    """(name, line) of what an `__init__.py` imports, defines or lists in a table of lazy imports."""
+    """(name, line) of what an `__init__.py` imports, by name or with a star, defines or lists in a table of lazy imports."""
     record = program.record(init)
     names: dict[str, int] = {}
     for one in record.imports:
-        if one.scope < 0 and one.symbol not in ("", "*"):
+        if one.scope < 0 and one.symbol == "*":
+            for name in _starred(program, init, one.module, STARS):
+                names.setdefault(name, one.line)
+        elif one.scope < 0 and one.symbol:
             names.setdefault(one.name, one.line)
     for mark in record.marks:
         if mark.kind == "entry" and mark.scope < 0 and re.fullmatch(r"[A-Za-z]\w*", mark.name):
@@ -133,6 +139,23 @@ def _exports(program: Program, init: str) -> list[tuple[str, int]]:
         if definition.parent < 0 and definition.kind in ("class", "function"):
             names.setdefault(definition.name, definition.line)
     return list(names.items())
+
+
+def _starred(program: Program, importer: str, module: str, depth: int) -> list[str]:
+    """What `from module import *` brings of a module of the repository: what its `__all__` lists, or without one what it
+    defines, and for a package what it imports; of what its own stars bring no more than `depth` modules."""
+    path = lookup(program).modules.resolve(module, importer)
+    if path is None or path == importer or depth == 0:
+        return []
+    record = program.record(path)
+    listed = [b.value for b in record.binds if b.scope < 0 and b.target == "__all__"]
+    if listed:
+        return _STRING.findall(" ".join(listed))
+    names = [d.name for d in record.defs if d.parent < 0 and not _PRIVATE.search(d.name)]
+    for one in record.imports if path.endswith("/__init__.py") else ():
+        if one.scope < 0:
+            names += _starred(program, path, one.module, depth - 1) if one.symbol == "*" else [one.name]
+    return names
 
 
 def _work(look: Lookup, path: str, definition: Def, calls: Counter[str]) -> list[tuple[str, Def]]:
@@ -151,6 +174,7 @@ def _work(look: Lookup, path: str, definition: Def, calls: Counter[str]) -> list
         if len(found) == METHODS:
             break
     own = [d for d in look.program.record(path).defs if d.name.rpartition(".")[0] == definition.name]
-    own = [d for d in own if d.kind == "method" and calls[d.name.rpartition(".")[2]] >= SHOWN]
+    own = [d for d in own if d.kind == "method" and not _PRIVATE.search(d.name)]
+    own = [d for d in own if calls[d.name.rpartition(".")[2]] >= SHOWN]
     own.sort(key=lambda d: (-calls[d.name.rpartition(".")[2]], d.line))
     return found + [(path, d) for d in own[:METHODS] if (path, d) not in found]

@@ -1,5 +1,6 @@
 # What a Python library's own examples and documents use of it: a name need not stand at the top of a package to be its
-# face. What several of them call, derive from or import is what a user touches; what one alone uses may be a detail.
+# face. What several of them call or import is what a user touches, and what one of them derives from is there to be
+# derived from; what one alone calls may be a detail.
 """`shown_objects(program, tops, alone)` and `shown_calls(program)`."""
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def shown_objects(
 ) -> Iterator[tuple[str, Def, list[tuple[str, int]]]]:
     """(path, definition, where it is used: path and line): public classes and functions of the packages `tops` that
     examples, benchmarks or documents use, the most used first. `alone`: the packages export nothing, so that one use is
-    enough; else it takes `SEVERAL`."""
+    enough, as it is for a class that an example derives from; else it takes `SEVERAL`."""
     look = lookup(program)
     folders = tuple(t.removesuffix("__init__.py") for t in tops)
     used: dict[tuple[str, str], tuple[Place, dict[str, int]]] = {}
@@ -42,7 +43,8 @@ def shown_objects(
         whole = definition.kind in ("class", "function") and not re.search(r"(^|\.)_", definition.name)
         if whole and where.startswith(folders) and role_of(where) == "code":
             used.setdefault((where, definition.name), (place, {}))[1].setdefault(path, line)
-    often = [one for one in used.values() if len(one[1]) >= (1 if alone else SEVERAL)]
+    bases = {(path, definition.name) for path, definition in _derived_from(program, look)}
+    often = [one for key, one in used.items() if len(one[1]) >= (1 if alone or key in bases else SEVERAL)]
     often.sort(key=lambda one: (-len(one[1]), one[0][0], one[0][1].line))
     for (path, definition), places in often[:MOST]:
         yield path, definition, sorted(places.items())
@@ -76,6 +78,15 @@ def _by_programs(program: Program, look: Lookup) -> Iterator[tuple[str, int, Pla
             place = look.follow(path, name)
             if place and place[0] != path:
                 yield path, line, place
+
+
+def _derived_from(program: Program, look: Lookup) -> Iterator[Place]:
+    """The classes that the classes of examples derive from."""
+    for path in program.paths:
+        if path.endswith(".py") and role_of(path) == "example":
+            for base in (base for d in program.record(path).defs for base in d.bases):
+                if place := look.follow(path, base):
+                    yield place
 
 
 def _by_documents(program: Program, look: Lookup) -> Iterator[tuple[str, int, Place]]:
