@@ -234,6 +234,13 @@ def test_candidates_of_one_call_and_events_are_named_once():
     assert project._event(event | {"handler": "W.stop"}) == "`stop` in `W.stop` (called back)"
 
 
+def test_a_reason_is_cited_where_it_stands_elsewhere():
+    program = type("Program", (dict,), {"source": SimpleNamespace(url="", commit=""), "lines": lambda self, path: []})()
+    row = {"path": "a.py", "line": 3, "evidence": [{"path": "b.py", "line": 7, "why": "exports f"}]}
+    assert Page({"repo": {}}, program).because(row) == "exports f (`b.py:7`)"
+    assert Page({"repo": {}}, program).because(row | {"path": "b.py", "line": 7}) == "exports f"
+
+
 def test_states_that_nothing_sets_take_no_table():
     program = type("Program", (dict,), {"source": SimpleNamespace(url="", commit="")})()
     machine = {"name": "S", "kind": "enum", "path": "a.py", "line": 1, "transitions": []}

@@ -280,6 +280,7 @@ def test_every_check_is_planted():
     ("claim", "found"),
     [
         ("22 lines in 14 methods (`tiny/engine.py:5`)", []),
+        ("19 examples and 12 documents use it (`tiny/engine.py:5`)", []),
         ("`run --model x --port 80` (`docs/run.md:1`)", []),
         ("serves 1,200 users (`docs/run.md:3`)", []),
         ("serves 1,300 users (`docs/run.md:3`)", ["claim"]),

@@ -54,7 +54,8 @@ def public_objects(program: Program) -> Iterator[tuple[str, Def, str, bool, list
     handing = [init for init in tops if _exports(program, init)]
     alone = not handing
     for path, definition, places in shown_objects(program, tops, alone):
-        why = f"{len(places)} examples and documents use it"
+        many = len(places) > 1
+        why = f"{len(places)} examples and documents use it" if many else "an example or document uses it"
         yield path, definition, definition.name, True, [evidence(program, *places[0], why)]
         for where, method in _work(look, path, definition, calls) if definition.kind == "class" else ():
             yield where, method, method.name, True, [evidence(program, *places[0], why)]

@@ -51,7 +51,7 @@ def _lifecycle(page: Page) -> list[str]:
     ):
         rows = life.get(key, [])[:ROWS]
         lines += [f"**{title}**", ""]
-        lines += [f"- {_row(page, r)}: {_because(page, r)}" for r in rows] or ["- none found"]
+        lines += [f"- {_row(page, r)}: {page.because(r)}" for r in rows] or ["- none found"]
         lines.append("")
     errors = page.facts["errors"][:ROWS]
     lines += ["**How errors end**", ""]
@@ -60,13 +60,6 @@ def _lifecycle(page: Page) -> list[str]:
         for e in errors
     ] or ["- none caught"]
     return lines
-
-
-def _because(page: Page, row: dict[str, Any]) -> str:
-    """Why a row is in its list, with the line that shows it where that is another."""
-    proof = (row.get("evidence") or [{}])[0]
-    same = (proof.get("path"), proof.get("line")) in ((row["path"], row["line"]), (None, None))
-    return page.why(row) + ("" if same else f" ({page.place(proof['path'], proof['line'])})")
 
 
 def _row(page: Page, row: dict[str, Any]) -> str:

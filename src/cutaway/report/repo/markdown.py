@@ -254,7 +254,7 @@ def _components(page: Page) -> list[str]:
             for r in page.facts["config_surface"]["config_classes"][:3]
         ]
         entries = page.facts["entrypoints"][: max(ENTRIES, COMPONENT_ROWS - len(rows))]
-        rows += [["entry", page.pointer(r, cell=True), page.why(r)] for r in entries]
+        rows += [["entry", page.pointer(r, cell=True), page.because(r, cell=True)] for r in entries]
     return page.table(["Component", "Location", "Responsibility"], rows)
 
 

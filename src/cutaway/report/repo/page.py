@@ -85,6 +85,12 @@ class Page:
         here = (evidence.get("path"), evidence.get("line")) == (row["path"], row["line"])
         return self.words(text) if here else prose(text.replace("`", ""))
 
+    def because(self, row: dict[str, Any], *, cell: bool = False) -> str:
+        """Why a row is in its list, with the line that shows it where that is another."""
+        proof = (row.get("evidence") or [{}])[0]
+        same = (proof.get("path"), proof.get("line")) in ((row["path"], row["line"]), (None, None))
+        return self.why(row) + ("" if same else f" ({self.place(proof['path'], proof['line'], cell=cell)})")
+
     def quoted(self, name: str, path: str, line: int, *, cell: bool = False) -> str:
         """A name as code if it stands on a line, else in plain words."""
         stands = re.search(rf"(?<![\w$]){re.escape(name)}(?![\w$])", self.line(path, line))
@@ -118,7 +124,7 @@ class Page:
             beside = (path, f"{folder}/README.md" if folder else self.readme)
             docs = (self.program.record(p).doc for p in beside if p in self.program)
             said = next(filter(describes, docs), "")
-        return prose(sentence(said, 140)) if said else self.why(row)
+        return prose(sentence(said, 140)) if said else self.because(row)
 
     def details(self, *groups: str) -> list[str]:
         """Further facts about a part of the engine (`scheduling.chunking`), each with its line."""

@@ -35,7 +35,7 @@ _THREES = re.compile(r"[\d_]+|\d{1,3}(?:,\d{3})+(?:\.\d+)?|[\d_]+\.\d+")
 _COUNTED = re.compile(  # `22 lines`: counted by whoever wrote it, and spelled on no line
     r"\b\d[\d,]*\s+(?:(?:other|more|different|public)\s+)?(?:files?|lines?|times|settings?|fields?|methods?|functions?|class(?:es)?"
     r"|subclasses|types?|tests?|kernels?|members?|states?|definitions?|implementations?|callers?|calls?|call sites|places?"
-    r"|more|others?|entries|flags?|options?|modules?|variables?|arguments?|parameters?|models?|commands?|targets?)\b"
+    r"|more|others?|entries|flags?|options?|modules?|variables?|arguments?|parameters?|models?|commands?|targets?|examples?|documents?)\b"
 )
 
 
