@@ -335,3 +335,17 @@ def test_layers_run_op_by_op_take_longer_with_tokens_and_slow_memory():
         assert np.all(np.diff(fast) > 0) and np.all(slow > fast)
         assert 1e-5 < fast[0] < 1e-4
     assert around(H200, tokens, 7168, True, without=("h200-sxm",)).tolist() == [0, 0, 0]
+
+
+def test_products_in_few_bits_are_like_others_in_few_bits_and_less_like_the_devices_own_in_sixteen():
+    for family in ("gemm fp8", "gemm fp8_block"):
+        assert constants.constants_of(hardware.find("rtx-pro-6000-server"), family).family == family
+        assert constants.constants_of(hardware.find("h200"), family, without=("h200-sxm",)).family == family
+    own = constants.constants_of(hardware.find("rtx-pro-6000-server"), "decode fp8")  # a cache is widened as it is read
+    assert (own.family, own.device) == ("decode bf16", "rtx-pro-6000-server")
+
+
+def test_what_a_sequence_costs_stays_with_its_generations_kernels():
+    c = constants.fitted()["decode bf16"]["h200-sxm"]["constants"]
+    ours, others = (attention.decode_of_other(c, hardware.find("h200"), hardware.find(name)) for name in ("h100", "b200"))
+    assert ours["sequence_ns"] == c["sequence_ns"] > 100 * others["sequence_ns"]

@@ -129,11 +129,13 @@ def decode(
 
 def decode_of_other(c: Mapping[str, float], of: Hardware, hw: Hardware) -> dict[str, float]:
     """Decoding's constants of one device for another. Its units draw no less than their share of its bandwidth; kernels of
-    another generation treat narrow caches in their own way; and what a loop keeps is a matter of cache alone."""
+    another generation have their own ways with narrow caches and with the sequences of a batch; and what a loop keeps is a
+    matter of cache alone."""
     share = (hw.bandwidth / hw.units) / (of.bandwidth / of.units)
     found = {**c, "feed_gb_s": c["feed_gb_s"] * max(1.0, share), "reuse": DECODE["reuse"][0], "kept": DECODE["kept"][0]}
-    if hw.architecture != of.architecture and "convert" in found:
-        found["convert"] = NARROW["convert"][1]
+    if hw.architecture != of.architecture:
+        least = {name: limits[1] for name, limits in (NARROW | {"sequence_ns": DECODE["sequence_ns"]}).items()}
+        found |= {name: value for name, value in least.items() if name in found}
     return found
 
 

@@ -86,7 +86,10 @@ def _found(hw: Hardware, family: str, without: tuple[str, ...]) -> Found | None:
 def _search(hw: Hardware, family: str, without: tuple[str, ...]) -> Found | None:
     best = min(
         (
-            (steps + _distance(hw, device, entry["rows"]) + _other_kernel(hw, device, name), name != family, name, device)
+            (
+                steps + _distance(hw, device, entry["rows"]) + _other_kernel(hw, device, name, family),
+                name != family, name, device,
+            )
             for name, steps in _stand_ins(family)
             for device, entry in fitted().get(name, {}).items()
             if device not in without
@@ -109,6 +112,8 @@ def _search(hw: Hardware, family: str, without: tuple[str, ...]) -> Found | None
 # devices left out in turn; a card is better described by another card's 16 bits than by eight bits on a server's board.
 OTHER_DTYPE, OTHER_WORD, OTHER_GENERATION, OTHER_VENDOR, OTHER_CLASS = 0.7, 10.0, 0.5, 1.5, 1.0
 OTHER_KERNEL = 2.0  # times of another program: rates of the device say little of them
+QUANTISING = ("fp8", "fp8_block", "int8", "fp4")  # what products compute in after their inputs have been turned into it
+ANOTHER = 1e-3  # the least between two devices: none is nearer than the device itself
 
 
 def _stand_ins(family: str) -> list[tuple[str, float]]:
@@ -129,19 +134,23 @@ def _distance(hw: Hardware, device: str, rows: int = ENOUGH) -> float:
     """How far apart: by generation and maker, by rates and units, by class of board, and by how little is known."""
     other = sheet()[device]
     if device == hw.name:
-        return -1.0  # nearer than a twin
+        return 0.0
     far = 0.0 if other.architecture == hw.architecture else OTHER_GENERATION if other.vendor == hw.vendor else OTHER_VENDOR
     far += abs(log(other.bandwidth / hw.bandwidth)) + abs(log(other.peak("bf16") / hw.peak("bf16")))
     # Boards made to work in groups differ from cards in more than rates.
     far += (joined(hw) != joined(other)) * OTHER_CLASS
-    return far + abs(log(other.units / hw.units)) / 2 + max(0.0, log10(ENOUGH / max(rows, 1)))
+    far += abs(log(other.units / hw.units)) / 2 + max(0.0, log10(ENOUGH / max(rows, 1)))
+    return max(far, ANOTHER)
 
 
-def _other_kernel(hw: Hardware, device: str, family: str) -> float:
+def _other_kernel(hw: Hardware, device: str, family: str, asked: str) -> float:
     """How far apart two devices are by what they run: latent decoding has kernels of a generation's own and a portable one,
-    and how decoding widens a narrow cache is each generation's own way."""
+    how decoding widens a narrow cache is each generation's own way, and products in few bits turn their inputs into them
+    first, which those in 16 bits tell nothing of."""
     other = sheet()[device].architecture
     word, _, dtype = family.partition(" ")
+    if word in ("gemm", "moe") and dtype == "bf16" != asked.partition(" ")[2] in QUANTISING:
+        return OTHER_KERNEL
     latent = word == "mla_decode" and (other in LATENT_KERNELS) != (hw.architecture in LATENT_KERNELS)
     narrow = word in ("decode", "mla_decode") and dtype != "bf16" and other != hw.architecture
     return OTHER_KERNEL * (latent or narrow)
