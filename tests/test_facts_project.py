@@ -3,6 +3,7 @@ import pytest
 
 from cutaway.facts.build_install import find_build_install
 from cutaway.facts.entrypoints import find_entrypoints
+from cutaway.facts.imported import importers
 from cutaway.facts.languages import find_languages
 from cutaway.facts.modules import find_modules
 from cutaway.read.memory import program_of
@@ -72,6 +73,70 @@ def test_a_list_of_steps_does_not_say_what_a_folder_is_for():
         "d/z.py": "x = 1\n",
     }
     assert [m["role"] for m in find_modules(program_of(files)) if m["path"] == "b/"] == ["defines f, g"]
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        (  # C++: the folder of the includes is not told; a body is imported with its header
+            {
+                "src/engine.h": "class Engine;\n",
+                "src/engine.cc": '#include "engine.h"\n',
+                "src/string.h": "int f();\n",
+                "app/main.cc": '#include "src/engine.h"\n#include <string.h>\n',
+            },
+            {"src/engine.h": 2, "src/engine.cc": 1},
+        ),
+        (  # Rust: modules as files and folders, what a module exports again, another crate of the repository
+            {
+                "core/Cargo.toml": '[package]\nname = "the-core"\n',
+                "core/src/lib.rs": "pub mod cache;\npub mod run;\n",
+                "core/src/cache/mod.rs": "mod paged;\npub use paged::*;\npub use self::lru::Lru;\n",
+                "core/src/cache/paged.rs": "pub struct Paged { n: u8 }\n",
+                "core/src/cache/lru.rs": "pub struct Lru { n: u8 }\n",
+                "core/src/run.rs": "use crate::cache::{Lru, Paged};\nuse super::cache;\nuse std::fmt::Debug;\n",
+                "bin/src/main.rs": "use the_core::run::go;\n",
+            },
+            {"core/src/cache/mod.rs": 1, "core/src/cache/paged.rs": 2, "core/src/cache/lru.rs": 2, "core/src/run.rs": 1},
+        ),
+        (  # Go: the files of a package that define what is used
+            {
+                "go.mod": "module example.org/it\n",
+                "store/a.go": "package store\nfunc Open() {}\nfunc file() {}\n",
+                "store/b.go": "package store\nfunc Close() { file() }\n",
+                "main.go": 'package main\nimport "example.org/it/store"\nfunc main() { store.Open() }\n',
+            },
+            {"store/a.go": 2},
+        ),
+        (  # TypeScript: without the ending, a folder's index, what it exports again
+            {
+                "a/index.ts": 'export { B } from "./b";\n',
+                "a/b.ts": "export class B {}\n",
+                "main.ts": 'import { B } from "./a";\nimport fs from "fs";\n',
+            },
+            {"a/index.ts": 1, "a/b.ts": 2},
+        ),
+    ],
+)
+def test_who_imports_what(files, expected):
+    assert {path: n for path, n in importers(program_of(files)).items() if n} == expected
+
+
+def test_a_namespace_hides_no_definition():
+    files = {
+        "a/engine.cc": "namespace x {\nnamespace y {\nclass Engine {\n  int n;\n};\nvoid Step() {\n}\n}\n}\n",
+        "b/engine.cc": "#include \"engine.h\"\nnamespace x {\nvoid Engine::Run() {\n  Step();\n}\n}\n",
+        "c/lib.rs": "struct Cache { n: u8 }\n#[cfg(test)]\nmod tests {\n    struct Fake { n: u8 }\n    fn it() {}\n}\n",
+    }
+    roles = {m["path"][0]: m["role"] for m in find_modules(program_of(files))}
+    assert roles == {"a": "defines Engine, Step", "b": "defines Engine.Run", "c": "defines Cache"}
+
+
+def test_loose_files_of_a_folder_within_another_are_one_part():
+    files = {f"cpp/serve/f{i}.cc": "int f() { return 1; }\n" for i in range(30)}
+    files |= {f"cpp/{name}/g.cc": "int g() { return 1; }\n" for name in ("json", "meta", "text")}
+    found = {m["path"]: m["files"] for m in find_modules(program_of(files))}
+    assert found["cpp/serve/"] == 30 and not any(path.startswith("cpp/serve/f") for path in found)
 
 
 def test_modules_in_their_own_words():

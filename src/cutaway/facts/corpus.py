@@ -12,6 +12,7 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from cutaway.facts.concept import CALLABLE, TYPE, Clue
+from cutaway.facts.outermost import tests_of
 from cutaway.facts.roles import role_of
 from cutaway.facts.vocabulary import Vocabulary
 from cutaway.facts.words import matcher, snake
@@ -30,7 +31,6 @@ SCRIPT = "script"  # the kind of a file's own statements, where they do somethin
 LANGUAGES = ("python", "c", "cpp", "cuda", "rust", "go", "typescript", "javascript")
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
 _LICENCE = re.compile(r"(?:licen[cs]e|copying)(?:[.-]\w+)?$", re.IGNORECASE)
-_TEST = re.compile(r"#\[(?:\w+::)?(?:cfg\(.*\b)?test\b")  # tests that stand in the file they test
 FEW_LINES = 3
 _SCRIPT_WORDS = 12  # fewer identifiers outside of definitions are imports and constants
 
@@ -132,7 +132,7 @@ class Corpus:
         for mark in record.marks:
             if mark.kind in ("field", "member"):
                 fields[mark.scope].append(mark.name)
-        tests = [(d.start, d.end) for d in record.defs if any(_TEST.match(mark) for mark in d.decorators)]
+        tests = tests_of(record)
         spaces = {d.name for d in record.defs if d.kind == "namespace"}
         self.spaces |= spaces
         for index, definition in enumerate(record.defs):

@@ -9,8 +9,9 @@ from collections import Counter
 from math import log2
 from typing import Any
 
-from cutaway.facts.life import importers
+from cutaway.facts.imported import importers
 from cutaway.facts.lookup import as_on_its_line, evidence
+from cutaway.facts.outermost import outermost
 from cutaway.facts.pseudocode import pseudocode
 from cutaway.facts.reach import Node, Step, calls_of, holder
 from cutaway.facts.roles import role_of
@@ -59,7 +60,7 @@ def find_critical(
         if role_of(path) != "code" or not any(d.kind in ("class", "struct", "function") for d in record.defs):
             continue
         parts = {
-            "imported by others": min(4.0, 1.2 * log2(1 + counts[path])),
+            "used by other files": min(4.0, 1.2 * log2(1 + counts[path])),
             "on the way from the entry points": max(0.0, 2.5 - 0.3 * near.get(path, 99.0)),
             "code that runs there": 0.8 * log2(1 + through[path]),
             "phases of the program's life": min(2.0, 0.6 * log2(1 + phases[path])),
@@ -87,7 +88,7 @@ def _family(program: Program, path: str) -> set[str]:
     """What the classes of a file share with other variants of the same thing: a folder and a base. One variant stands for
     all of them."""
     folder = path.rpartition("/")[0]
-    bases = {b for d in program.record(path).defs if d.kind == "class" and d.parent < 0 for b in d.bases}
+    bases = {b for d in outermost(program.record(path)) if d.kind == "class" for b in d.bases}
     return {f"{folder}:{base}" for base in bases if not _COMMON.search(base)}
 
 
@@ -146,11 +147,9 @@ def _machine(machine: dict[str, Any]) -> dict[str, Any]:
 def _chief(program: Program, path: str, reached: dict[Node, Step]) -> Def:
     """The class (or function) of a file whose code is reached most, and largest."""
     record = program.record(path)
-    tops = [
-        d
-        for d in record.defs
-        if d.parent < 0 and d.kind in ("class", "struct", "function", "trait", "interface")
-    ]
+    own = outermost(record)
+    # A file that only implements what a header declares is its methods.
+    tops = [d for d in own if d.kind in ("class", "struct", "function", "trait", "interface")] or own
 
     def weight(definition: Def) -> tuple[float, int]:
         inside = sum(

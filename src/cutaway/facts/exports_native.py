@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from cutaway.facts.outermost import is_outermost
 from cutaway.facts.roles import role_of
 from cutaway.facts.shown import Showing, Shown, words_of
 from cutaway.facts.unit import TYPES, Item, Unit
@@ -66,9 +67,8 @@ def _as_showing(program: Program, path: str) -> Showing:
 
 def _is_face(record: FileRecord, definition: Def) -> bool:
     """A function or type that stands in no other type."""
-    outer = record.defs[definition.parent] if definition.parent >= 0 else None
     whole = definition.kind in ("class", "struct") and definition.end > definition.line
-    return (whole or definition.kind == "function") and (outer is None or outer.kind == "namespace")
+    return (whole or definition.kind == "function") and is_outermost(record, definition)
 
 
 def _user(header: str):

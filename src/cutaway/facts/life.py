@@ -4,19 +4,19 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from cutaway.facts.lookup import lookup, owner_of
+from cutaway.facts.imported import importers
+from cutaway.facts.lookup import owner_of
 from cutaway.facts.reach import Node, Step, calls_of, holder, runs_as
 from cutaway.facts.roles import role_of
 from cutaway.model.code import Bind, Call, Def, Edge, Mark
 from cutaway.read.program import Program
 
-__all__ = ["Function", "functions", "importers"]
+__all__ = ["Function", "functions"]
 
 ROLES = ("code", "tool")
 
@@ -108,21 +108,3 @@ def functions(
                 function.follow = partial(edges.get, name, [])
         found.update({f.node: f for f in mine.values()})
     return found
-
-
-def importers(program: Program) -> Counter[str]:
-    """How many of the code's files import each file, through re-exports too."""
-    look = lookup(program)
-    users: dict[str, set[str]] = defaultdict(set)
-    for path in program.paths:
-        if not path.endswith(".py") or role_of(path) not in ROLES:
-            continue
-        for one in program.record(path).imports:
-            target = look.modules.resolve(one.module, path)
-            if not target:
-                continue
-            users[look.modules.submodule(target, one.symbol) or target].add(path)
-            place = look.follow(target, one.symbol) if one.symbol and target.endswith("__init__.py") else None
-            if place:
-                users[place[0]].add(path)
-    return Counter({path: len(files - {path}) for path, files in users.items()})

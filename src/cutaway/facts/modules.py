@@ -8,9 +8,10 @@ from collections import Counter, defaultdict
 from typing import Any
 
 from cutaway.facts.describing import describes, named, sentence
+from cutaway.facts.imported import importers
 from cutaway.facts.languages import CODE
-from cutaway.facts.life import importers
 from cutaway.facts.lookup import evidence
+from cutaway.facts.outermost import local_name, outermost
 from cutaway.facts.roles import role_of
 from cutaway.read.program import Program
 
@@ -19,6 +20,8 @@ __all__ = ["find_modules"]
 LARGE = 60  # code files: a folder beyond this is shown by its parts
 MOST = 40
 NAMED = 4  # definitions named for a part without a description
+LOOSE, FEW = 24, 8  # files of a folder, and of a large one, beyond which they are one part
+_SPEAKS = {"class": 2, "struct": 2, "trait": 2, "function": 1, "kernel": 1, "interface": 1, "method": 0}
 
 
 def find_modules(program: Program) -> list[dict[str, Any]]:
@@ -52,11 +55,9 @@ def _split(files: list[str], folder: str) -> dict[str, list[str]]:
             parts.update(_split(its, name))
         else:
             parts[name] = its
-    if folder and len(files) > LARGE:  # the loose files of a large folder are one part
-        loose = [p for p in parts if not p.endswith("/")]
-        if len(loose) > 8:
-            rest = [f for name in loose for f in parts.pop(name)]
-            parts[folder] = rest
+    loose = [p for p in inside if not p.endswith("/")]
+    if folder and len(loose) > (FEW if len(files) > LARGE else LOOSE):
+        parts[folder] = [f for name in loose for f in parts.pop(name)]
     return parts
 
 
@@ -70,7 +71,7 @@ def _row(program: Program, name: str, files: list[str], counts: Counter[str]) ->
     notes = (
         f"{len(files)} files, {lines:,} lines of {what}" if len(files) > 1 else f"{lines:,} lines of {what}"
     )
-    notes += f"; imported {f'{users} times' if users > 1 else 'once'}" if users else ""
+    notes += f"; used {f'{users} times' if users > 1 else 'once'} by other files" if users else ""
     return {
         "path": name, "line": line if place == name else 1, "role": role, "notes": notes, "kind": kind, "files": len(files),
         "code_lines": lines, "importers": users, "evidence": [evidence(program, place, line, "says what it is for")],
@@ -93,26 +94,20 @@ def _description(program: Program, name: str, files: list[str]) -> tuple[str, st
         return sentence(doc), files[0], _line(program, files[0], doc)
     found = []
     for path in files:
-        for definition in program.record(path).defs:
-            if definition.parent < 0 and definition.kind in (
-                "class",
-                "struct",
-                "function",
-                "kernel",
-                "trait",
-                "interface",
-            ):
+        for definition in outermost(program.record(path)):
+            if definition.kind in _SPEAKS:
                 size = definition.end - definition.line
-                found.append((definition.kind in ("class", "struct", "trait"), size, path, definition))
+                found.append((_SPEAKS[definition.kind], size, path, definition))
     if not found:
         return "no definitions", files[0], 1
+    found = [f for f in found if f[0]] or found  # methods speak where their class is declared elsewhere
     found.sort(key=lambda f: (-f[0], -f[1], f[2], f[3].line))
-    names = ", ".join(dict.fromkeys(f[3].name for f in found[: NAMED * 2]))
+    names = list(dict.fromkeys(local_name(program.record(f[2]), f[3]) for f in found[: NAMED * 2]))
     first = found[0]
     described = next((f for f in found[:NAMED] if f[3].doc and f[0] == first[0]), None)
     if described and len(files) == 1:  # a class speaks for its file, a function beside classes does not
         return named(described[3].name, described[3].doc), described[2], described[3].line
-    return "defines " + ", ".join(names.split(", ")[:NAMED]), first[2], first[3].line
+    return "defines " + ", ".join(names[:NAMED]), first[2], first[3].line
 
 
 def _doc(program: Program, path: str) -> str:
