@@ -257,7 +257,7 @@ CONFIG_OVERRIDES: dict[str, dict[str, Any]] = {
         {"prompt_encoder_config": {"image_size": 64, "image_embedding_size": 4, "hidden_size": 64}},
     ),
     "sam_hq_mask_decoder": {"vit_dim": 64},  # the width of the tower, whose layers it reads
-    "sam_hq_vision_model": {"output_channels": 64},
+    **each(("sam_vision_model", "sam_hq_vision_model"), {"output_channels": 64, "num_pos_feats": 32}),
     "sam3_tracker": {"vision_config": {"backbone_feature_sizes": [[16, 16], [8, 8], [4, 4]]}},
     "sam3_tracker_prompt_encoder": {"image_size": 56, "hidden_size": 64},
     # patches of the image are images of the towers, and an image is a patch at least
@@ -284,9 +284,15 @@ CONFIG_OVERRIDES: dict[str, dict[str, Any]] = {
     # one is added to a list, the other is the width of the backbone
     "vitmatte": {"fusion_hidden_sizes": [256, 128, 64, 32], "hidden_size": 64},
     # the backbone adds a list to it
-    "convnextv2": {"hidden_sizes": [96, 192, 384, 768]},
+    **each(("convnext", "convnextv2"), {"hidden_sizes": [96, 192, 384, 768]}),
     "focalnet": {"hidden_sizes": [192, 384, 768, 768]},
-    "depth_anything": {"reassemble_hidden_size": 64},  # the width of the backbone
+    **each(("depth_anything", "prompt_depth_anything"), {"reassemble_hidden_size": 64}),  # the width of the backbone
+    # a decoder to pretrain with, which has no default
+    "hiera": {"decoder_hidden_size": 64, "decoder_depth": 2, "decoder_num_heads": 4},
+    "dots3_note_vision_encoder": {"adapter_in_dim": 64, "adapter_out_dim": 64},
+    "dots3_note_audio_encoder": {"adapter_input_size": 64, "adapter_out_dim": 64},
+    "dia_encoder": {"vocab_size": 320},  # its tokens are drawn as the decoder's are
+    "autoformer": {"label_length": 2},  # of a context of four
     # fewer positions than the longest sequence of the runs
     **each(("owlvit_text_model", "owlv2_text_model"), {"max_position_embeddings": 64}),
     # the segmentation heads want four feature maps

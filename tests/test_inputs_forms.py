@@ -248,3 +248,63 @@ def test_a_number_for_each_sequence_may_be_a_column() -> None:
             return self.table(input_ids) + self.table(pace)
 
     assert shapes(Paced(vocab_size=20)) == {"input_ids": IDS, "pace": ("batch_size", 1)}
+
+
+def test_a_picture_that_lies_above_another_is_half_as_high() -> None:
+    class Prompted(Part):
+        main_input_name = "pixel_values"
+
+        def forward(self, pixel_values, prompt_pixel_values, prompt_masks):
+            if torch.cat((pixel_values, prompt_pixel_values + prompt_masks), 2).shape[2:] != (64, 32):
+                raise ValueError("not 64 by 32")
+            return pixel_values * 2
+
+    found = shapes(Prompted(image_size=[64, 32], num_channels=3))
+    assert found == dict.fromkeys(("pixel_values", "prompt_pixel_values", "prompt_masks"), ("batch_size", 3, 32, 32))
+
+
+def test_flattened_patches_have_their_places_before_their_pixels() -> None:
+    class Placed(nn.Module):
+        main_input_name = "flattened_patches"
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.project = nn.Linear(12, 8)
+
+        def forward(self, flattened_patches):
+            return self.project(flattened_patches[..., 2:])
+
+    assert shapes(Placed()) == {"flattened_patches": ("batch_size", "encoder_len", 14)}
+
+
+@pytest.mark.parametrize(("stride", "length"), [(1, "seq_len"), (400, "audio_len")])
+def test_what_convolutions_read_has_its_channels_first(stride: int, length: str) -> None:
+    class Convolves(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first = nn.Conv1d(3, 8, stride, stride)
+
+        def forward(self, hidden_states: torch.Tensor):
+            return self.first(hidden_states)
+
+    assert shapes(Convolves()) == {"hidden_states": ("batch_size", 3, length)}
+
+
+def test_what_a_composite_calls_its_inputs_is_what_its_encoder_reads() -> None:
+    class Hears(nn.Module):
+        main_input_name = "input_values"
+
+        def forward(self, input_values):
+            return input_values.unfold(1, 400, 400)
+
+    class Both(nn.Module):
+        main_input_name = "inputs"
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.encoder, self.table = Hears(), nn.Linear(400, 8)
+
+        def forward(self, inputs: torch.Tensor):
+            return self.table(self.encoder(inputs))
+
+    assert shapes(Both()) == {"inputs": ("batch_size", "audio_len")}

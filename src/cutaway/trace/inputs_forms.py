@@ -18,9 +18,17 @@ from cutaway.trace.inputs_patches import (
     patch_mask_forms,
     pixel_forms,
     place_forms,
+    placed_patch_forms,
     side_forms,
 )
-from cutaway.trace.inputs_said import TEXT, documented_form, documented_shape, kind_said, shape_words
+from cutaway.trace.inputs_said import (
+    TEXT,
+    documented_form,
+    documented_shape,
+    kind_said,
+    main_names,
+    shape_words,
+)
 from cutaway.trace.inputs_types import InputSpec
 
 Forms = Callable[[torch.nn.Module, str], list[InputSpec]]
@@ -131,6 +139,22 @@ def embedded_forms(model: torch.nn.Module, name: str) -> list[InputSpec]:
     return [InputSpec(name, (*TEXT, fixed(model, "hidden_size", "d_model") or 1), "float")]
 
 
+def _convolved(model: torch.nn.Module, name: str) -> list[InputSpec]:
+    """What a part made of convolutions reads: as many channels as the first of them takes, then the length."""
+    first = next((m for m in model.modules() if next(m.children(), None) is None), model)
+    if not isinstance(first, torch.nn.Conv1d):
+        return []
+    return [InputSpec(name, ("batch_size", first.in_channels, length), "float") for length in ("seq_len", "audio_len")]
+
+
+def _of_encoder(model: torch.nn.Module, name: str) -> list[InputSpec]:
+    """What the encoder reads, by another name."""
+    encoder = getattr(model, "encoder", None)
+    own = main_names(encoder)[0] if isinstance(encoder, torch.nn.Module) else ""
+    read = FORMS.get(own)
+    return [documented_form(model, name), *(replace(s, name=name) for s in (read(model, own) if read else ()))]
+
+
 def _embeddings(model: torch.nn.Module, name: str) -> list[InputSpec]:
     """What a part reads that has embedded it elsewhere, as wide as one of the parts is."""
     documented = [documented_form(model, name)] if documented_shape(model, name) else []
@@ -158,7 +182,7 @@ FORMS = {
     "input_ids": _text,
     "decoder_input_ids": _decoder_text,
     "inputs_embeds": embedded_forms,
-    "hidden_states": lambda m, n: patch_forms(m, n) or embedded_forms(m, n),
+    "hidden_states": lambda m, n: patch_forms(m, n) or [*embedded_forms(m, n), *_convolved(m, n)],
     "bbox": _boxes,
     "pixel_values": lambda m, n: patch_forms(m, n) or [*pixel_forms(m, n), *flat_patch_forms(m, n)],
     "image": pixel_forms,
@@ -183,6 +207,9 @@ PATTERNS = (
         r"^past_values_padding$",
         lambda m, n: [replace(s, name=n, dtype="int64", fill="zeros") for s in _series(m, n)],
     ),
+    (r"^flattened_patches$", lambda m, n: [*placed_patch_forms(m, n), documented_form(m, n)]),
+    (r"^inputs$", _of_encoder),
+    (r"^prompt_(pixel_values|masks)$", lambda m, n: [*pixel_forms(m, n), *flat_patch_forms(m, n)]),
     (r"^pixel_values", pixel_forms),
     (r"^global_attention_mask$", lambda m, n: [InputSpec(n, _text(m)[0].shape, "int64", "zeros")]),
     (r"^bool_masked_pos$", hidden_patch_forms),

@@ -5,7 +5,7 @@ import inspect
 
 import torch
 
-from cutaway.trace.inputs_config import fixed, image_sides, image_unit, tiled_sides
+from cutaway.trace.inputs_config import first_width, fixed, image_sides, image_unit, tiled_sides
 from cutaway.trace.inputs_said import TEXT, documented_shape, main_names, required_names
 from cutaway.trace.inputs_types import InputSpec
 
@@ -23,7 +23,10 @@ def pixel_forms(model: torch.nn.Module, name: str = "pixel_values") -> list[Inpu
     if (tiled := tiled_sides(model)) and isinstance(height, int) and isinstance(width, int):
         tiles = 1 + (tiled[0] // height) * (tiled[1] // width)  # the whole image is one of them
         return [InputSpec(name, ("batch_size", tiles, channels, height, width), "float"), still]
-    return [video, still] if isinstance(frames, int) or "video" in name else [still, several, video, pair]
+    forms = [video, still] if isinstance(frames, int) or "video" in name else [still, several, video, pair]
+    if isinstance(height, int) and isinstance(width, int) and height == 2 * width:  # with another one below it
+        forms.append(InputSpec(name, ("batch_size", channels, width, width), "float"))
+    return forms
 
 
 def patch_forms(model: torch.nn.Module, name: str) -> list[InputSpec]:
@@ -58,6 +61,12 @@ def flat_patch_forms(model: torch.nn.Module, name: str) -> list[InputSpec]:
     if len(documented_shape(model, name) or ()) == 2:
         return [InputSpec(name, (f"batch_size * {height} * {width}", channels * patch * patch), "float")]
     return [InputSpec(name, ("batch_size", f"{height} * {width}", channels * patch * patch), "float")]
+
+
+def placed_patch_forms(model: torch.nn.Module, name: str) -> list[InputSpec]:
+    """Patches in a row, each with its row and column before the pixels that the first layer takes."""
+    width = first_width(model)
+    return [InputSpec(name, ("batch_size", "encoder_len", 2 + width), "float", "ones")] if width else []
 
 
 def hidden_patch_forms(model: torch.nn.Module, name: str) -> list[InputSpec]:
