@@ -11,6 +11,7 @@ from cutaway.errors import BadConfig, BadValue, ForwardRaised, NeedsTrust  # noq
 from cutaway.formula import sym  # noqa: E402
 from cutaway.trace.analyse import analyse  # noqa: E402
 from cutaway.trace.build import build, build_class, build_model, load_config, model_class, torch_dtype  # noqa: E402
+from cutaway.trace.garbage import OBJECTS, seldom_collected  # noqa: E402
 from cutaway.trace.target import load_class, resolve  # noqa: E402
 
 LLAMA = {"model_type": "llama", "hidden_size": 64, "num_attention_heads": 4, "num_key_value_heads": 2,
@@ -214,3 +215,36 @@ def test_garbage_is_not_looked_for_while_building_and_is_afterwards() -> None:
         assert not gc.isenabled()
     finally:
         gc.enable()
+
+
+def test_while_tracing_garbage_is_looked_for_less_often() -> None:
+    before = gc.get_threshold()
+    try:
+        for given, within in ((700, OBJECTS), (OBJECTS * 2, OBJECTS * 2), (0, 0)):
+            gc.set_threshold(given, 10, 10)
+            with seldom_collected():
+                assert gc.get_threshold() == (within, 10, 10)
+            assert gc.get_threshold() == (given, 10, 10)
+    finally:
+        gc.set_threshold(*before)
+
+
+class Frozen(torch.nn.Module):
+    """Has its own way of going into eval mode."""
+
+    def __init__(self, own: bool):
+        super().__init__()
+        self.inner = torch.nn.Sequential(torch.nn.Dropout(), Scaled() if own else torch.nn.Identity())
+
+
+class Scaled(torch.nn.Module):
+    def train(self, mode: bool = True):
+        self.asked = mode
+        return super().train(mode)
+
+
+def test_what_is_built_is_in_eval_mode_in_the_way_of_its_classes() -> None:
+    assert not any(m.training for m in build_class(Frozen, {"own": False}).modules())
+    own = build_class(Frozen, {"own": True})
+    assert not any(m.training for m in own.modules())
+    assert own.inner[1].asked is False

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from types import FrameType
 
 import pytest
 import torch
@@ -19,6 +20,7 @@ from cutaway.formula.core import ZERO, add
 from cutaway.model import Analysis, Cost, Kernel, Line
 from cutaway.trace.analyse import analyse, analyse_module
 from cutaway.trace.dim import Guard, Real, formula_of, scope
+from cutaway.trace.source import lines_of
 
 HERE = Path(__file__).parent
 MODULES, GPT = HERE / "fixtures" / "user_modules.py", HERE / "fixtures" / "tiny_gpt.py"
@@ -289,6 +291,37 @@ def line(name: str, start: str) -> Line:
 def test_each_statement_has_a_state_and_a_reason(name: str, start: str, status: str, why: str) -> None:
     found = line(name, start)
     assert (found.status, found.why[: len(why)]) == (status, why)
+
+
+def one_line(a: int) -> int: return a  # fmt: skip
+
+
+def two_ways(a: int) -> int:
+    if a:
+        return 1
+    return 2
+
+
+def test_the_lines_of_a_function_are_those_of_which_python_tells() -> None:
+    """Once all have run, its calls are not watched any more: one too few would leave a line without its state."""
+    half = lambda a: a / 2  # noqa: E731
+    for function, arguments in ((one_line, (1,)), (two_ways, (0, 1)), (half, (1,))):
+        ran: set[int] = set()
+
+        def watch(frame: FrameType, event: str, arg: object, ran: set[int] = ran) -> object:
+            if event == "line":
+                ran.add(frame.f_lineno)
+            return watch
+
+        before = sys.gettrace()
+        sys.settrace(watch)
+        try:
+            for a in arguments:
+                function(a)
+        finally:
+            sys.settrace(before)
+        code = function.__code__
+        assert lines_of(code) == {n for n in ran if code.co_firstlineno <= n < code.co_firstlineno + 4}
 
 
 def test_a_forward_that_its_decorator_replaced_says_so() -> None:

@@ -13,6 +13,7 @@ from cutaway.formula.condition import holds, symbols_in
 from cutaway.model import DEFAULT_CONVENTION, Analysis, Convention
 from cutaway.trace.build import build, torch_dtype
 from cutaway.trace.family import family_job, symbolic_job
+from cutaway.trace.garbage import seldom_collected
 from cutaway.trace.inputs import InputPlan, plan_inputs
 from cutaway.trace.job import Job, Start
 from cutaway.trace.limits import named_limit
@@ -79,7 +80,8 @@ def derive(job: Job, subject: Subject, values: Mapping[str, int], *, check: bool
                 "no such symbol here", asked=name, known=", ".join(known), try_=", ".join(close) or None
             )
     try:
-        return _derived(job, subject, values, check=check)
+        with seldom_collected():
+            return _derived(job, subject, values, check=check)
     finally:
         job.writes.undo()
 

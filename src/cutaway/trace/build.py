@@ -3,7 +3,6 @@
 """`build_model(config)`: the nn.Module of a model, from its config alone."""
 
 import contextlib
-import gc
 import importlib
 import re
 import sys
@@ -14,7 +13,8 @@ from cutaway.errors import BadConfig, BadValue, CutawayError, ForwardRaised, Nee
 from cutaway.trace.arguments import constructor_arguments
 from cutaway.trace.config import check_config, check_heads, check_heads_of_dict
 from cutaway.trace.factories import Made
-from cutaway.trace.parts import tensors_of
+from cutaway.trace.garbage import uncollected
+from cutaway.trace.parts import parts_of, tensors_of
 from cutaway.trace.target import Target, load_class
 
 __all__ = ["build", "build_class", "build_model", "load_config", "model_class", "torch_dtype"]
@@ -119,7 +119,18 @@ def build_class(cls: type, args: dict, dtype: str = "bfloat16"):
 def _settled(model):
     """The model in eval mode and on the meta device, of which `torch.Tensor(n)` heeds nothing."""
     there = all(t.is_meta for t in tensors_of(model))
-    return (model if there else model.to("meta")).eval()
+    return _evaluating(model if there else model.to("meta"))
+
+
+def _evaluating(model):
+    """`model.eval()`, without asking each of a large model's modules, where none has its own way of it."""
+    plain = _torch().nn.Module
+    parts = parts_of(model)
+    if any(kind.train is not plain.train or kind.eval is not plain.eval for kind in {type(m) for m in parts}):
+        return model.eval()
+    for part in parts:
+        vars(part)["training"] = False
+    return model
 
 
 def torch_dtype(name: str):
@@ -212,7 +223,7 @@ def _building(name: str) -> Iterator[None]:
     try:
         from cutaway.trace.constants import Building
 
-        with _torch().device("meta"), Building(), _no_initialisers(), _uncollected(), _quiet():
+        with _torch().device("meta"), Building(), _no_initialisers(), uncollected(), _quiet():
             yield
     except CutawayError:
         raise
@@ -238,18 +249,6 @@ def _no_initialisers() -> Iterator[None]:
     finally:
         for name, function in originals.items():
             setattr(init, name, function)
-
-
-@contextlib.contextmanager
-def _uncollected() -> Iterator[None]:
-    """No search for garbage: of all the objects that a large model consists of none is."""
-    before = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if before:
-            gc.enable()
 
 
 def _untouched(tensor, *args, **kwargs):

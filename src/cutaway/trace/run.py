@@ -228,6 +228,8 @@ def _lines_of(recorder: Recorder, wanted: bool) -> Iterator[None]:
         if source.kind_of(code) != "user":
             return None
         ran = recorder.modules[-1].ran.setdefault(code, set())
+        if ran >= source.lines_of(code):
+            return None  # there is none that has not run
 
         def on_line(frame: FrameType, event: str, arg: Any) -> Any:
             ran.add(frame.f_lineno)

@@ -50,6 +50,13 @@ def _kind(code: CodeType) -> str:
 
 
 @cache
+def lines_of(code: CodeType) -> frozenset[int]:
+    """The lines with code; not the header for the one instruction that begins the call, of which Python tells no line."""
+    found = [(line, to - at) for at, to, line in code.co_lines() if line]
+    return frozenset(line for line, _ in found[found[:1] == [(code.co_firstlineno, 2)] :])
+
+
+@cache
 def relative(filename: str) -> str:
     """The path below the folder that is on sys.path, so that no path of this machine is shown."""
     real = Path.cwd() / filename
