@@ -31,7 +31,7 @@ def symbols_of(specs: Iterable[InputSpec], *more: str, side: int = 32) -> tuple[
     used = {word for spec in specs for d in spec.shape for word in re.findall(r"[a-z_]\w*", str(d))} | set(
         more
     )
-    return tuple(_with_side(s, side) if s.unit == "pixels" else s for n, s in SYMBOLS.items() if n in used)
+    return tuple(with_side(s, side) for n, s in SYMBOLS.items() if n in used)
 
 
 def with_room(symbols: Iterable[Symbol], text: Size, places: Formula) -> tuple[Symbol, ...]:
@@ -52,6 +52,9 @@ def with_room(symbols: Iterable[Symbol], text: Size, places: Formula) -> tuple[S
     )
 
 
-def _with_side(symbol: Symbol, side: int) -> Symbol:
+def with_side(symbol: Symbol, side: int) -> Symbol:
+    """The symbol in units of `side` pixels, if it is a side of an image."""
+    if symbol.unit != "pixels":
+        return symbol
     low, high = ((n + side - 1) // side * side for n in (symbol.low, symbol.high))
     return replace(symbol, default=max(224 // side, 1) * side, low=low, high=high, multiple_of=side)

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import inspect
 import re
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from itertools import product
 from typing import Any
 
 import torch
 
-from cutaway.errors import BadValue, CutawayError, ForwardRaised
+from cutaway.errors import BadValue, CutawayError, ForwardRaised, last_line
 from cutaway.model import Convention
+from cutaway.trace import source
 from cutaway.trace.arguments import constructor_parameters, wants_config
 from cutaway.trace.build import build_class
 from cutaway.trace.dim import Scope, scope
 from cutaway.trace.inputs import InputPlan, plan_inputs
 from cutaway.trace.inputs_config import first_width
 from cutaway.trace.inputs_given import HOW, TOKENS, given_plan, plan_of, required
-from cutaway.trace.inputs_symbols import symbols_of
+from cutaway.trace.inputs_learnt import Learnt
+from cutaway.trace.inputs_symbols import symbols_of, with_side
 from cutaway.trace.inputs_types import InputSpec
 from cutaway.trace.job import Job
 from cutaway.trace.target import Target
@@ -41,6 +44,7 @@ SIZES = (41 * 43 * 2, 41 * 43 * 6, 41 * 43 * 10, 41 * 43 * 14)
 SIZES_OF_CHECK = (41 * 43 * 4, 41 * 43 * 8, 41 * 43 * 12, 41 * 43 * 16)
 IMAGE = re.compile(r"ima?ge?s?\b|_img|pixel|picture|frames?\b", re.I)
 SIDES = (224, 512, 448, 384, 336, 299, 256, 192, 128, 112, 96, 64, 32, 28)  # of images; smaller ones are often taken too
+UNITS = (2, 4, 8, 16, 32, 64)  # of which sides are multiples, where images of any size are not taken
 COLOURS = (3, 1)
 FREE = ("image_height", "image_width")
 WIDTHS = "dim|size|feature|channel|embd|width|inputs|variates"  # what the width of an input is called, and a length
@@ -81,31 +85,37 @@ def standalone_job(
             f"{kind.__name__} has no forward", asked=target.text, try_="the class whose forward calls the parts"
         )
     tried: list[ForwardRaised] = []
-    for plan in _plans(model, phase, (*symbols, *_numbers(target.args, WIDTHS)), _numbers(target.args, LENGTHS), inputs):
+    learning = None if symbols or inputs or phase == "decode" else functools.cache(lambda: Learnt(model, phase))
+    widths = (*symbols, *_numbers(target.args, WIDTHS))
+    for plan in _plans(model, phase, widths, _numbers(target.args, LENGTHS), inputs, learning):
         twin = Job(model, plan, dtype, convention, memo, make, check, usual=SHORT) if symbols else None
         job = Job(model, plan, dtype, convention, memo, make if symbols else None, hints, twin, usual=SHORT)
         try:
             job.trace(job.hints({}), lines=False)
             return job
         except ForwardRaised as error:
-            if inputs:
-                raise
             tried.append(error)
-    furthest = max(tried, key=lambda error: _line_reached(error, kind))  # of equals the first, which is the likeliest
-    raise BadValue(
-        f"the inputs of {kind.__name__}.forward could not be found",
-        asked=target.text,
-        where=furthest.where,
-        known=furthest.known,
-        try_=_advice(model, tried),
-    )
+    if inputs:
+        raise tried[0]
+    raise _not_found(model, target, tried, learning() if learning is not None else None)
 
 
-def _advice(model: torch.nn.Module, tried: list[ForwardRaised]) -> str:
-    """What may help: other inputs, or the dtype in which the code's own constants are."""
-    given = " ".join(f"--input {name}=…" for name in _names(model)) + f"; {HOW}"
+def _not_found(model: torch.nn.Module, target: Target, tried: list[ForwardRaised], learnt: Learnt | None) -> BadValue:
+    """What forward said, and as much of its inputs as is known."""
+    furthest = max(tried, key=lambda error: _line_reached(error, type(model)))  # of equals the first, which is the likeliest
+    where, known = furthest.where, furthest.known
+    if learnt is not None and learnt.error is not None and learnt.guess.settled:
+        where, known = source.last_place(learnt.error.__traceback__), last_line(learnt.error)
+    told = learnt.guess.said() if learnt is not None and learnt.guess.shapes else ""
+    given = f"{told or ' '.join(f'--input {name}=…' for name in _names(model))}; {HOW}"
     mixed = any(MIXED.search(error.known) for error in tried)
-    return f"--dtype float32, since the code mixes dtypes; or {given}" if mixed else given
+    return BadValue(
+        f"the inputs of {type(model).__name__}.forward could not be found",
+        asked=target.text,
+        where=where,
+        known=known,
+        try_=f"--dtype float32, since the code mixes dtypes; or {given}" if mixed else given,
+    )
 
 
 def _line_reached(error: ForwardRaised, cls: type) -> int:
@@ -145,11 +155,16 @@ def _names(model: torch.nn.Module) -> list[str]:
 
 
 def _plans(
-    model: torch.nn.Module, phase: str, sizes: tuple[str | int, ...], lengths: list[int], given: dict[str, str]
+    model: torch.nn.Module, phase: str, sizes: tuple[str | int, ...], lengths: list[int], given: dict[str, str],
+    learning: Callable[[], Learnt] | None,
 ) -> Iterator[InputPlan]:
     """Ways to call forward: what the user said; what a model of this kind usually takes; then form by form."""
     if given:
-        yield given_plan(model.forward, phase, given)
+        plan = given_plan(model.forward, phase, given)
+        yield plan
+        if any(s.unit == "pixels" for s in plan.symbols):
+            for unit in UNITS:
+                yield replace(plan, symbols=tuple(with_side(s, unit) for s in plan.symbols))
         return
     names = _names(model)
     if phase == "decode":
@@ -176,6 +191,8 @@ def _plans(
         for side, channels in product(SIDES, COLOURS):
             plan = plan_of(phase, dict.fromkeys(names, (("batch_size", channels, side, side), "float")))
             yield replace(plan, notes=(*plan.notes, f"images are {side} x {side}: {WHY_SIDE}"))
+    if learning is not None and (plan := learning().plan) is not None:
+        yield plan
 
 
 def _numbers(given: Mapping[str, Any], kind: str) -> list[int]:

@@ -1,0 +1,103 @@
+"""Inputs that no usual form fits: forward's own errors lead to them, and where they do not, as much as they told is said."""
+
+from __future__ import annotations
+
+import pytest
+
+from cutaway import cost
+from cutaway.errors import BadValue
+
+CODE = """
+import torch
+from torch import nn
+
+class Told(nn.Module):
+    '''Takes what its layers are made for: tokens of an image, a text, a vector and a step for each, places of both.'''
+    def __init__(self):
+        super().__init__()
+        self.put, self.text, self.whole = (nn.Linear(n, 8, bias=False) for n in (6, 10, 12))
+        self.bands = [2, 4, 6]
+    def forward(self, hidden_states: torch.Tensor, encoder_hidden_states: torch.Tensor = None,
+                pooled_projections: torch.Tensor = None, timestep: torch.LongTensor = None, img_ids: torch.Tensor = None):
+        x = self.put(hidden_states)
+        x = x + self.whole(pooled_projections)[:, None] + timestep.to(x.dtype)[:, None, None]
+        axes = img_ids.shape[-1]
+        for i in range(axes):
+            x = x + img_ids[:, i, None] * self.bands[i]
+        return torch.cat([x, self.text(encoder_hidden_states)], 1)
+
+class Video(nn.Module):
+    '''Frames before channels, which only the layer beyond a reshape tells.'''
+    def __init__(self):
+        super().__init__()
+        self.put = nn.Conv2d(4, 8, 2, stride=2, bias=False)
+    def forward(self, sample, labels: torch.LongTensor):
+        b, f, c, h, w = sample.shape
+        x = self.put(sample.reshape(b * f, c, h, w))
+        return x + labels[0]
+
+class Squares(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.put = nn.Conv2d(3, 4, 16, stride=16, bias=False)
+    def forward(self, image, timestep):
+        x = self.put(image).flatten(2).mT
+        side = int(x.shape[1] ** 0.5)
+        return x.reshape(x.shape[0], side, side, 4) * timestep[:, None, None, None]
+
+class Inner(nn.Module):
+    '''Wants a list beside what can be told.'''
+    def __init__(self):
+        super().__init__()
+        self.put = nn.Linear(6, 8)
+    def forward(self, hidden_states: torch.Tensor, sizes: list[int] | None = None):
+        a, b = self.put(hidden_states), sizes[0]
+        return a
+
+class Patches(nn.Module):
+    '''A side of any even length is fine.'''
+    def __init__(self):
+        super().__init__()
+        self.put = nn.Linear(12, 8, bias=False)
+    def forward(self, image):
+        b, c, h, w = image.shape
+        x = image.reshape(b, c, h // 2, 2, w // 2, 2).permute(0, 2, 4, 1, 3, 5).flatten(3)
+        return self.put(x)
+"""
+
+
+@pytest.fixture
+def asked(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(CODE, "utf-8")
+    return lambda name, **more: cost(f"{path}:{name}", trust_code=True, cache=False, **more)
+
+
+def test_missing_arguments_and_widths_are_learnt_from_errors(asked):
+    found = asked("Told")
+    assert found.evaluate(batch_size=3, seq_len=5, encoder_len=7)["matmul_flops"] == 2 * 3 * 8 * (5 * 6 + 7 * 10 + 12)
+    assert not found.analysis.gaps
+
+
+def test_frames_and_channels_are_told_apart(asked):
+    found = asked("Video")
+    got = found.evaluate(batch_size=2, num_frames=3, image_height=32, image_width=64)["matmul_flops"]
+    assert got == 2 * 2 * 3 * 16 * 32 * 4 * 4 * 8
+
+
+def test_only_squares_are_taken_and_that_is_said(asked):
+    found = asked("Squares")
+    assert found.evaluate(batch_size=2, image_height=64)["matmul_flops"] == 2 * 2 * 16 * 768 * 4
+    assert "images are square" in found.analysis.assumptions
+
+
+def test_what_is_known_of_inputs_is_said_where_they_are_not_found(asked):
+    with pytest.raises(BadValue) as raised:
+        asked("Inner")
+    said = raised.value.render()
+    assert "--input hidden_states=batch_size,seq_len,6" in said and "NoneType" in said
+
+
+def test_sides_that_are_given_may_have_to_be_multiples(asked):
+    found = asked("Patches", inputs={"image": "batch_size,3,image_height,image_width"})
+    assert found.evaluate(batch_size=2, image_height=6, image_width=10)["matmul_flops"] == 2 * 2 * 15 * 12 * 8
