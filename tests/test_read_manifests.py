@@ -194,6 +194,13 @@ def test_dockerfile():
     ]
 
 
+def test_images_are_those_from_elsewhere_by_the_name_that_they_have():
+    text = "ARG BASE=org/engine:1.2\nARG OTHER\nFROM $BASE AS Build\nFROM ${OTHER}\nFROM build AS final\n"
+    found = [(line, name, detail.get("version", "")) for kind, line, name, detail in
+             marks("Dockerfile", text) if kind == "dependency"]  # fmt: skip
+    assert found == [(1, "org/engine", "1.2"), (4, "${OTHER}", "")]
+
+
 def test_makefile():
     text = "PORT ?= 80\nCC := gcc\n.PHONY: all\ninclude common.mk\n\n"
     text += "all: build test ## everything\n\t@cargo build \\\n\t  --release\nbuild:\n\tmake -C x\n"

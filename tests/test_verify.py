@@ -280,6 +280,7 @@ def test_every_check_is_planted():
     ("claim", "found"),
     [
         ("22 lines in 14 methods (`tiny/engine.py:5`)", []),
+        ("`OPT` is given (`docs/run.md:7`)", []),  # as a shell reads it
         ("19 examples and 12 documents use it (`tiny/engine.py:5`)", []),
         ("`run --model x --port 80` (`docs/run.md:1`)", []),
         ("serves 1,200 users (`docs/run.md:3`)", []),
@@ -303,7 +304,8 @@ def test_every_check_is_planted():
 )
 def test_what_counts_as_said_by_the_lines(findings, tmp_path, claim, found):
     page = tmp_path / "tiny-repo" / "docs" / "run.md"
-    page.write_text("run --model x \\\n  --port 80\n1,200 users.\n./cli.rs\nrun --model x.y-z.f \\\n  --port 80\n", "utf-8")
+    run = "run --model x \\\n  --port 80\n1,200 users.\n./cli.rs\nrun --model x.y-z.f \\\n  --port 80\nrun $OPT\n"
+    page.write_text(run, "utf-8")
     code = (
         '#[arg(id = "host-name", long)]\nhost: String,\nflag(\n  "--port",\n);\n'
         'flag("--other");\n// in Hz,\n// say 16000\nint rate();\nint size();\n'

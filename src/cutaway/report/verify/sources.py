@@ -152,5 +152,6 @@ class Sources:
 
 
 def words(text: str) -> set[str]:
-    """The identifiers of a text; a flag's dashes are underscores."""
-    return set(_WORD.findall(text)) | set(_WORD.findall(re.sub(r"(?<=\w)-(?=\w)", "_", text)))
+    """The identifiers of a text; a flag's dashes are underscores, and a shell's `$NAME` is also NAME."""
+    found = {*_WORD.findall(text), *_WORD.findall(re.sub(r"(?<=\w)-(?=\w)", "_", text))}
+    return found | {word[1:] for word in found if word[0] == "$" and len(word) > 1}

@@ -12,19 +12,27 @@ from cutaway.read.languages.manifests.common import Notes, shell_commands
 __all__ = ["read_docker"]
 
 _PAIR = re.compile(r"""([A-Za-z_]\w*)=("(?:[^"\\]|\\.)*"|'[^']*'|[^\s]*)""")
+_VARIABLE = re.compile(r"\$\{?(\w+)\}?")
 _HEREDOC = re.compile(r"<<-?\s*[\"']?(\w+)")
 
 
 def read_docker(path: str, text: str) -> FileRecord:
     notes = Notes("docker", text)
     stage = ""
+    stages: set[str] = set()
+    given: dict[str, tuple[int, str]] = {}  # arguments with a default, and where that stands
     for line, instruction, rest in _instructions(text):
         if instruction == "FROM":
             words = [w for w in rest.split() if not w.startswith("--")]
-            image, _, version = words[0].partition(":") if words else ("", "", "")
             stage = words[2] if len(words) > 2 and words[1].upper() == "AS" else ""
-            notes.mark("dependency", line, image, version=version, kind="image", stage=stage)
+            where, whole = line, words[0] if words else ""
+            if found := _VARIABLE.fullmatch(whole):
+                where, whole = given.get(found[1], (line, whole))
+            image, _, version = whole.partition(":")
+            if whole.lower() not in stages:  # an earlier stage of this file is no image from elsewhere
+                notes.mark("dependency", where, image, version=version, kind="image", stage=stage)
             if stage:
+                stages.add(stage.lower())
                 notes.mark("target", line, stage, type="stage")
         elif instruction == "RUN":
             notes.mark("command", line, re.sub(r"^(--\w+=\S+\s+)+", "", rest), where="RUN", stage=stage)
@@ -36,7 +44,10 @@ def read_docker(path: str, text: str) -> FileRecord:
                 name, _, value = rest.partition(" ")
                 pairs = [(name, value)]
             for name, value in pairs:
-                notes.mark("env", line, name, default=value.strip("\"'"), via=instruction)
+                value = value.strip("\"'")
+                notes.mark("env", line, name, default=value, via=instruction)
+                if instruction == "ARG" and value:
+                    given[name] = line, value
         elif instruction in ("EXPOSE", "WORKDIR", "USER"):
             notes.mark("literal", line, instruction, value=rest)
     return notes.record()
