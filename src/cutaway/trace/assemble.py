@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import torch
@@ -122,9 +123,9 @@ class Assembler:
             _hashable(tuple(event.kwargs.items())),
             tuple((r.dims, r.dtype, r.role) for r in (*event.inputs, *event.outputs)),
         )
-        if key not in self.priced:
-            self.priced[key] = self._priced(event)
-        found = self.priced[key]
+        found = self.priced.get(key)  # to hash a key is to hash all its sizes: an op on a list has hundreds
+        if found is None:
+            found = self.priced[key] = self._priced(event)
         if isinstance(found, str):
             where = places(event.where)
             self.gaps.setdefault(Gap(str(event.func), str(where[-1]) if where else "?", found))
@@ -169,7 +170,7 @@ class Assembler:
         size = _BYTES_OF_ROLE[ref.role] if ref.dtype is self.dtype else const(ref.dtype.itemsize)
         return TensorSpec(
             ref.dims,
-            str(ref.dtype).removeprefix("torch."),
+            _name_of(ref.dtype),
             ref.role,
             size,
             numbers.setdefault(ref.uid, len(numbers)),
@@ -198,16 +199,15 @@ class Assembler:
 
 def fold(steps: list[Kernel | Call]) -> tuple[Kernel | Call, ...]:
     """Equal steps become one with a count, in order of first appearance: layers of a loop, experts, unrolled steps."""
-    found: dict[Any, list[Kernel | Call]] = {}
-    turns: dict[Any, list[Turn]] = {}
+    found: dict[Any, list[tuple[int, Kernel | Call]]] = {}
     for at, s in enumerate(steps):
-        key = _key(s)
-        found.setdefault(key, []).append(s)
-        turns.setdefault(key, []).append((at, tuple(t.uid for t in (*s.inputs, *s.outputs))))
-    return tuple(_folded(same, tuple(turns[key])) for key, same in found.items())
+        found.setdefault(_key(s), []).append((at, s))
+    return tuple(_folded(several) for several in found.values())
 
 
-def _folded(same: list[Kernel | Call], turns: tuple[Turn, ...]) -> Kernel | Call:
+def _folded(several: list[tuple[int, Kernel | Call]]) -> Kernel | Call:
+    same = [s for _, s in several]
+    turns: tuple[Turn, ...] = tuple([(at, tuple([t.uid for t in (*s.inputs, *s.outputs)])) for at, s in several])
     first = same[0]
     names = {"names": tuple(n for s in same if isinstance(s, Call) for n in s.names)}
     return replace(
@@ -295,6 +295,11 @@ def _sum(costs: Any) -> Cost:
     return Cost(
         *(add(getattr(c, name) for c in costs) for name in ("flops", "matmul_flops", "read", "write"))
     )
+
+
+@cache
+def _name_of(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
 
 
 def _hashable(value: Any) -> Any:

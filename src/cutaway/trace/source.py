@@ -67,9 +67,10 @@ def relative(filename: str) -> str:
 def stack(frame: FrameType | None) -> list[tuple[CodeType, int]]:
     """(code, line) of the model's frames, innermost first, up to the enclosing module call."""
     found = []
+    known = _kinds.get
     while frame is not None:
         code = frame.f_code
-        kind = kind_of(code)
+        kind = (known(id(code)) or (kind_of(code),))[0]
         if kind == "boundary":
             break
         if kind == "user":
