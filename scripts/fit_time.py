@@ -1,6 +1,7 @@
 # Makes src/cutaway/predict/constants/{time.json,tables.npz} from a folder of measured timings. Deterministic: the rows
 # that may be fitted are those that bench/split.py leaves, samples are drawn with a fixed seed, and numbers are rounded.
-"""python scripts/fit_time.py MEASURED_DIR [FAMILY…]: fit constants and tables of the time model."""
+"""python scripts/fit_time.py MEASURED_DIR [--tables] [FAMILY…]: fit constants and tables of the time model; with `--tables`
+the tables alone, of the constants that are there."""
 
 from __future__ import annotations
 
@@ -26,7 +27,7 @@ from split import judged  # noqa: E402
 
 from cutaway.hardware import dtype_name, find  # noqa: E402
 from cutaway.predict.time import around, links  # noqa: E402
-from cutaway.predict.time.constants import EMPTY, SCALE, joined  # noqa: E402
+from cutaway.predict.time.constants import EMPTY, SCALE, fitted, joined  # noqa: E402
 from cutaway.predict.time.families import FEW, family, family_of  # noqa: E402
 from cutaway.predict.time.tables import build, correction  # noqa: E402
 from cutaway.predict.time.tiers import _bits, _constants_dtype  # noqa: E402
@@ -37,15 +38,20 @@ AROUND = tuple(map(around.family_of, (True, False)))
 SAMPLE = 3000  # rows of one fit: more change the third digit
 
 
-def main(folder: str, only: list[str]) -> None:
+def main(folder: str, only: list[str], keep: bool) -> None:
     groups = gather(Path(folder))
     families: dict[str, dict[str, dict]] = {}
     arrays: dict[str, np.ndarray] = {}
     for (name, device), parts in sorted(groups.items()):
         if only and name.split()[0] not in only:
             continue
-        fit = fit_collective if name in COLLECTIVES else fit_around if name in AROUND else fit_kernel
-        entry, table = fit(name, device, parts)
+        tabled = name not in COLLECTIVES and name not in AROUND
+        if keep and not tabled:
+            entry, table = fitted()[name][device], None
+        elif tabled:
+            entry, table = fit_kernel(name, device, parts, fitted()[name][device] if keep else None)
+        else:
+            entry, table = (fit_collective if name in COLLECTIVES else fit_around)(name, device, parts)
         families.setdefault(name, {})[device] = entry
         if table is not None:
             arrays[f"{name}@{device}"] = table
@@ -91,22 +97,23 @@ def few_queries(asked: Question) -> np.ndarray:
     return d["length"] <= 1 if "length" in d else np.zeros(len(next(iter(d.values()))), bool)
 
 
-def fit_kernel(name: str, device: str, parts: list[Table]) -> tuple[dict, np.ndarray | None]:
-    """Constants by least absolute relative error on a sample, then the table of what they miss on all fitted rows."""
+def fit_kernel(name: str, device: str, parts: list[Table], there: dict | None) -> tuple[dict, np.ndarray | None]:
+    """Constants by least absolute relative error on a sample, or those that are there; then the table of what they miss on
+    all fitted rows."""
     hw, used = find(device), family(name)
     layers = [t for t in parts if t.family.startswith("mla_module")]
     parts = [t for t in parts if t not in layers]
     asked = [(question(t), t.seconds, judged(t.dims)) for t in parts]
     time = [kernel(hw, used, q) for q, _, _ in asked]
     chosen = [sample(~held) for _, _, held in asked]
-    fitted = [kernel(hw, used, q, rows) for (q, _, _), rows in zip(asked, chosen, strict=True)]
+    samples = [kernel(hw, used, q, rows) for (q, _, _), rows in zip(asked, chosen, strict=True)]
     measured = np.concatenate([seconds[rows] for (_, seconds, _), rows in zip(asked, chosen, strict=True)])
     for t in layers:
         seen = t.where(np.isin(np.arange(len(t)), sample(~judged(t.dims))))
-        fitted.append(in_layer(hw, used, seen))
+        samples.append(in_layer(hw, used, seen))
         measured = np.concatenate([measured, seen.seconds])
     start = {k: v for k, v in used.start.items() if layers or k != "around_us"}
-    constants = least(lambda c: np.concatenate([f(c) for f in fitted]), measured, start)
+    constants = there["constants"] if there else least(lambda c: np.concatenate([f(c) for f in samples]), measured, start)
     all_time = np.concatenate([f(constants) for f in time])
     all_measured = np.concatenate([seconds for _, seconds, _ in asked])
     held = np.concatenate([h for _, _, h in asked])
@@ -127,15 +134,15 @@ def fit_kernel(name: str, device: str, parts: list[Table]) -> tuple[dict, np.nda
 
 
 def helps(nodes: tuple, axes: tuple, miss: np.ndarray) -> bool:
-    """Whether a table of every other fitted row makes the rest better, in logarithms and in percent: where times jump,
-    nodes say little of others."""
+    """Whether a table of every other fitted row makes the rest better by a tenth, in logarithms and in percent: where times
+    jump, nodes say little of others, and a host that holds kernels up has no place in a table."""
     half = np.arange(len(miss)) % 2 == 0
     if half.sum() < 50:
         return False
     table = build(nodes, tuple(a[half] for a in axes), miss[half])
     left = miss[~half] - read(table, nodes, tuple(a[~half] for a in axes))
     return all(
-        np.abs(how(left)).mean() < 0.97 * np.abs(how(miss[~half])).mean() for how in (np.asarray, lambda m: np.expm1(-m))
+        np.abs(how(left)).mean() < 0.9 * np.abs(how(miss[~half])).mean() for how in (np.asarray, lambda m: np.expm1(-m))
     )
 
 
@@ -281,6 +288,6 @@ def write(families: dict, arrays: dict[str, np.ndarray], merge: bool) -> None:
 if __name__ == "__main__":
     if len(sys.argv) < 2 or not Path(sys.argv[1]).is_dir():
         sys.exit(
-            "usage: python scripts/fit_time.py MEASURED_DIR [FAMILY…]; the folder of measured timings is not there"
+            "usage: python scripts/fit_time.py MEASURED_DIR [--tables] [FAMILY…]; the folder of measured timings is not there"
         )
-    main(sys.argv[1], sys.argv[2:])
+    main(sys.argv[1], [name for name in sys.argv[2:] if name != "--tables"], "--tables" in sys.argv[2:])

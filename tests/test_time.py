@@ -349,3 +349,12 @@ def test_what_a_sequence_costs_stays_with_its_generations_kernels():
     c = constants.fitted()["decode bf16"]["h200-sxm"]["constants"]
     ours, others = (attention.decode_of_other(c, hardware.find("h200"), hardware.find(name)) for name in ("h100", "b200"))
     assert ours["sequence_ns"] == c["sequence_ns"] > 100 * others["sequence_ns"]
+
+
+def test_a_table_does_not_believe_rows_that_took_twice_as_long_as_their_neighbours():
+    nodes = (tuple(range(8)),)
+    sizes = 2.0 ** np.linspace(0, 7, 200)
+    miss = 0.1 + 0.02 * np.log2(sizes)
+    wild = miss + np.where(np.arange(200) % 12 == 5, 0.8, 0.0)
+    stored = tables.build(nodes, (sizes,), wild) / constants.SCALE
+    assert np.abs(stored - (0.1 + 0.02 * np.arange(8))).max() < 0.03

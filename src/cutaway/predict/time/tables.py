@@ -24,10 +24,14 @@ def correction(table: Array, nodes: tuple[tuple[float, ...], ...], values: tuple
     return np.where(inside, parts.sum(axis=0), np.nan).reshape(shape)
 
 
+ROUGH = 0.05  # rows that miss their table by more count less
+
+
 def build(
-    nodes: tuple[tuple[float, ...], ...], values: tuple[Array, ...], miss: Array, rounds: int = 6
+    nodes: tuple[tuple[float, ...], ...], values: tuple[Array, ...], miss: Array, rounds: int = 6, passes: int = 5
 ) -> Array:
-    """The table, as stored, whose interpolation is nearest to `miss`: each round spreads what is left on the nodes."""
+    """The table, as stored, whose interpolation is nearest to `miss`: each round spreads what is left on the nodes. One row in
+    twenty of some sources took twice as long as its neighbours, so each pass believes less what the one before missed."""
     shape = tuple(len(axis) for axis in nodes)
     places, weights, _ = _corners(nodes, np.stack([np.asarray(v, float).ravel() for v in values]), shape)
     count = int(np.prod(shape))
@@ -35,13 +39,15 @@ def build(
     def spread(what: Array) -> Array:
         return np.bincount(places.ravel(), what.ravel(), minlength=count)
 
-    squared = weights**2
-    total, table = spread(squared), np.zeros(count)
-    for _ in range(rounds):
-        left = miss - (weights * table[places]).sum(axis=0)
-        table += spread(squared * left) / (
-            total + 0.25
-        )  # drawn to zero: one row alone is not believed in full
+    believed = np.ones(len(miss))
+    for _ in range(passes):
+        squared = weights**2 * believed
+        total, table = spread(squared), np.zeros(count)
+        for _ in range(rounds):
+            left = miss - (weights * table[places]).sum(axis=0)
+            # Drawn to zero: one row alone is not believed in full.
+            table += spread(squared * left) / (total + 0.25)
+        believed = np.minimum(1.0, ROUGH / np.maximum(np.abs(left), 1e-9))
     table, total = table.reshape(shape), total.reshape(shape)
     table = _filled(np.where(total > 0.05, table, np.nan))
     stored = np.clip(np.round(table * SCALE), -127, 127)
