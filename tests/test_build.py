@@ -227,24 +227,3 @@ def test_while_tracing_garbage_is_looked_for_less_often() -> None:
             assert gc.get_threshold() == (given, 10, 10)
     finally:
         gc.set_threshold(*before)
-
-
-class Frozen(torch.nn.Module):
-    """Has its own way of going into eval mode."""
-
-    def __init__(self, own: bool):
-        super().__init__()
-        self.inner = torch.nn.Sequential(torch.nn.Dropout(), Scaled() if own else torch.nn.Identity())
-
-
-class Scaled(torch.nn.Module):
-    def train(self, mode: bool = True):
-        self.asked = mode
-        return super().train(mode)
-
-
-def test_what_is_built_is_in_eval_mode_in_the_way_of_its_classes() -> None:
-    assert not any(m.training for m in build_class(Frozen, {"own": False}).modules())
-    own = build_class(Frozen, {"own": True})
-    assert not any(m.training for m in own.modules())
-    assert own.inner[1].asked is False

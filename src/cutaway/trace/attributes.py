@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import types
 from collections import deque
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from operator import itemgetter
 from typing import Any
@@ -43,10 +43,13 @@ class _Reader:
 
     def held(self, value: Any, depth: int) -> Hashable:
         """Names and contents of an object's attributes."""
-        found = [
-            (k, v if v.__class__ in _PLAIN else self.content(v, depth)) for k, v in _fields(value) if k not in _SKIPPED
-        ]
-        return tuple(sorted(found, key=itemgetter(0)))
+        found = []
+        for fields in _fields(value):
+            for k, v in fields:
+                if k not in _SKIPPED:
+                    found.append((k, v if v.__class__ in _PLAIN else self.content(v, depth)))
+        found.sort(key=itemgetter(0))
+        return tuple(found)
 
     def content(self, value: Any, depth: int) -> Hashable:
         """What can be compared with another module's: plain values as they are, tensors by size, code by where it is."""
@@ -108,10 +111,11 @@ def closed_over(function: types.FunctionType) -> Iterator[Any]:
             yield cell.cell_contents
 
 
-def _fields(value: Any) -> list[tuple[str, Any]]:
-    """Attributes of an object, kept in a dictionary or in slots."""
-    found = list(getattr(value, "__dict__", {}).items())
-    return found + [(name, getattr(value, name)) for name in _slots(type(value)) if hasattr(value, name)]
+def _fields(value: Any) -> Iterator[Iterable[tuple[str, Any]]]:
+    """Attributes of an object, those that are kept in a dictionary and those in slots."""
+    yield list(getattr(value, "__dict__", {}).items())
+    if slots := _slots(type(value)):
+        yield [(name, getattr(value, name)) for name in slots if hasattr(value, name)]
 
 
 @functools.cache

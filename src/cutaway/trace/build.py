@@ -14,7 +14,7 @@ from cutaway.trace.arguments import constructor_arguments
 from cutaway.trace.config import check_config, check_heads, check_heads_of_dict
 from cutaway.trace.factories import Made
 from cutaway.trace.garbage import uncollected
-from cutaway.trace.parts import parts_of, tensors_of
+from cutaway.trace.parts import tensors_of
 from cutaway.trace.target import Target, load_class
 
 __all__ = ["build", "build_class", "build_model", "load_config", "model_class", "torch_dtype"]
@@ -119,18 +119,7 @@ def build_class(cls: type, args: dict, dtype: str = "bfloat16"):
 def _settled(model):
     """The model in eval mode and on the meta device, of which `torch.Tensor(n)` heeds nothing."""
     there = all(t.is_meta for t in tensors_of(model))
-    return _evaluating(model if there else model.to("meta"))
-
-
-def _evaluating(model):
-    """`model.eval()`, without asking each of a large model's modules, where none has its own way of it."""
-    plain = _torch().nn.Module
-    parts = parts_of(model)
-    if any(kind.train is not plain.train or kind.eval is not plain.eval for kind in {type(m) for m in parts}):
-        return model.eval()
-    for part in parts:
-        vars(part)["training"] = False
-    return model
+    return (model if there else model.to("meta")).eval()
 
 
 def torch_dtype(name: str):

@@ -23,4 +23,7 @@ def tensors_of(model: Any) -> Iterator[Any]:
     """Parameters and buffers of all its modules; those that modules share come again."""
     for part in parts_of(model):
         for held in (part._parameters, part._buffers):
-            yield from (t for t in held.values() if t is not None)
+            if held:
+                for t in held.values():
+                    if t is not None:
+                        yield t
