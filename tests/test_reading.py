@@ -259,13 +259,14 @@ def test_features_are_the_outer_items_of_their_list(tmp_path):
         "- Supported endpoints of it:\n  - v1/completions here\n- **On demand** switching\n\n## Install\n\n- take it there\n"
     )
     (tmp_path / "tool").mkdir()
-    (tmp_path / "tool" / "README.md").write_text("# tool\n\nWakes machines that sleep, when somebody asks for them.\n")
+    (tmp_path / "tool" / "README.md").write_text("# Wakes\n\nWakes *machines* that sleep, when somebody asks for them.\n")
     (tmp_path / "tool" / "main.go").write_text("package main\n\nfunc main() {\n\trun()\n}\n")
     assert run(["report", str(tmp_path), "--no-cache", "-o", str(tmp_path / "r.md")]) == 0
     text = (tmp_path / "r.md").read_text("utf-8")
     problem = text.partition("## What problem it solves")[2].partition("## ")[0]
     assert problem.strip() == "- Easy to deploy with one binary (`README.md:5`)\n- On demand switching (`README.md:10`)"
-    assert "`tool/main.go:3` (what it does: Wakes machines that sleep, when somebody asks for them.)" in text
+    does = "Wakes machines that sleep, when somebody asks for them. (`tool/README.md:3`)"
+    assert f"`tool/main.go:3` (what it does: {does})" in text
 
 
 def test_a_workspace_is_described_by_the_package_with_most_code(tmp_path):

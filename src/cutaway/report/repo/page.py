@@ -118,13 +118,20 @@ class Page:
         it was found."""
         path, symbol = row["path"], row.get("symbol") or ""
         definition = self.program.definition(path, symbol)
-        said = definition.doc if definition else ""
-        if not said and symbol == "main":
-            folder = path.rpartition("/")[0]
-            beside = (path, f"{folder}/README.md" if folder else self.readme)
-            docs = (self.program.record(p).doc for p in beside if p in self.program)
-            said = next(filter(describes, docs), "")
-        return prose(sentence(said, 140)) if said else self.because(row)
+        if definition and definition.doc:
+            return prose(sentence(definition.doc, 140))
+        folder = path.rpartition("/")[0]
+        for beside in (path, f"{folder}/README.md" if folder else self.readme) if symbol == "main" else ():
+            said = self.program.record(beside).doc if beside in self.program else ""
+            if describes(said):
+                return f"{prose(sentence(said, 140))} ({self.place(beside, self._begins(beside, said))})"
+        return self.because(row)
+
+    def _begins(self, path: str, text: str) -> int:
+        """The line on which a file's description begins, with markup or as a comment."""
+        start = text[:24].rstrip("…")
+        plain = (_MARKUP.sub(r"\1", line).strip("#/*\"' ") for line in self.program.lines(path))
+        return next((n for n, line in enumerate(plain, 1) if line.startswith(start)), 1)
 
     def details(self, *groups: str) -> list[str]:
         """Further facts about a part of the engine (`scheduling.chunking`), each with its line."""
