@@ -123,6 +123,7 @@ class Page:
         folder = path.rpartition("/")[0]
         for beside in (path, f"{folder}/README.md" if folder else self.readme) if symbol == "main" else ():
             said = self.program.record(beside).doc if beside in self.program else ""
+            said = _MARKUP.sub(r"\1", said) if beside != path else said
             if describes(said):
                 return f"{prose(sentence(said, 140))} ({self.place(beside, self._begins(beside, said))})"
         return self.because(row)
