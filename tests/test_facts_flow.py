@@ -1,6 +1,7 @@
 # Parts that are known by where things go, whatever they are called: free places counted and filled, what finds none put back,
 # prompts consumed step by step, channels drained into one batch, loops that lead into the program and loops that lead nowhere.
 from cutaway.facts.components import find_components
+from cutaway.facts.roles import role_of
 from cutaway.read.memory import program_of
 
 README = "# Ferro\n\nServes large language models.\n"
@@ -198,3 +199,68 @@ def test_a_prompt_that_is_consumed_step_by_step_is_chunked():
     for source, name in ((STEPS, "inference"), (LEFT, "Base.next_token")):
         assert best({"src/run.cpp": source}, "batching_or_chunked_prefill") == name
     assert best({"src/run.cpp": STEPS.replace("pos += batchSize", "pos += 1")}, "batching_or_chunked_prefill") is None
+
+
+ARGS = """
+struct Args : ArgsBase<Args> {{
+  Args(int argc, char* argv[]) {{ InitAndParse(argc, argv); }}
+  int max_seq_len = 4096;
+}};
+"""
+
+
+def test_what_settings_derive_from_is_no_part_of_them():
+    shared = "template <class Visitor> struct ArgsBase { int argc; char** argv; void Init(Visitor &v); int port = 1; };\n"
+    own = ARGS.format().replace("Args ", "JsonArgs ", 1).replace("Args(int", "JsonArgs(int").replace("<Args>", "<JsonArgs>")
+    files = {"src/args.h": shared + ARGS.format(), "src/zz.h": own}
+    notes = [e.text for c in found(files, "config_parser") for e in c.evidence]
+    assert notes
+    assert not any(text.startswith("it keeps ArgsBase") for text in notes)
+
+
+def test_a_derived_command_line_is_settings_and_a_class_of_parsers_is_none():
+    command = "#[derive(Parser, Debug)]\npub struct Cli {\n    #[arg(long)]\n    port: u16,\n    host: String,\n}\n"
+    assert best({"src/main.rs": command}, "config_parser") == "Cli"
+    parser = command.replace("#[derive(Parser, Debug)]\n", "").replace("Cli", "Jumbo: Parser")
+    assert best({"src/main.rs": parser}, "config_parser") is None
+
+
+def test_a_script_that_builds_is_a_tool():
+    assert role_of("build.py") == "tool"
+    assert role_of("engine/builder.py") == "code"
+
+
+CONFIG_FILE = """
+/// Configuration of a model.
+pub struct {name}Config {{
+    pub n_layers: usize,
+    pub hidden_size: usize,
+    pub max_seq_len: usize,
+}}
+
+impl {name}Config {{
+    pub fn load(path: &str) -> Self {{ decode(path) }}
+}}
+"""
+
+MODEL_FILE = """
+pub struct {name}Model {{ embed_tokens: Embedding, layers: Vec<Block>, norm: RmsNorm, lm_head: Linear }}
+
+impl {name}Model {{
+    pub fn forward(&self, input_ids: &Tensor) -> Tensor {{
+        for layer in self.layers {{ attn(layer) }}
+        self.lm_head.forward(self.norm)
+    }}
+}}
+"""
+
+
+def test_what_one_of_many_models_has_of_its_own_steps_back_behind_what_they_share():
+    names = ("Alpha", "Bravo", "Carla", "Delta", "Echo", "Foxtrot")
+    whole = CONFIG_FILE + MODEL_FILE
+    models = {f"src/nets/{n.lower()}/config.rs": whole.format(name=n) for n in names}
+    shared = CONFIG_FILE.partition("impl")[0].format(name="Common")
+    files = {"src/config.rs": shared}
+    assert best({**models, **files}, "config_parser") == "CommonConfig"
+    few = dict(list(models.items())[:2])
+    assert best({**few, **files}, "config_parser") != "CommonConfig"

@@ -19,6 +19,7 @@ __all__ = [
     "has",
     "keeps",
     "kinds",
+    "marked",
     "name",
     "owner",
     "path",
@@ -36,7 +37,8 @@ class Clue:
     """`pattern` over the words of one `field` of a definition is worth `weight` points; `tag` groups clues that stand for
     the same thing in `Concept.needs`. Fields: name (its own), owner (of the class it is a method of), path (of its file),
     has (methods and nested definitions), keeps (fields of a type), uses (identifiers of the body, a type's fields among
-    them), takes (parameters and their types), base (base classes and traits), about (docstring, lower case), code (source
+    them), takes (parameters and their types), base (base classes and traits), marked (decorators and
+    attributes), about (docstring, lower case), code (source
     text, a raw regular expression)."""
 
     field: str
@@ -54,8 +56,8 @@ def _maker(where: str):
     return make
 
 
-name, owner, path, has, keeps, uses, takes, base, about, code = map(
-    _maker, ("name", "owner", "path", "has", "keeps", "uses", "takes", "base", "about", "code")
+name, owner, path, has, keeps, uses, takes, base, marked, about, code = map(
+    _maker, ("name", "owner", "path", "has", "keeps", "uses", "takes", "base", "marked", "about", "code")
 )
 
 

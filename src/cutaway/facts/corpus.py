@@ -104,7 +104,7 @@ class Corpus:
             fields[clue.field].append((bit, clue))
         self.lexicons = {
             field: Lexicon(fields[field])
-            for field in ("name", "owner", "path", "has", "keeps", "uses", "takes", "base")
+            for field in ("name", "owner", "path", "has", "keeps", "uses", "takes", "base", "marked")
         }
         self._texts: dict[str, str] = {}
         self._split = lru_cache(maxsize=64)(lines_of)  # lines of their own take three times a text's memory
@@ -220,6 +220,8 @@ class Corpus:
                 mask |= lexicons["takes"].mask(identifier)
         for text in definition.bases:
             mask |= lexicons["base"].mask(text)
+        for text in definition.decorators:
+            mask |= lexicons["marked"].mask(text)
         return mask
 
     def helpers(self, entity: Entity) -> list[Entity]:

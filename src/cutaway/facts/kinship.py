@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from cutaway.facts.concept import CALLABLE, TYPE, Clue, Concept
 from cutaway.facts.corpus import Corpus, Entity, Scored
@@ -31,7 +31,27 @@ FEW, INNER = 3, 0.5  # definitions of a name that a call can mean; the share of 
 WEAK = "weak"  # the tag of names that others bear too
 MUCH = 2  # times the identifiers of a method make a class that does other things too
 MUCH_LED, ALONE = 12, 2  # definitions that a loop leads to, itself among them: many, and none to speak of
+MOST_OF = 0.4  # of what lies in a folder, enough for a family
+MANY = 5  # files of a folder that hold a model each: a family
+SHARED_ENOUGH, OWN = 0.75, 0.8  # of the points of what one of a family has, enough for the shared; what it then keeps
 _SAYS_LITTLE = 8  # identifiers of a body that only declares or passes on
+
+
+def _families(paths: Iterable[str], every: Iterable[str]) -> list[str]:
+    """The files and folders that hold a model each, where many of those beside them do; `every` are all files of code."""
+    members, held = _members(every), _members(paths)
+    full = [f for f, some in held.items() if len(some) >= max(MANY, MOST_OF * len(members[f]))]
+    return sorted(f"{folder}{name}/" for folder in full for name in held[folder])
+
+
+def _members(paths: Iterable[str]) -> dict[str, set[str]]:
+    """Folder -> what lies in it, of the two folders that hold each file."""
+    members: dict[str, set[str]] = {}
+    for path in paths:
+        parts = path.split("/")
+        for end in range(max(1, len(parts) - 2), len(parts)):
+            members.setdefault("/".join(parts[:end]) + "/", set()).add(parts[end])
+    return members
 
 
 class Kinship:
@@ -122,6 +142,15 @@ class Kinship:
         met = (self.corpus.clues[bit] for bit in scored.met)
         return [c for c in met if c.weight > 0 and c.field in fields]
 
+    def shared_first(self, final: list[Scored], models: Sequence[Scored]) -> None:
+        """Lower what one of many models has of its own, where what they share is nearly as good."""
+        families = _families((s.entity.path for s in models), self.corpus.roles)
+        own = [s for s in final if any(f"{s.entity.path}/".startswith(f) for f in families)]
+        shared = max((s.score for s in final if s not in own), default=0.0)
+        if own and shared >= SHARED_ENOUGH * max(s.score for s in own):
+            for scored in own:
+                scored.score *= OWN
+
     def raise_wholes(self, final: list[Scored]) -> None:
         """Put who calls several candidates of its own file before these: they are its steps."""
         by_file: dict[str, list[Scored]] = {}
@@ -152,7 +181,8 @@ class Kinship:
         """
         types = [s for s in final if s.entity.definition.kind in TYPE]
         for scored in sorted((s for s in types if self._for(s, "name")), key=lambda s: s.score):
-            kept = self._kept(scored.entity)
+            name = scored.entity.definition.name
+            kept = self._kept(scored.entity) - self._elders(name)  # what it derives from is no part of it
             parts = [s for s in types if s.entity.local in kept]
             top = max((p.score for p in parts), default=0.0)
             if len({p.entity.local for p in parts}) >= STEPS and HOLDS * top <= scored.score <= top:

@@ -121,6 +121,8 @@ def _names(corpus: Corpus, entity: Entity, bit: int) -> tuple[str, int]:
             return f"its file is {entity.path.rpartition('/')[2]}", definition.line
         case "base":
             return f"it derives from {', '.join(definition.bases)[:80]}", definition.line
+        case "marked":
+            return f"it is marked {', '.join(definition.decorators)[:80]}", definition.line
         case "about":
             return "its documentation says so", definition.line
         case "has":

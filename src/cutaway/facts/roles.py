@@ -38,6 +38,7 @@ _BENCH_FILE = re.compile(
     r"^(?:bench|benchmark)(?:[_-].*)?\.\w+$|^.*[_-](?:bench|benchmark)\.\w+$", re.IGNORECASE
 )
 _EXAMPLE_FILE = re.compile(r"^(?:example|demo)s?(?:[_-].*)?\.\w+$", re.IGNORECASE)
+_BUILD_FILE = re.compile(r"^(?:build|configure|setup|conanfile|noxfile|tasks)\.py$")
 _GENERATED_FILE = re.compile(
     r"(?:_pb2(?:_grpc)?\.pyi?|\.pb\.(?:go|cc|h)|\.g\.\w+|_generated\.\w+|\.gen\.\w+|\.min\.js)$"
 )
@@ -84,6 +85,7 @@ def role_of(path: str, head: str = "") -> str:
         ("test", _TEST_FILE),
         ("benchmark", _BENCH_FILE),
         ("example", _EXAMPLE_FILE),
+        ("tool", _BUILD_FILE),
         ("doc", _DOC_FILE),
     ):
         if pattern.match(name) if role != "doc" else pattern.search(name):

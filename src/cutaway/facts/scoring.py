@@ -68,6 +68,7 @@ def rank(corpus: Corpus, concepts: list[Concept], bits: dict[str, list[int]]) ->
     corpus.prefetch(place.path for entity in judged for place in (entity, *entity.parts))
     winners: dict[str, list[Scored]] = {}
     kinship = Kinship(corpus)
+    models = [s for c in concepts if c.key == MODEL for s in rough[c.key] if s.score >= c.least]
     for concept in concepts:
         final = _judged(corpus, concept, bits[concept.key], rough[concept.key], winners)
         kinship.weigh(concept, final)
@@ -77,6 +78,8 @@ def rank(corpus: Corpus, concepts: list[Concept], bits: dict[str, list[int]]) ->
             kinship.raise_holders(final)
         if concept.key == MODEL:
             kinship.raise_bases(final)
+        else:
+            kinship.shared_first(final, models)
         if concept.key == LOOP:
             kinship.prefer_drivers(final)
         else:
@@ -92,7 +95,7 @@ def _rough(corpus: Corpus, concept: Concept, bits: list[int]) -> list[Scored]:
     telling = sum(
         1 << bit
         for bit in bits
-        if clues[bit].weight > 0 and clues[bit].field in ("name", "has", "keeps", "uses", "base", "takes")
+        if clues[bit].weight > 0 and clues[bit].field in ("name", "has", "keeps", "uses", "base", "marked", "takes")
     )
     rough = []
     for entity in corpus.entities:

@@ -1,7 +1,20 @@
 # Where settings become an object: command-line arguments, the model's config.json, the engine's own config.
 """The config parser."""
 
-from cutaway.facts.concept import Concept, about, base, code, has, keeps, kinds, name, owner, path, uses
+from cutaway.facts.concept import (
+    Concept,
+    about,
+    base,
+    code,
+    has,
+    keeps,
+    kinds,
+    marked,
+    name,
+    owner,
+    path,
+    uses,
+)
 
 CONFIG = Concept(
     key="config_parser",
@@ -130,7 +143,7 @@ CONFIG = Concept(
             "settings",
         ),
         code(r"\bflag\.Parse\(\)", 3, "cli"),
-        base("(?:clap_)?parser|struct_opt", 6, "cli"),
+        marked(r"derive_(?:\w+_)?(?:parser|struct_opt)", 6, "cli"),
         about(r"config\w*|arguments?|settings|options|command[ -]line", 1),
         code(
             r"add_argument\(|argparse|#\[arg|#\[clap|@dataclass|strcmp\(|os\.Getenv|"
