@@ -219,7 +219,8 @@ class Step:
         )  # fmt: skip
         if flops is not None:
             seconds = np.maximum(seconds, flops / self.hw.peak(first.dtype))
-        if self.one_kernel and first.op.kind == "attention" and first.tokens == "decode":
+        shared = self.one_kernel and "prompt" in at.any
+        if shared and first.op.kind == "attention" and first.tokens == "decode":
             seconds = beside_prompts(self.hw, seconds, at.given[0], **dims)
         return seconds * group.counts(at), tier, why
 
