@@ -63,6 +63,25 @@ class Patches(nn.Module):
         b, c, h, w = image.shape
         x = image.reshape(b, c, h // 2, 2, w // 2, 2).permute(0, 2, 4, 1, 3, 5).flatten(3)
         return self.put(x)
+
+class There(nn.Module):
+    '''Halves an image, rounding up, and doubles it again: another odd height is the width of its neighbour.'''
+    def __init__(self):
+        super().__init__()
+        self.down = nn.Conv2d(3, 4, 3, stride=2, padding=1, bias=False)
+        self.back = nn.Conv2d(4, 4, 3, padding=1, bias=False)
+    def forward(self, image):
+        return self.back(nn.functional.interpolate(self.down(image), scale_factor=2.0))
+
+class Eighth(nn.Module):
+    '''Goes down to an eighth and half way up again, in frames too; the next convolution pads.'''
+    def __init__(self):
+        super().__init__()
+        self.down = nn.Sequential(*[nn.Conv3d(3, 3, 3, stride=2, padding=1, bias=False) for _ in range(3)])
+        self.back = nn.Conv3d(3, 4, 3, bias=False)
+    def forward(self, video):
+        x = nn.functional.interpolate(self.down(video), scale_factor=4.0, mode="nearest")
+        return self.back(nn.functional.pad(x, (1, 1, 1, 1, 1, 1)))
 """
 
 
@@ -101,3 +120,21 @@ def test_what_is_known_of_inputs_is_said_where_they_are_not_found(asked):
 def test_sides_that_are_given_may_have_to_be_multiples(asked):
     found = asked("Patches", inputs={"image": "batch_size,3,image_height,image_width"})
     assert found.evaluate(batch_size=2, image_height=6, image_width=10)["matmul_flops"] == 2 * 2 * 15 * 12 * 8
+
+
+def test_a_height_rounded_up_is_not_taken_for_the_width(asked):
+    found = asked("There", inputs={"image": "batch_size,3,image_height,image_width"})
+    for height, width in ((7, 10), (10, 7), (9, 9), (6, 13)):
+        small = ((height + 1) // 2) * ((width + 1) // 2)
+        got = found.evaluate(batch_size=2, image_height=height, image_width=width)["matmul_flops"]
+        assert got == 2 * 2 * small * 9 * (3 * 4 + 4 * 4 * 4)
+
+
+def test_what_a_scale_makes_of_a_size_is_no_other_size_of_the_same_value(asked):
+    found = asked("Eighth", inputs={"video": "batch_size,3,num_frames,image_height,image_width"})
+    small = lambda *sizes: -(-sizes[0] // 8) * -(-sizes[1] // 8) * -(-sizes[2] // 8)  # noqa: E731
+    half = lambda n, by: -(-n // by)  # noqa: E731
+    for t, h, w in ((9, 20, 33), (16, 50, 21)):
+        down = sum(half(t, k) * half(h, k) * half(w, k) for k in (2, 4, 8)) * 3 * 3 * 27
+        got = found.evaluate(batch_size=2, num_frames=t, image_height=h, image_width=w)["matmul_flops"]
+        assert got == 2 * 2 * (down + 64 * small(t, h, w) * 3 * 4 * 27)

@@ -42,6 +42,7 @@ SHORT = {"batch_size": 131, "seq_len": 149, "cache_len": 173, "encoder_len": 167
 USUAL = {"batch_size": 131, "seq_len": 1009, "cache_len": 1549, "encoder_len": 499, "num_choices": 11}
 MOVES = ((1, 0), (2, 29), (2, 1), (1, 52), (1, 37), (1, -52), (1, 768), (1, 3), (1, 1), (1, -1))
 SIDES = {"image_height": 13, "image_width": 17}  # patches: their product is told from either side in pixels
+STRETCH = {"image_height": 1, "image_width": 1.45}
 SMALL = 32  # smaller sizes are easily taken for loop counters
 
 
@@ -321,9 +322,12 @@ def _of_dtype(error: Exception) -> bool:
 
 
 def _side(s: Symbol) -> int:
-    """A side of an image near its default, of a prime number of patches (or an odd multiple of one)."""
+    """A side of an image near its default, of a prime number of patches (or an odd multiple of one).
+
+    The width is the longer one by far: of neighbours one could be taken for the other rounded up to whole patches.
+    """
     unit = SIDES[s.name] * s.multiple_of
-    return unit * max(1, round(s.default / unit))
+    return unit * (int(s.default * STRETCH[s.name] / unit) // 2 * 2 + 1)
 
 
 def _least(s: Symbol, taken: Collection[int]) -> int:

@@ -135,7 +135,8 @@ def _over_chunks(job: Job, first: Run, hints: Mapping[str, int], symbol: Symbol)
         if here > lengths[2]:  # the first run is of the same kind
             lengths[3:] = [here, *(n for n in lengths[3:] if n != here)]
         roomy = all(job.plan.with_room(at := {**hints, symbol.name: n}) == at for n in lengths)  # for an image in its text
-        if roomy and (limit is None or here >= limit or limit > max(lengths)):
+        apart = len({chunks.evaluate({symbol.name: n}) for n in lengths}) == len(lengths)
+        if roomy and apart and (limit is None or here >= limit or limit > max(lengths)):
             beside = _beside(lengths[0], chunks, step, symbol)
             whole = lengths[0] // step * step + step if here % step else None
             yield Loop(symbol.name, tuple(lengths), chunks, beside, whole)

@@ -4,7 +4,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from cutaway.formula import const
+from cutaway.formula import Formula, const
 from cutaway.trace.dim import rounded_down, rounded_up
 from cutaway.trace.inputs_symbols import SYMBOLS
 from cutaway.trace.resolver import Dims, Makers, Resolver, Sizes
@@ -70,9 +70,13 @@ def _unfold(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims |
 
 def _upsample(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims | None:
     sizes, dims = inputs[0]
-    scaled = any(isinstance(a, float) for a in args[2:])
+    scales = [a for a in args[2:] if isinstance(a, float)]
+    scaled = bool(scales)
     space = []
-    for v, old, f in zip(out[2:], sizes[2:], dims[2:], strict=True):
+    for i, (v, old, f) in enumerate(zip(out[2:], sizes[2:], dims[2:], strict=True)):
+        if (times := _scaled(f, scales[i] if len(scales) == len(sizes) - 2 else 0.0)) is not None:
+            space.append(times)
+            continue
         known = r.find(v) if f.constant() is None else r.local.get(v)
         if known is None and v != old and not scaled:  # to a size that the code may have put through `int()`
             known = r.scope.known.get(v)
@@ -80,6 +84,13 @@ def _upsample(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims
                 known = None  # no picture is as large as a text is long but by chance
         space.append(known if known is not None else f * (v // old) if v % old == 0 else const(v))
     return (*dims[:2], *space)
+
+
+def _scaled(size: Formula, scale: float) -> Formula | None:
+    """So many times the size, or so small a part of it; None where the scale is neither."""
+    if scale >= 1 and scale.is_integer():
+        return size * int(scale)
+    return rounded_down(size, int(1 / scale)) if 0 < scale < 1 and (1 / scale).is_integer() else None
 
 
 def _fft_half(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims | None:
@@ -111,7 +122,8 @@ WINDOWS: Makers = {
         (
             "upsample_nearest1d", "upsample_nearest2d", "upsample_bilinear2d", "upsample_bicubic2d",
             "upsample_linear1d", "_upsample_bilinear2d_aa", "_upsample_bicubic2d_aa",
-            "upsample_trilinear3d",
+            "upsample_trilinear3d", "upsample_nearest3d", "_upsample_nearest_exact1d",
+            "_upsample_nearest_exact2d", "_upsample_nearest_exact3d",
         ),
         _upsample,
     ),
