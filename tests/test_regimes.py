@@ -78,12 +78,29 @@ class Short(Compressed):
         return self.rows(x) @ torch.zeros(WIDTH, x.shape[1].bit_length(), device=x.device)
 
 
+class Either(Compressed):
+    """Another product where there are many rows or, asked only of few, many tokens."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.rows(x)
+        if x.shape[0] > 8 or x.shape[1] > 64:
+            return x @ torch.zeros(WIDTH, 2 * WIDTH, device=x.device)
+        return x @ torch.zeros(WIDTH, 3, device=x.device)
+
+
 def analysed(kind: type[nn.Module], **values: int) -> Analysis:
     with torch.device("meta"):
         model = kind().eval()
     specs = (InputSpec("x", ("batch_size", "seq_len"), "int64", "zeros"),)
     plan = InputPlan("prefill", specs, symbols_of(specs), None, ())
     return analyse_module(model, plan, name="it", values=values, dtype="float32")
+
+
+def test_a_branch_behind_another_is_followed_too() -> None:
+    at = {"batch_size": 3, "seq_len": 20}
+    found = analysed(Either, **at)
+    assert all(holds(c, at) for c in found.valid_when)
+    assert found.total.matmul_flops.evaluate(at) == 2 * 3 * 20 * WIDTH * 3
 
 
 def test_one_chunk_has_formulas_that_hold_there() -> None:

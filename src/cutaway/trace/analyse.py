@@ -141,26 +141,30 @@ def _in_regime(
     None where all conditions hold, or where no sizes are known to lie on that side. Sizes beside `values` may be more
     than forward takes; what it says of `values` themselves is an error.
     """
-    broken, known, tries = broken_conditions(valid_when, values), list(valid_when), 0
+    broken, known = broken_conditions(valid_when, values), list(valid_when)
+    names: frozenset[str] = frozenset()
     found, best = None, (0, 0)
-    for hints in job.regimes(values, frozenset().union(*map(symbols_in, broken))) if broken else ():
-        asked = all(values.get(n, v) == v for n, v in hints.items())  # tried last, also where others failed
-        if (tries >= MOST_TRIES and not asked) or not _same_side(known, hints, values):
-            continue
-        try:
-            derived = job.derive(hints, check=check)
-        except ForwardRaised:
-            if asked:
-                raise
-            continue
-        tries += 1
-        other = to_analysis(job, *derived, subject=subject, values=values)
-        known += other.valid_when
-        rank = (len(broken_conditions(other.valid_when, values)), len(other.gaps))
-        if found is None or rank < best:
-            found, best = other, rank
-        if best == (0, 0):
-            break
+    while broken and not names.issuperset(more := frozenset().union(*map(symbols_in, broken))):
+        names, tries = names | more, 0  # where one branch is left, another may be asked for, of another size
+        for hints in job.regimes(values, names):
+            asked = all(values.get(n, v) == v for n, v in hints.items())  # tried last, also where others failed
+            if (tries >= MOST_TRIES and not asked) or not _same_side(known, hints, values):
+                continue
+            try:
+                derived = job.derive(hints, check=check)
+            except ForwardRaised:
+                if asked:
+                    raise
+                continue
+            tries += 1
+            other = to_analysis(job, *derived, subject=subject, values=values)
+            known += other.valid_when
+            rank = (len(broken_conditions(other.valid_when, values)), len(other.gaps))
+            if found is None or rank < best:
+                found, best = other, rank
+            if best == (0, 0):
+                break
+        broken = broken_conditions(found.valid_when, values) if found is not None else []
     return found
 
 
