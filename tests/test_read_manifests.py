@@ -6,6 +6,7 @@ from textwrap import dedent
 import pytest
 
 from cutaway.read.languages import read_file
+from cutaway.read.languages.manifests.common import shell_commands
 
 
 def marks(path, text, *kinds):
@@ -241,6 +242,15 @@ def test_cmake():
 def test_only_the_head_of_a_script_describes_it():
     assert read_file("a.sh", b"#!/bin/sh\nset -e\n\n# Builds it all.\nmake\n").doc == "Builds it all."
     assert read_file("a.sh", b"#!/bin/sh\nmake\n# no tests here\nmake x\n").doc == ""
+
+
+@pytest.mark.parametrize(("line", "command"), [
+    ("$ uv venv --python=3.{x}  # which Python you want", "uv venv --python=3.{x}"),
+    ("make all # a 'comment'", "make all"), ('make "X=a # b" y', 'make "X=a # b" y'), ("make 'a # b' # c", "make 'a # b'"),
+    ("curl https://a.b/#c", "curl https://a.b/#c"), (r"make a\ #b c", r"make a\ #b c"),
+])  # fmt: skip
+def test_a_comment_is_no_part_of_a_command(line, command):
+    assert shell_commands([(1, line)]) == [(1, command)]
 
 
 def test_shell():

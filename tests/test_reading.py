@@ -241,6 +241,13 @@ def test_a_reason_is_cited_where_it_stands_elsewhere():
     assert Page({"repo": {}}, program).because(row | {"path": "b.py", "line": 7}) == "exports f"
 
 
+def test_a_name_is_code_where_it_stands():
+    source = SimpleNamespace(url="", commit="")
+    lines = ["self.jobs = Queue()", "with open_it("]
+    page = Page({"repo": {}}, type("Program", (dict,), {"source": source, "lines": lambda self, path: lines})({"a.py": 1}))
+    assert page.quoted("Pump.jobs", "a.py", 1) == "`Pump.jobs`" and page.quoted("sock", "a.py", 2) == "sock"
+
+
 def test_states_that_nothing_sets_take_no_table():
     program = type("Program", (dict,), {"source": SimpleNamespace(url="", commit="")})()
     machine = {"name": "S", "kind": "enum", "path": "a.py", "line": 1, "transitions": []}

@@ -220,7 +220,7 @@ def _async(page: Page) -> list[str]:
     )
     queues = [
         [
-            f"{code(q['name'], cell=True)} {page.place(q['path'], q['line'], cell=True)}",
+            f"{page.quoted(q['name'], q['path'], q['line'], cell=True)} {page.place(q['path'], q['line'], cell=True)}",
             f"{prose(q['kind'])}, {'bounded' if q.get('bounded') else 'unbounded'}",
             _ends(page, q["put"]),
             _ends(page, q["get"]),
@@ -231,7 +231,7 @@ def _async(page: Page) -> list[str]:
         lines += ["", "**Queues**", "", *page.table(["Queue", "Kind", "Put", "Get"], queues)]
     sync = [
         [
-            code(s["name"], cell=True),
+            page.quoted(s["name"], s["path"], s["line"], cell=True),
             page.place(s["path"], s["line"], cell=True),
             _ends(page, [*s["guards"], *s["waits"]]),
             _ends(page, s["sets"]),

@@ -92,8 +92,9 @@ class Page:
         return self.why(row) + ("" if same else f" ({self.place(proof['path'], proof['line'], cell=cell)})")
 
     def quoted(self, name: str, path: str, line: int, *, cell: bool = False) -> str:
-        """A name as code if it stands on a line, else in plain words."""
-        stands = re.search(rf"(?<![\w$]){re.escape(name)}(?![\w$])", self.line(path, line))
+        """A name as code if it stands on a line, or its last part does, else in plain words."""
+        last = name.rpartition(".")[2] or name
+        stands = re.search(rf"(?<![\w$]){re.escape(last)}(?![\w$])", self.line(path, line))
         return code(name, cell=cell) if stands else prose(name)
 
     def words(self, text: str) -> str:

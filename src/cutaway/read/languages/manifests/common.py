@@ -14,6 +14,7 @@ __all__ = ["MANY", "Lines", "Notes", "dependency", "shell_commands"]
 
 MANY = 3000  # marks of one file; more is data
 LONG = 60  # lines of one command
+_QUOTED_OR_COMMENT = re.compile(r"""('[^']*'|"(?:\\.|[^"\\])*"|\\.)|\s#.*$""")
 _SPEC = re.compile(r"\s*([A-Za-z0-9][\w.\-]*)\s*(\[[^\]]*\])?\s*(.*)")
 
 
@@ -88,6 +89,8 @@ def shell_commands(lines: list[tuple[int, str]]) -> list[tuple[int, str]]:
             if not text or text.startswith("#"):
                 continue
             first = number
+        if "<<" not in text and not (parts and _open_quote(parts)):  # a here-document holds lines of its own
+            text = _QUOTED_OR_COMMENT.sub(lambda found: found[1] or "", text)
         parts.append(text.removesuffix("\\").strip())
         if len(parts) < LONG and (text.endswith("\\") or _open_quote(parts)):
             continue
