@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cutaway import cost
-from cutaway.errors import BadValue
+from cutaway.errors import BadValue, ForwardRaised
 
 CODE = """
 import torch
@@ -63,6 +63,24 @@ class Patches(nn.Module):
         b, c, h, w = image.shape
         x = image.reshape(b, c, h // 2, 2, w // 2, 2).permute(0, 2, 4, 1, 3, 5).flatten(3)
         return self.put(x)
+
+class Looks(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.put = nn.Linear(6, 8)
+    def forward(self, hidden_states: torch.Tensor, timestep: torch.Tensor):
+        x = self.put(hidden_states) * timestep[:, None, None]
+        return x if torch.all(hidden_states == 0) else 2 * x
+
+class Table(nn.Module):
+    '''Knows places for no more than 60 rows of patches.'''
+    def __init__(self):
+        super().__init__()
+        self.put = nn.Conv2d(4, 8, 2, stride=2, bias=False)
+    def forward(self, sample, timestep):
+        if sample.shape[2] // 2 > 60:
+            raise ValueError(f"{sample.shape[2] // 2} rows are more than 60")
+        return self.put(sample) * timestep[:, None, None, None]
 
 class There(nn.Module):
     '''Halves an image, rounding up, and doubles it again: another odd height is the width of its neighbour.'''
@@ -138,3 +156,14 @@ def test_what_a_scale_makes_of_a_size_is_no_other_size_of_the_same_value(asked):
         down = sum(half(t, k) * half(h, k) * half(w, k) for k in (2, 4, 8)) * 3 * 3 * 27
         got = found.evaluate(batch_size=2, num_frames=t, image_height=h, image_width=w)["matmul_flops"]
         assert got == 2 * 2 * (down + 64 * small(t, h, w) * 3 * 4 * 27)
+
+
+def test_sides_are_smaller_where_larger_ones_are_refused(asked):
+    found = asked("Table")
+    assert found.evaluate(batch_size=2, image_height=24, image_width=40)["matmul_flops"] == 2 * 2 * 12 * 20 * 16 * 8
+
+
+def test_what_forward_says_of_inputs_that_it_takes_is_its_error(asked):
+    with pytest.raises(ForwardRaised) as raised:
+        asked("Looks")
+    assert "asks for the value of a tensor" in raised.value.render()

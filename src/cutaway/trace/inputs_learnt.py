@@ -7,6 +7,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
 
@@ -38,7 +39,7 @@ class Learnt:
         self.error: Exception | None = None
         for last, unit in ((unit == UNITS[-1], unit) for unit in UNITS):
             self.guess = Guess(model, unit, free_sides=not last)
-            if self._follow(model) or not self.guess.sides_told:
+            if self._follow(model) or not self.guess.has_sides:
                 break
         self.plan = self.guess.plan(phase) if self.error is None else None
 
@@ -83,13 +84,17 @@ class Guess:
         self.kinds: dict[str, str] = {}
         self.free = {*self.names, TEXT, OTHER_TEXT}
         self.notes: list[str] = []
-        self.sides_told = False  # whether forward has said something of the sides
         for p in required(model.forward) or list(self.parameters.values())[:1]:
             if _may_be_tensor(p):
                 self.add(p.name)
 
     def state(self) -> tuple:
         return tuple((n, *s, self.kinds[n]) for n, s in self.shapes.items())
+
+    @property
+    def has_sides(self) -> bool:
+        """Whether any argument is an image of free size."""
+        return any(d in (self.height, self.width) for s in self.shapes.values() for d in s)
 
     @property
     def settled(self) -> bool:
@@ -182,8 +187,6 @@ class Guess:
         if got in self.free and want in self.free:
             return self._put(*sorted((got, want), key=lambda n: (n not in self.names, n), reverse=True))
         for a, b in ((got, want), (want, got)):
-            if a in (self.height, self.width):
-                self.sides_told = True
             if a in self.free and a != BATCH and (a not in (self.height, self.width) or not self.free_sides):
                 return self._put(a, b)
         there = {d for s in self.shapes.values() for d in s}
@@ -207,7 +210,7 @@ class Guess:
     def plan(self, phase: str) -> InputPlan | None:
         """The guess as a plan; None where a width is left of which nothing was said."""
         specs, notes = [], list(self.notes)
-        names = dict(self.names)
+        names, by_name = dict(self.names), {n: size for size, n in self.names.items()}
         for name, shape in self.shapes.items():
             for i, size in enumerate(shape):
                 if size in self.free and size not in names:
@@ -217,7 +220,10 @@ class Guess:
             sizes = tuple(names.get(d, d) if d in self.free else d for d in shape)
             fill = "ones" if MASK.search(name) else "random" if self.kinds[name] == "float" else "zeros"
             specs.append(InputSpec(name, sizes, self.kinds[name], fill))
-        return InputPlan(phase, tuple(specs), symbols_of(specs, side=self.unit), notes=tuple(notes))
+        symbols = symbols_of(specs, side=self.unit)
+        if self.unit < UNITS[0]:  # larger ones were refused
+            symbols = tuple(replace(s, default=by_name[s.name]) if s.unit == "pixels" else s for s in symbols)
+        return InputPlan(phase, tuple(specs), symbols, notes=tuple(notes))
 
     def _is_width(self, name: str, i: int) -> bool:
         """Whether this free size is the width of something, and no length."""

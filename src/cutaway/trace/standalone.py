@@ -97,7 +97,10 @@ def standalone_job(
             tried.append(error)
     if inputs:
         raise tried[0]
-    raise _not_found(model, target, tried, learning() if learning is not None else None)
+    learnt = learning() if learning is not None else None
+    if learnt is not None and learnt.plan is not None:
+        raise tried[-1]  # forward takes these inputs, and says what a trace of it lacks
+    raise _not_found(model, target, tried, learnt)
 
 
 def _not_found(model: torch.nn.Module, target: Target, tried: list[ForwardRaised], learnt: Learnt | None) -> BadValue:
