@@ -1,6 +1,7 @@
 # Parts that are known by where things go, whatever they are called: free places counted and filled, what finds none put back,
 # prompts consumed step by step, channels drained into one batch, loops that lead into the program and loops that lead nowhere.
 from cutaway.facts.components import find_components
+from cutaway.facts.config_surface import find_config_surface
 from cutaway.facts.roles import role_of
 from cutaway.read.memory import program_of
 
@@ -264,3 +265,63 @@ def test_what_one_of_many_models_has_of_its_own_steps_back_behind_what_they_shar
     assert best({**models, **files}, "config_parser") == "CommonConfig"
     few = dict(list(models.items())[:2])
     assert best({**few, **files}, "config_parser") != "CommonConfig"
+
+
+def test_options_that_libraries_of_c_and_rust_are_told():
+    chained = """
+int main(int argc, char* argv[]) {
+    options.add_options()
+    ("n,num_prompts", "how many", cxxopts::value<size_t>()->default_value("1000"))
+    ("help,h", "prints this")("dry-run", "does nothing");
+    app.add_option("-p,--port", port, "where it listens");
+    program.add_argument("-v", "--verbose").help("says more");
+    shelf.add_option("plain", 3);
+}
+"""
+    marked = """
+#[derive(FromArgs)]
+pub struct Serve {
+    #[argh(option, short = 'b')]
+    pub uri: Vec<String>,
+    #[argh(switch, short = 'g')]
+    pub no_gui: bool,
+}
+"""
+    flags = find_config_surface(program_of({"src/main.cpp": chained, "src/main.rs": marked}))["cli_flags"]
+    assert {f["name"]: (f["line"], f["help"]) for f in flags if f["path"].endswith(".cpp")} == {
+        "--num_prompts": (4, "how many"), "--help": (5, "prints this"), "--dry-run": (5, "does nothing"),
+        "--port": (6, "where it listens"), "--verbose": (7, ""),
+    }  # fmt: skip
+    assert {f["name"] for f in flags if f["path"].endswith(".rs")} == {"--uri", "--no-gui"}
+
+
+TOLD = """
+bool params_parse(int argc, char **argv, Params &params) {
+    for (int i = 1; i < argc; i++) {
+        std::string arg = argv[i];
+""" + "".join(
+    f"""        if (arg == "--{name}") {{
+            params.{name} = std::stoi(argv[++i]);
+        }}
+""" for name in ("seed", "threads", "ctx", "keep", "top", "beams", "batch", "port")
+) + "    }\n    return true;\n}\n"
+
+
+def test_who_compares_arguments_with_many_names_is_told_the_settings():
+    (first, *_) = found({"src/a.cpp": TOLD}, "config_parser")
+    assert first.symbol == "params_parse"
+    assert any("--seed" in e.text for e in first.evidence)
+
+
+def test_a_model_that_is_made_from_a_path_is_loaded():
+    loads = """
+async fn get_or_init_model(model: &Slot, path: impl AsRef<Path>) -> Result<Guard> {
+    let path = path.as_ref().to_path_buf();
+    let args = Params::default();
+    info!("Loading {} into memory", path);
+    LlamaModel::load_from_file_async(path, args).await.map_err(Error::Load)
+}
+"""
+    assert best({"src/llm.rs": loads}, "weight_loader") == "get_or_init_model"
+    resumes = loads.replace("LlamaModel::load_from_file_async(path", "Session::resume(id")
+    assert best({"src/llm.rs": resumes}, "weight_loader") is None

@@ -106,7 +106,7 @@ CONFIG = Concept(
             "settings",
         ),
         keeps("stoi|itos", -5),  # numbers of characters
-        has(r"forward(?:_\w+)?|prefill\w*|decode(?:_\w+)?", -4),
+        has(r"forward(?:_\w+)?|prefill\w*|decode(?:_\w+)?|generate(?:_\w+)?", -4),
         uses("^arg$|invalid_param|args|flags", 1.5, "parses"),
         path(
             r"config\w*|args?|arg_utils|cli_args|server_args|envconfig|cli|launch\w*|params|options|"
@@ -127,6 +127,8 @@ CONFIG = Concept(
         owner(r"\w*converter|\w*tokenizer|\w*loader|\w*parser|lexer", -4),
         # a long list of flags: what the program is told is told here
         code(r"(?s)(?:\.add_argument\(.*?){8}", 6, "cli"),
+        # or compared with what it was told
+        code(r'(?:[^\n]*"--?[a-zA-Z][\w-]*"[^\n]*\n(?:[^\n"]*\n){0,8}?){7}', 6, "cli"),
         # made of other settings: the whole that is told
         code(
             r"(?m)(?:^\s+\w+\s*:\s*[\w.]*(?:Args|Config|Settings|Options)\b[^\n]*(?:\n|\Z)(?:[^\n]*\n){0,6}?){3}",

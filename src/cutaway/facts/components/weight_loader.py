@@ -98,7 +98,12 @@ WEIGHT_LOADER = Concept(
         base(r"\w*loader\w*", 1),
         about(r"load\w*|weights?|checkpoint", 1),
         # a model's path handed to what builds it
-        code(r"\b_?(?:build|create|make|load)\w*\([^()]{0,200}\bmodel_?(?:name|path|id)", 1.5, "reads"),
+        code(
+            r"\b_?(?:build|create|make|load)\w*\([^()]{0,200}\bmodel_?(?:name|path|id)|"
+            r"Model\w*(?:::|\.)(?:load|open|read|from|new)\w*\([^()]{0,80}\b(?:path|file)\b",
+            1.5,
+            "reads",
+        ),
         code(
             r"safe_open\(|load_state_dict\(|torch\.load\(|\.copy_\(|gguf_init|MmapedSafetensors|"
             r"from_mmaped|\bmmap\(|fread\(|load_file\(|safetensors\.",

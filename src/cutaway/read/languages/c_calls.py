@@ -8,6 +8,7 @@ import re
 from typing import TYPE_CHECKING
 
 from cutaway.read.languages.c_names import bare, declared_name
+from cutaway.read.languages.c_options import chained_option, named_option
 from cutaway.read.languages.declared import ENV_NAME, METHODS, flag_names
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ def call(walk: Walk, node: Node, scope: Scope) -> None:
         return
     at = function.child_by_field_name("field") if function is not None else None
     args = walk.call(node, scope, callee, arguments, at=at)
+    if function is not None and function.type == "call_expression":
+        chained_option(walk, node, scope, callee, arguments)
     last = bare(callee).rpartition("::")[2].rpartition(".")[2].rpartition("->")[2]
     rule = _RULES.get(last)
     if rule is not None:
@@ -199,6 +202,7 @@ _RULES = {
     **dict.fromkeys(_ENVIRONMENT, _told_by_environment),
     **dict.fromkeys(("thread", "jthread", "async", "pthread_create"), _thread),
     **dict.fromkeys([*METHODS, *(m.capitalize() for m in METHODS)], _route),
+    **dict.fromkeys(("add_option", "add_flag", "add_argument"), named_option),
     "CROW_ROUTE": _crow,
     "Name": _metric,
 }  # fmt: skip

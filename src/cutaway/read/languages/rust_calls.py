@@ -25,7 +25,7 @@ _SPAWNERS = re.compile(
     r"(^|::|\.)(tokio|thread|task|rayon|handle|runtime|rt|scope|s|set|join_set|Builder)\b", re.IGNORECASE
 )
 _METHOD_CALL = re.compile(rf"\b({'|'.join(METHODS)}|any|fallback)\(\s*([A-Za-z_][\w:]*)")
-_ATTRIBUTE = re.compile(r"#\[(?:clap|arg|command|structopt)\((.*)\)\]$", re.DOTALL)
+_ATTRIBUTE = re.compile(r"#\[(?:clap|arg|argh|command|structopt)\((.*)\)\]$", re.DOTALL)
 _PAIR = re.compile(r'\b(\w+)(?:\s*=\s*("(?:[^"\\]|\\.)*"|\'[^\']*\'|[^,"]+))?')
 _ENV_READ = re.compile(r"\benv::var(?:_os)?\(\s*\"([A-Z][A-Z0-9_]+)\"")
 _STRING = re.compile(r'"((?:[^"\\]|\\.)*)"')
@@ -209,6 +209,8 @@ def clap_field(
         words = {key: value.strip().strip("\"'") for key, value in _PAIR.findall(found[1])}
         if "subcommand" in words or "flatten" in words or "skip" in words:
             continue
+        if "option" in words or "switch" in words:  # argh's way of saying it
+            words.setdefault("long", "")
         long = words.get("long") or words.get("id") or name.replace("_", "-")
         positional = "long" not in words and "short" not in words
         default = (
