@@ -151,5 +151,18 @@ def test_flags_of_a_class_that_a_function_is_handed_and_of_a_table_of_options():
     ]  # fmt: skip
 
 
+def test_a_variable_s_prefix_stands_in_the_function_that_is_told_its_name():
+    tree = {
+        "app/cli.py": (
+            'import os\nNAME = "ferro"\nPREFIX = NAME.upper()\n'
+            "def add_argument(parser, *args, envvar=None, **kwargs):\n    if envvar:\n"
+            '        envvar = f"{PREFIX}_{envvar.upper()}"\n        kwargs["default"] = os.environ.get(envvar)\n'
+            '    parser.add_argument(*args, **kwargs)\ndef main(parser):\n'
+            '    add_argument(parser, "--queues", envvar="WORKER_QUEUES")\n    parser.add_argument("--port", envvar="PORT")\n'
+        )
+    }
+    assert names(surface(tree)["env_vars"]) == ["FERRO_WORKER_QUEUES", "PORT"]
+
+
 def test_a_variable_of_two_letters():
     assert names(surface({"a.py": "import os\nif os.environ.get('CI'): ...\n"})["env_vars"]) == ["CI"]

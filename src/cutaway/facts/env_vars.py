@@ -11,7 +11,7 @@ from typing import Any
 
 from cutaway.facts.lookup import evidence, lookup
 from cutaway.facts.roles import role_of
-from cutaway.model.code import FileRecord
+from cutaway.model.code import FileRecord, Mark
 from cutaway.read.program import Program
 
 __all__ = ["find_env_vars"]
@@ -34,6 +34,8 @@ _READS = re.compile(
 _NATIVE = re.compile(r"(^|[.:]|_)([gG]et_?[eE]nv\w*|LookupEnv|env::var|var_os|read_env|ReadEnv)$|env::var$")
 _FIELD = re.compile(r"^(\w+\.)*_?(Env|env)\w*(\[.*?\])?\((?P<arguments>.*)\)$")
 _PREFIX = re.compile(r"""f["']\{(?P<constant>[A-Z][A-Z0-9_]*)\}|f["'](?P<text>[A-Z][A-Z0-9_]*_)\{""")
+_MADE = re.compile(r"""\b(?P<told>\w+) = f["']\{(?P<constant>[A-Z][A-Z0-9_]*)\}(?P<between>\w*)\{(?P<from>\w+)\b""")
+_RAISED = re.compile(r"([A-Z][A-Z0-9_]*)\.upper\(\)")
 _STRING = re.compile(r"""^[rbuf]*(["'])(?P<text>[^"']*)\1$""")
 _BUILD = re.compile(r"^(CARGO_|OUT_DIR$)")  # what Cargo tells the code that it compiles
 _SETTINGS = re.compile(r"\bBaseSettings\b")
@@ -78,7 +80,8 @@ def _count(program: Program, path: str) -> int:
 def _sites(program: Program, path: str, record: FileRecord) -> Iterator[tuple[str, int, str]]:
     for mark in record.marks:
         if mark.kind == "env" and not mark.detail.get("write") and not _BUILD.match(mark.name):
-            yield mark.name, mark.line, _plain(mark.detail.get("default", ""))
+            name = f"{_put_before(program, path, record, mark)}{mark.name}"
+            yield name, mark.line, _plain(mark.detail.get("default", ""))
         elif mark.kind == "flag" and (named := mark.detail.get("env")):
             yield named.strip("\"'"), mark.line, _plain(mark.detail.get("default", ""))
     if record.language != "python":
@@ -132,6 +135,21 @@ def _declared(program: Program, path: str, record: FileRecord) -> Iterator[tuple
             yield prefix + bind.target, bind.line, made["arguments"].split(",")[0].strip()
 
 
+def _put_before(program: Program, path: str, record: FileRecord, mark: Mark) -> str:
+    """What a function of the repository puts before the name that it is told as a keyword, before it reads the
+    environment: `envvar = f"{PREFIX}_{envvar.upper()}"` in the function that `envvar="PORT"` goes to."""
+    keyword = mark.detail.get("via", "")
+    told = f'{keyword}="{mark.name}"'
+    call = next((c for c in record.calls if told in (a.replace("'", '"') for a in c.args)), None)
+    place = lookup(program).follow(path, call.callee) if call else None
+    if place is None or place[1].kind != "function":
+        return ""
+    body = "\n".join(program.lines(place[0])[place[1].line - 1 : place[1].end])
+    made = next((m for m in _MADE.finditer(body) if m["told"] == m["from"] == keyword), None)
+    constant = _constant(program, place[0], made["constant"]) if made else ""
+    return constant + made["between"] if constant else ""
+
+
 def _prefix(program: Program, path: str, record: FileRecord) -> str:
     for call in record.calls:
         for argument in call.args:
@@ -148,8 +166,10 @@ def _constant(program: Program, path: str, name: str) -> str:
     value = next(
         (b.value for b in program.record(place[0]).binds if b.scope < 0 and b.target == place[1].name), ""
     )
-    text = _STRING.match(value)
-    return text["text"] if text else ""
+    if text := _STRING.match(value):
+        return text["text"]
+    raised = _RAISED.fullmatch(value)
+    return _constant(program, place[0], raised[1]).upper() if raised and raised[1] != place[1].name else ""
 
 
 def _plain(text: str) -> str:
