@@ -1,6 +1,5 @@
 # Parts of Python programs known by what their code does: kernels that keys and the cache are handed to, requests taken
-# from those that run, tasks that are due, buckets of tokens, plans of split layers, long lists of flags, keys and values that
-# no type holds, sizes that are returned.
+# from those that run, tasks that are due, buckets of tokens, plans of split layers, long lists of flags.
 from cutaway.facts.components import find_components
 from cutaway.read.memory import program_of
 
@@ -198,75 +197,3 @@ class AsyncLLM:
     def generate(self, tokens): return self.engine.generate(tokens)
 '''
     assert first("model_definition", {"ferro/llm.py": front}) is None
-
-
-def test_a_pair_that_grows_and_is_given_again_holds_the_keys_and_values():
-    source = '''
-class Block:
-    def attention(self, q, k, v, layer_past=None, use_cache=False):
-        k = k.view(1, -1, self.n_kv_heads, self.head_dim)
-        if layer_past is not None:
-            past_key, past_value = layer_past
-            k, v = cat((past_key, k)), cat((past_value, v))
-        present = (k, v) if use_cache else None
-        return self.attend(q, k, v), present
-'''
-    path = "ferro/model.py"
-    assert first("kv_cache_structure", {path: source}) == (path, "Block")
-    plain = source.replace("past_key, past_value = layer_past", "pass").replace("present = (k, v)", "done = (k, v)")
-    assert first("kv_cache_structure", {path: plain}) is None
-
-
-def test_who_makes_the_arrays_is_before_who_hands_out_their_pages():
-    source = '''
-class KVCacheStorage:
-    def __init__(self, n_layers, n_kv_heads, head_dim, page_size, num_pages):
-        self.shape = (n_kv_heads, num_pages, page_size, head_dim)
-        self.layers = [Pair(k=np.ones(self.shape), v=np.ones(self.shape)) for _ in range(n_layers)]
-
-class KVCacheManager:
-    """Hands out pages of the kv cache."""
-    def __init__(self, num_pages, page_size):
-        self.page_size = page_size
-        self.available_pages = Queue()
-    def alloc_pages(self, n):
-        return [self.available_pages.get() for _ in range(n)]
-    def free_pages(self, pages):
-        for page in pages:
-            self.available_pages.put(page)
-'''
-    path = "ferro/kv_cache.py"
-    assert first("kv_cache_structure", {path: source}) == (path, "KVCacheStorage")
-    assert first("kv_cache_block_table_or_paging", {path: source}) == (path, "KVCacheManager")
-
-
-def test_a_size_that_is_returned_is_before_the_cache_that_has_one():
-    source = '''
-class KVCache:
-    def __init__(self, n_kv_heads, head_dim, max_seq_len):
-        self.keys = zeros(n_kv_heads, max_seq_len, head_dim)
-        self.values = zeros(n_kv_heads, max_seq_len, head_dim)
-    def update(self, keys, values, at):
-        self.keys[:, at] = keys
-        self.values[:, at] = values
-    def nbytes(self):
-        if self.keys is None:
-            return 0
-        return self.keys.nbytes + self.values.nbytes
-'''
-    path = "ferro/cache.py"
-    assert first("kv_cache_memory_accounting", {path: source}) == (path, "KVCache.nbytes")
-
-
-def test_a_sum_over_a_named_axis_joins_parts_and_a_sum_of_gradients_does_not():
-    sums = "def all_reduce(operand, axis_names):\n    'All-reduce.'\n    return lax.psum(operand, axis_name=axis_names)\n"
-    path = "ferro/parallel/operations.py"
-    assert first("tensor_parallel_comm", {path: sums}) == (path, "all_reduce")
-    clips = '''
-class Optimizer:
-    def clip_grads(self, grads, process_group, world_size):
-        total = sum(g.norm() for g in grads)
-        dist.all_reduce(total, group=process_group)
-        return [g * self.max_grad_norm / total for g in grads]
-'''
-    assert first("tensor_parallel_comm", {"ferro/parallel/optim.py": clips}) is None

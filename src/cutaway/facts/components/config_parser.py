@@ -66,7 +66,7 @@ CONFIG = Concept(
         ),
         uses(
             "argparse|argument_parser|add_argument|parse_args|parse_known_args|"
-            r"flexible_argument_parser|clap|parser|getopt\w*|argc|argv|atoi|strcmp|stoi|flag_set|"
+            r"flexible_argument_parser|clap|(?:arg|option|config|opt)_parser|getopt\w*|argc|argv|atoi|strcmp|stoi|flag_set|"
             "getenv|environ|cobra|value_parser|click|typer|cobra|from_cli|draccus|tyro|jsonargparse|"
             "hf_argument_parser",
             3,

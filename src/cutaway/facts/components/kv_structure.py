@@ -56,8 +56,12 @@ KV_STRUCTURE = Concept(
             "named",
         ),
         # no type at all: a layer takes the pair that it gave, puts the new ones behind and gives it again
-        code(r"(?i)\bpast_?k\w*\s*,\s*past_?v\w*\s*=\s*\w", 4, "named"),
-        code(r"\bpresent\w*\s*=\s*\(\s*k\w*\s*,\s*v\w*\s*\)", 2, "kv"),
+        code(
+            r"(?i)\bpast_?k\w*\s*,\s*past_?v\w*\s*=\s*\w|\b(?:cat|concat\w*)\(\s*[\[(]\s*\w*past\w*\[0\]\s*,\s*k",
+            4,
+            "named",
+        ),
+        code(r"\b(?:present\w*|past_key_values?|layer_past)\s*=\s*\(\s*k\w*\s*,\s*v\w*\s*\)", 2, "kv"),
         name(r"(?:initiali[sz]\w*|init|alloc\w*|malloc|setup)_(?:\w+_)?(?:memory|buffers?)", 2, "named"),
         has(r"update|append|store\w*|put|set_kv\w*|put\w*|push|write\w*|forward", 1),
         has(

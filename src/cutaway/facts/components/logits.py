@@ -40,6 +40,7 @@ LOGITS = Concept(
             -3,
         ),
         owner(r"\w*sampler\w*|logits_\w+|\w*logits_processor\w*|\w*chooser|sampling\w*", 2),
+        owner(r"\w*router|\w*gate|\w*experts?|\w*moe", -5),  # the best of experts, not of tokens
         has(r"apply\w*|process\w*|call|update_state|transform|forward|warp", 1),
         uses(r"logits|logit|scores|logits_\w*|cur_p|candidates|input_logits|probs", 2, "logits"),
         uses("temperatures?|temp", 1.8, "knobs"),

@@ -28,6 +28,7 @@ RUNTIME_LOOP = Concept(
             "named",
         ),
         name(r"\w*heart_?beat\w*", -6),
+        uses(r"\w*_processes|keep_subprocess\w*|join_all", -1),  # looks after processes, in which the loop is
         # keeps house or tries again: the work itself is done elsewhere
         name(r"gc|gc_\w+|clean_?up\w*|sweep\w*|maintenance|expir\w*|reap\w*|flush\w*|retry\w*|back_?off", -3),
         owner(r"\w*retry\w*|\w*back_?off|\w*exporter|\w*output|\w*recorder|\w*logger|\w*writer|\w*headers?", -3),
@@ -76,7 +77,7 @@ RUNTIME_LOOP = Concept(
             3,
             "picks",
         ),
-        uses("http|http_client|new_request|gin|fiber|^fetch$|content_type|status_code|axum|ui", -3),
+        uses("^http$|http_client|new_request|gin|fiber|^fetch$|content_type|status_code|axum|ui", -3),
         uses(
             r"logits|sample\w*|sampler|next_token\w*|append_token|argmax|token_id|new_token\w*|"
             "cur_token",
@@ -93,6 +94,14 @@ RUNTIME_LOOP = Concept(
             r"incoming\w*|rx|select",
             1,
             "takes",
+        ),
+        code(r"\b(?:\w*session|\w*client|requests|httpx)\.post\(", -3),  # asks another one, who has the loop
+        # over and over it takes the next of those that came
+        code(
+            r"while [^\n]*:\n(?:(?!\s*(?:async )?def )[^\n]*\n){0,20}?[^\n]*"
+            r"\b\w*(?:messages?|requests?|tasks?|jobs?|backlog)\.(?:popleft|pop|get|recv|receive)\w*\(",
+            3,
+            "picks",
         ),
         uses(r"on_(?:task|job|request|message)_?\w*|(?:task|job|request|message)_handlers?", 1.5, "takes"),
         uses(r"eos\w*|max_new_tokens|max_tokens|stop\w*|steps|n_predict|num_predict|max_steps", 0.8),

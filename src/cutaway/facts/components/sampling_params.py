@@ -60,6 +60,7 @@ SAMPLING_PARAMS = Concept(
         about(r"sampling (?:param\w*)|temperature", 2, "temperature"),
     ),
     needs=("named|weak|builds", "temperature|builds", "knobs|builds"),
+    leads="named",
     least=6,
     near={"sampler": 0.7},
 )

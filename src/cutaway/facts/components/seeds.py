@@ -37,6 +37,7 @@ SEEDS = Concept(
             r"\w*chooser",
             1.2,
         ),
+        name("picker|router|balancer|backoff|jitter", -4),  # chance decides who serves, or when
         owner(r"\w*dataset\w*|\w*loader\w*|\w*iterator\w*|(?:distributed|batch)_\w*sampler", -6),
         keeps("seed|rng_seed|random_seed", 4, "rng"),
         uses(

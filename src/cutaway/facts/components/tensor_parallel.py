@@ -47,7 +47,7 @@ TENSOR_PARALLEL = Concept(
         code(r"\b[tT]ensor_?[pP]arallel\w*\(", 4, "collective"),
         has("forward|apply|call", 0.5),
         uses(
-            r"all_reduce\w*|sum_all_reduce|allreduce|all_gather\w*|reduce_scatter\w*|"
+            r"all_reduce\w*|sum_all_reduce|allreduce|all_gather(?!_obj)\w*|reduce_scatter\w*|"
             r"nccl_all_reduce|nccl_\w+|all_gather_into_tensor|tensor_model_parallel_all_\w+|funcol|"
             r"psum|psum_scatter|pmean|reduce_from\w*|broadcast(?:_(?:tensor|object|coalesced|from|recv|send)\w*|(?!_))|sync_\w*slices\w*",
             3,
@@ -93,7 +93,7 @@ TENSOR_PARALLEL = Concept(
         owner(r"\w*coordinator\w*|\w*communicator\w*|\w*parallel_linear|\w*comm\w*", 0.8),
         about(r"tensor[ -](?:model[ -])?parallel\w*|all-?reduce|collective", 1),
         code(
-            r"(?i)all_?reduce\w*\(|all_?gather\w*\(|ncclAllReduce|AllReduce|reduce_scatter\w*\(|"
+            r"(?i)all_?reduce\w*\(|all_?gather(?!_obj)\w*\(|ncclAllReduce|AllReduce|reduce_scatter\w*\(|"
             r"\binit_(?:process_group|distributed)\w*\(\s*\w",
             1.5,
             "collective",

@@ -27,7 +27,7 @@ WEIGHT_LOADER = Concept(
             "named",
         ),
         name(
-            "load|init_model|create_model|get_model|new_model|new|open|init_weights|loads?|"
+            r"load|init_model|create_model|get_model|new_model|build_(?:\w+_)?model|new|open|init_weights|loads?|"
             r"convert_\w*checkpoint|setup_model|load_\w*",
             1.5,
             "weak",
@@ -36,7 +36,7 @@ WEIGHT_LOADER = Concept(
             r"url|http|hub|test|config|args|lora|adapter\w*|tokenizer|dataset|data|audio|image\w*|video|"
             r"extension\w*|plugin\w*|kernels?|dummy|sharded_state|tensorizer|s_3|runai|remote|"
             r"bitsandbytes|download|save|metric\w*|unload|class|module|template|balanc\w*|info|"
-            r"speculative|draft|media|vision|request|kv|offload|kv_?cache|cache\w*|processor|prompt|"
+            r"speculative|draft|media|vision|request|kv|offload|kv_?cache|cache\w*|processor|prompts?|"
             r"env|library|file|status|get_quant\w*|detect\w*|is|should|track\w*|eplb|diffus\w*|"
             "gguf_file|name|mapper|utils",
             -3,
@@ -46,7 +46,7 @@ WEIGHT_LOADER = Concept(
         name(r"checkpoint(?:er|_manager|_engine|_io|_handler)", 3, "named"),
         # the state of what stands around the model
         owner(
-            r"\w*data_?loader\w*|\w*optim\w*|\w*schedulers?\w*|\w*dataset\w*|\w*sampler|\w*buffer|\w*metric\w*|\w+_cache",
+            r"\w*data_?loader\w*|\w*optim\w*|\w*schedulers?\w*|\w*dataset\w*|\w*sampler|\w*buffer|\w*metric\w*|\w+_cache|\w*callback|\w*eval",
             -5,
         ),
         owner(
@@ -96,6 +96,8 @@ WEIGHT_LOADER = Concept(
         path(r"conver(?:t|sion)(?:_\w+)?|export(?:_\w+)?", -1.5),
         path(r"(?<=models/)\w+|models/\w+/\w+|export\w*|conver(?:t|sion)\w*|diffusion\w*|speech\w*|imagegen", -2),
         base(r"\w*loader\w*", 1),
+        base(r"callbacks?|\w+_callback", -5),  # told of a training's events
+        uses(r"save_pretrained|torch_save|save_file|upload\w*", -2),  # writes them
         about(r"load\w*|weights?|checkpoint", 1),
         # a model's path handed to what builds it
         code(
