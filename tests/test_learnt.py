@@ -64,6 +64,14 @@ class Patches(nn.Module):
         x = image.reshape(b, c, h // 2, 2, w // 2, 2).permute(0, 2, 4, 1, 3, 5).flatten(3)
         return self.put(x)
 
+class Tokens(nn.Module):
+    '''Mixes as many tokens as it was made for.'''
+    def __init__(self, rows, length):
+        super().__init__()
+        self.rows, self.mix = nn.Embedding(50, rows), nn.Parameter(torch.zeros(length, length))
+    def forward(self, x):
+        return torch.einsum("bnd,nm->bmd", self.rows(x), self.mix)
+
 class Looks(nn.Module):
     def __init__(self):
         super().__init__()
@@ -167,3 +175,8 @@ def test_what_forward_says_of_inputs_that_it_takes_is_its_error(asked):
     with pytest.raises(ForwardRaised) as raised:
         asked("Looks")
     assert "asks for the value of a tensor" in raised.value.render()
+
+
+def test_tokens_of_a_fixed_number_are_learnt(asked):
+    found = asked("Tokens", args={"rows": 6, "length": 10})
+    assert found.evaluate(batch_size=2)["matmul_flops"] == 2 * 2 * 10 * 10 * 6

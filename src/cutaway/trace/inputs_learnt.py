@@ -157,6 +157,8 @@ class Guess:
             return True
         if name and said.kind and self.kinds[name] != said.kind:
             self.kinds[name] = said.kind
+            if said.kind == "int64" and len(self.shapes[name]) == 3:  # rows of a table are asked for by their numbers
+                self.shapes[name] = self.shapes[name][:2]
             return True
         return any(self._settle(got, want) for got, want in said.sizes)
 
