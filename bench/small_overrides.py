@@ -292,6 +292,7 @@ CONFIG_OVERRIDES: dict[str, dict[str, Any]] = {
     "dots3_note_vision_encoder": {"adapter_in_dim": 64, "adapter_out_dim": 64},
     "dots3_note_audio_encoder": {"adapter_input_size": 64, "adapter_out_dim": 64},
     "dia_encoder": {"vocab_size": 320},  # its tokens are drawn as the decoder's are
+    **each(("slanet", "slanext"), {"max_text_length": 8}),  # turns of a loop
     "autoformer": {"label_length": 2},  # of a context of four
     # fewer positions than the longest sequence of the runs
     **each(("owlvit_text_model", "owlv2_text_model"), {"max_position_embeddings": 64}),

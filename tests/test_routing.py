@@ -13,7 +13,7 @@ from cutaway.trace.analyse import analyse_module
 from cutaway.trace.inputs import InputPlan
 from cutaway.trace.inputs_symbols import symbols_of
 from cutaway.trace.inputs_types import InputSpec
-from cutaway.trace.routing import BALANCED
+from cutaway.trace.routing import BALANCED, GOES_ON
 
 EXPERTS, TOP_K, WIDTH = 8, 2, 16
 TOKENS: Formula = sym("batch_size") * sym("seq_len")
@@ -81,6 +81,24 @@ class Grouped(Spare):
     def __init__(self) -> None:
         super().__init__()
         self.wide = nn.Parameter(torch.empty(EXPERTS, WIDTH, 16))
+
+
+class Writes(nn.Module):
+    """Words one by one, until all sequences have written the last word of all."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.word = nn.Linear(WIDTH, EXPERTS, bias=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        state, words = x.sum(1), []
+        for _ in range(5):
+            scores = self.word(state)
+            words.append(scores.argmax(dim=1))
+            state = state + scores.sum(1, keepdim=True)
+            if torch.stack(words, dim=1).eq(EXPERTS - 1).any(-1).all():
+                break
+        return state
 
 
 def analysed(kind: type[nn.Module], **values: int) -> Analysis:
@@ -259,3 +277,11 @@ def test_an_expert_takes_no_more_tokens_than_it_has_room_for() -> None:
     assert "seq_len <= 512" in few.valid_when  # an eighth of them is at most 64
     many = analysed(Bounded, batch_size=2, seq_len=1200)
     assert many.total.matmul_flops == tokens * gate + batch * Bounded.ROOM * EXPERTS * row
+
+
+@pytest.mark.parametrize("batch", [1, 7])
+def test_what_ends_when_all_sequences_do_runs_to_its_end(batch: int) -> None:
+    found = analysed(Writes, batch_size=batch, seq_len=3)
+    assert GOES_ON in found.assumptions and found.gaps == ()
+    at = {"batch_size": batch, "seq_len": 3}
+    assert found.total.matmul_flops.evaluate(at) == 5 * 2 * WIDTH * EXPERTS * batch

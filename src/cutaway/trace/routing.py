@@ -1,7 +1,8 @@
 # Which tokens go to which expert is decided by data that a symbolic run does not have. The named assumption: routing is
 # balanced, so that each expert gets tokens * top_k / num_experts, and every expert is used. Totals over all experts do
 # not depend on it; what one expert costs does, and the result says so. Routing is met in two forms: as a one-hot mask
-# whose places are asked for, and as the number of tokens of each expert, whose values are.
+# whose places are asked for, and as the number of tokens of each expert, whose values are. Words that a model chooses one by
+# one until all sequences are at their end are such choices too: there the assumption is that one of them always goes on.
 from __future__ import annotations
 
 from fractions import Fraction
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from cutaway.trace.recorder import Recorder
 
 BALANCED = "routing is balanced: each expert gets tokens * top_k / num_experts, and every expert is used"
+GOES_ON = "classes are chosen by data until every sequence has chosen one: some never does, and such loops run to their end"
 MOST_EXPERTS = 4096
 CHOOSES = ("topk", "sort", "max", "argmax")
 
@@ -54,8 +56,15 @@ def note_routing(recorder: Recorder, name: str, args: tuple, tensors: list, outp
         chosen = outputs[0].shape[args[1]]
         if args[2]._cut_bound == chosen:
             outputs[0]._cut_share = Fraction(int(args[2].shape[args[1]]), int(chosen))
+    elif name in ("stack", "cat") and len(bounds := {getattr(t, "_cut_bound", None) for t in tensors}) == 1:
+        if bounds != {None}:
+            outputs[0]._cut_bound = bounds.pop()
     elif name == "eq" and (classes := _classes_asked_for(tensors)):
         outputs[0]._cut_share = Fraction(1, classes)  # of the choices, those that are this expert
+        outputs[0]._cut_one_class = True
+    elif name == "all" and len(args) == 1 and hasattr(tensors[0], "_cut_one_class"):
+        recorder.assumptions.setdefault(GOES_ON)
+        keep(outputs[0], torch.tensor(False))
     elif name == "any" and hasattr(tensors[0], "_cut_share"):
         _meets(recorder, args, tensors[0], outputs[0])
     elif name == "sum" and hasattr(tensors[0], "_cut_share") and outputs[0].dim() == 1:
@@ -82,6 +91,8 @@ def _classes_asked_for(tensors: list) -> int:
 def _meets(recorder: Recorder, args: tuple, mask: torch.Tensor, out: torch.Tensor) -> None:
     """Whether an expert is chosen at all, which is so; or which tokens chose it, none of them twice."""
     sizes = mask._cut.dims  # type: ignore[attr-defined]
+    if hasattr(mask, "_cut_one_class"):
+        out._cut_one_class = True  # type: ignore[attr-defined]
     if len(args) == 1:
         recorder.assumptions.setdefault(BALANCED)
         keep(out, torch.tensor(True))
