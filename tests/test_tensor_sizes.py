@@ -14,6 +14,7 @@ from cutaway.trace.analyse import analyse_module
 from cutaway.trace.inputs import InputPlan
 from cutaway.trace.inputs_symbols import symbols_of
 from cutaway.trace.inputs_types import InputSpec
+from cutaway.trace.job import Job
 from cutaway.trace.run import run
 from cutaway.trace.values import LIMIT, kept
 
@@ -288,3 +289,32 @@ def test_every_line_of_a_parametrised_layer_is_accounted_for() -> None:
     assert any("parametrizations.py" in k.stack[-1].path for m in found.modules for k in m.steps if isinstance(k, Kernel))
     lines = [line for m in found.modules for line in m.lines]
     assert lines and not any(line.why.startswith("an exception") for line in lines if line.status == "not_taken")
+
+
+class Places(nn.Module):
+    """Places of the tokens of all sequences, whose number is a sum over sequences that are alike."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        counts = torch.tensor([x.shape[1]], device=x.device).expand(x.shape[0])
+        return torch.arange(counts.sum(), device=x.device) * 2
+
+
+class Bags(nn.Module):
+    """Bags of four places each: torch makes the places where they begin, out of numbers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = nn.Parameter(torch.zeros(64, 16))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        places = torch.zeros(x.shape[0] * x.shape[1], 4, dtype=torch.int64, device=x.device)
+        return nn.functional.embedding_bag(places, self.table, mode="sum")
+
+
+@pytest.mark.parametrize(("kind", "op"), [(Places, "aten.arange.default"), (Bags, "aten.arange.start_step")])
+def test_numbers_of_all_tokens_are_sizes(kind: type[nn.Module], op: str) -> None:
+    with torch.device("meta"):
+        job = Job(kind(), PLAN, torch.float32)
+    root = job.trace({"batch_size": 131, "seq_len": 1009}).root
+    made = next(e for e in root.events if str(e.func) == op)
+    assert made.outputs[0].dims == (sym("batch_size") * sym("seq_len"),)

@@ -80,6 +80,7 @@ _SIZED_BY_ALL = {  # made of steps that see one of the tensors each
     torch.Tensor.matmul,
     torch.Tensor.__matmul__,
     torch.nn.functional.linear,
+    torch.nn.functional.embedding_bag,  # it makes the places of its bags from numbers
 }
 _INDEXES = {torch.Tensor.__getitem__, torch.Tensor.__setitem__}
 

@@ -93,7 +93,8 @@ def _arange(args: Sequence[Any], out: Sizes, inputs: Any, r: Resolver) -> Dims |
     bounds = [r.number(a) for a in given]
     first, last, step = (const(0), bounds[0], const(1)) if len(bounds) == 1 else (*bounds, const(1))[:3]
     down = (step.constant() or 1) < 0
-    return (rounded_up(first - last, -step) if down else rounded_up(last - first, step),)
+    count = rounded_up(first - last, -step) if down else rounded_up(last - first, step)
+    return (count if count.constant() is None else r.local.get(out[0], count),)  # a function of torch's may have lost it
 
 
 MAKERS: Makers = {

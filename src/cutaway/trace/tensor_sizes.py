@@ -130,17 +130,22 @@ def _symbolic(given: Any) -> bool:
 
 
 def _counted(t: torch.Tensor, out: torch.Tensor, args: tuple) -> Any:
-    """How many ones a mask of nothing but ones has along the dimensions that are summed: the size itself."""
+    """The sum of equal numbers: of a mask of nothing but ones the size along the dimensions that are summed."""
     value, ref = kept(t), getattr(t, "_cut", None)
     if value is None or ref is None or not value.numel() or value.dtype.is_floating_point:
         return None
     at = args[1] if len(args) > 1 and args[1] else range(t.dim())
     along = {a % t.dim() for a in ([at] if isinstance(at, int) else at)}
     size = product(ref.dims[a] for a in along)
+    if size.constant() is not None:
+        return None
+    found = numbers_of(t)
+    each = {const(1)} if found is None else {n.formula if isinstance(n, Dim) else None for n in found.flat}
     with torch._C.DisableTorchFunction(), _disable_current_modes():
-        if size.constant() is not None or not bool((value == 1).all()):
+        number = int(value.flatten()[0])
+        if len(each) != 1 or None in each or not bool((value == (1 if found is None else number)).all()):
             return None
-    count = make(math.prod(int(t.shape[a]) for a in along), size)
+    count = make(number * math.prod(int(t.shape[a]) for a in along), each.pop() * size)
     return _array([count] * out.numel(), tuple(out.shape))
 
 
