@@ -103,5 +103,16 @@ def test_coroutines_that_nobody_awaits_and_tasks_that_nobody_keeps():
     assert sorted(found) == [("dropped task", 6), ("never awaited", 4)]
 
 
+def test_tasks_that_a_list_or_a_group_keeps_are_not_lost():
+    text = (
+        "import asyncio\nasync def work(): ...\nasync def main():\n    kept = [  # both\n"
+        "        asyncio.create_task(work()),\n        # and\n        asyncio.create_task(work()),\n    ]\n"
+        "    async with asyncio.TaskGroup() as group:\n        group.create_task(work())\n"
+        "    loop = asyncio.get_running_loop()\n    loop.create_task(work())\n"
+    )
+    found = [(e["kind"], e["line"]) for e in find_loose_ends(program_of({"a.py": text}))]
+    assert found == [("dropped task", 12)]
+
+
 def test_the_same_twice_is_the_same():
     assert find_project(program_of(TREE)) == find_project(program_of(TREE))

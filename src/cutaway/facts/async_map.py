@@ -16,6 +16,8 @@ from cutaway.read.program import Program
 __all__ = ["find_loose_ends"]
 
 _MADE = re.compile(r"(create_task|ensure_future|Thread|Process|Timer)$")
+_GROUP = re.compile(r"\b(TaskGroup|create_task_group|open_nursery)\(")  # which awaits what it starts
+_GOES_ON = re.compile(r"[(\[{,=\\]\s*(#.*)?$")
 UNLIKE = ("callback", "override", "queue_peer", "rpc_string_method")
 NEAR = 3  # lines above a call on which the one that takes it may begin
 
@@ -56,17 +58,26 @@ def _row(program: Program, path: str, record: FileRecord, mark: Mark, kind: str,
 
 def _dropped(program: Program, path: str, record: FileRecord, mark: Mark) -> bool:
     """The statement begins with the call that makes the task, so that its result is lost."""
-    text = program.lines(path)[mark.line - 1].strip()
     callee = mark.detail.get("callee", "")
-    return bool(_MADE.search(callee)) and text.startswith(callee) and "add_done_callback" not in text
+    made = bool(_MADE.search(callee)) and _begins(program, path, mark.line, callee)
+    owner = callee.rpartition(".")[0]
+    if any(b.target == owner and _GROUP.search(b.value) for b in record.binds):
+        return False
+    return made and "add_done_callback" not in program.lines(path)[mark.line - 1]
 
 
 def _unjoined(program: Program, path: str, record: FileRecord, mark: Mark) -> bool:
     """Made and started in one statement: nobody has what could be joined."""
-    text = program.lines(path)[mark.line - 1].strip()
     made = [c for c in record.calls if c.line == mark.line and c.callee == mark.detail.get("callee")]
     daemon = any("daemon=True" in a.replace(" ", "") for c in made for a in c.args)
-    return not daemon and text.startswith(mark.detail.get("callee", " "))
+    return not daemon and _begins(program, path, mark.line, mark.detail.get("callee", " "))
+
+
+def _begins(program: Program, path: str, line: int, start: str) -> bool:
+    """Does a statement begin with this on the line? Not where the one above goes on: in a list, in arguments."""
+    lines = program.lines(path)
+    above = next((text for text in map(str.strip, reversed(lines[: line - 1])) if text and text[0] != "#"), "")
+    return lines[line - 1].strip().startswith(start) and not _GOES_ON.search(above)
 
 
 def _coroutines(program: Program) -> set[str]:
@@ -94,12 +105,11 @@ def _unawaited(program: Program, path: str, record: FileRecord) -> list[dict[str
         definition = program.definition(edge.path, edge.symbol)
         if definition is None or "async" not in definition.flags or "generator" in definition.flags:
             continue
-        text = program.lines(path)[edge.line - 1].strip()
         begins = f"{edge.callee}("
         taken = any(
             edge.line - NEAR <= c.line <= edge.line and any(begins in a for a in c.args) for c in record.calls
         )
-        if text.startswith(begins) and not taken:
+        if not taken and _begins(program, path, edge.line, begins):
             what = f"{edge.callee} is a coroutine; nobody awaits it"
             mark = Mark("task", edge.line, edge.callee, call.scope)
             rows.append(_row(program, path, record, mark, "never awaited", what))
