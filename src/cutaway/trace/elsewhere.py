@@ -59,10 +59,11 @@ def more_hints(
 
 
 def alike_first(run: Run, several: Iterable[dict[str, int]]) -> Iterator[dict[str, int]]:
-    """Sizes that tell most come before the others: no numbers of the run's own, and chunks as whole as there."""
+    """Sizes that tell most come before the others: all moved, no numbers of the run's own, and chunks as whole as there."""
     own, later = constants(run.root), []
     for other in several:
-        if own.isdisjoint(v for v in other.values() if v > 1) and _as_whole(run.scope, other):
+        moved = all(v != run.scope.hints.get(n) or v == 1 for n, v in other.items())  # what stays is not checked
+        if moved and own.isdisjoint(v for v in other.values() if v > 1) and _as_whole(run.scope, other):
             yield other
         else:
             later.append(other)
