@@ -47,8 +47,9 @@ NO_WORK = names(
 )
 SHAPE_ONLY = names("zeros_like ones_like full_like rand_like randn_like new_zeros new_ones new_full")
 OVERWRITTEN = names("copy_ fill_ zero_ normal_ uniform_ random_ exponential_ bernoulli_")
-# Mean and 1/deviation are float32 on GPUs and on the meta device; the CPU's kernels keep them in bf16.
-FLOAT32_STATISTICS = names("native_layer_norm native_group_norm")
+# Mean and 1/deviation are float32 on GPUs and on the meta device; the CPU's kernels keep them in bf16. Those of a group norm
+# are bf16 on all of them.
+FLOAT32_STATISTICS = names("native_layer_norm")
 
 
 def main() -> int:

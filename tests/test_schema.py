@@ -8,6 +8,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from cutaway.catalogue.totals import _lines
 from cutaway.report.cost_json import to_dict
 from cutaway.report.expand import expand
 
@@ -23,6 +24,15 @@ def test_the_schema_is_a_schema():
 @pytest.mark.parametrize("values", [{}, {"batch_size": 1}, {"batch_size": 2, "seq_len": 7}], ids=str)
 def test_our_output_validates(values):
     CHECK.validate(to_dict(replace(HAND["analysis"](gaps=[HAND["gap"]()]), values=values)))
+
+
+def test_totals_that_ship_validate():
+    """They are printed as they were kept: a key that is new must be in them too."""
+    kept = [json.loads(text) for texts in _lines().values() for text in texts]
+    sample = [d for d in kept if d["gaps"]] + kept[::60]
+    assert len(sample) > 10
+    for found in sample:
+        CHECK.validate(found)
 
 
 def test_expanded_output_validates():

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from cutaway.trace.job import Run
 
 # Other values are tried in this order; those that take the same branches serve for the check.
+FAR = 256  # a move so far changes how often a loop over chunks of the usual lengths turns
 _TIMES = (1, -1, 2, 3)
 _DELTAS = (256, -256, 64, -64, 16, 4, -4, 3, -3, 1, -1)
 _ODD = (37, -37, 26, -26, 5, -5, 2, -2, 1, -1)
@@ -59,11 +60,15 @@ def more_hints(
 
 
 def alike_first(run: Run, several: Iterable[dict[str, int]]) -> Iterator[dict[str, int]]:
-    """Sizes that tell most come before the others: all moved, no numbers of the run's own, and chunks as whole as there."""
+    """Sizes that tell most come before the others: all moved, as far as the best of them are, no numbers of the run's own, and
+    chunks as whole as there."""
     own, later = constants(run.root), []
+    least: dict[str, int] = {}
     for other in several:
-        moved = all(v != run.scope.hints.get(n) or v == 1 for n, v in other.items())  # what stays is not checked
-        if moved and own.isdisjoint(v for v in other.values() if v > 1) and _as_whole(run.scope, other):
+        moved = {n: abs(v - run.scope.hints.get(n, v)) for n, v in other.items()}
+        least = least or {n: min(far, FAR) for n, far in moved.items()}
+        as_far = all(moved[n] >= far for n, far in least.items())  # nearby, as many chunks are looped over
+        if as_far and own.isdisjoint(v for v in other.values() if v > 1) and _as_whole(run.scope, other):
             yield other
         else:
             later.append(other)
