@@ -101,12 +101,15 @@ def test_a_list_of_steps_does_not_say_what_a_folder_is_for():
         ),
         (  # Go: the files of a package that define what is used
             {
+                "tools/go.mod": "module example.org/tools\n",
+                "tools/t.go": "package tools\nfunc Tool() {}\n",
                 "go.mod": "module example.org/it\n",
                 "store/a.go": "package store\nfunc Open() {}\nfunc file() {}\n",
                 "store/b.go": "package store\nfunc Close() { file() }\n",
-                "main.go": 'package main\nimport "example.org/it/store"\nfunc main() { store.Open() }\n',
+                "main.go": 'package main\nimport "example.org/it/store"\nimport "example.org/tools"\n'
+                "func main() { store.Open(); tools.Tool() }\n",
             },
-            {"store/a.go": 2},
+            {"store/a.go": 2, "tools/t.go": 1},
         ),
         (  # TypeScript: without the ending, a folder's index, what it exports again
             {

@@ -123,15 +123,10 @@ class _Imported:
                 yield from (p for p in inner if any(d.name == name for d in outermost(self.program.record(p))))
 
     def _go(self, path: str, one: Import) -> Iterator[str]:
-        folder = next(
-            (
-                f"{root}{one.module.removeprefix(name)}/".lstrip("/")
-                for name, root in self._go_modules.items()
-                if one.module == name or one.module.startswith(f"{name}/")
-            ),
-            None,
-        )
-        if folder is not None:
+        named = ((name, root) for name, root in self._go_modules.items() if f"{one.module}/".startswith(f"{name}/"))
+        if found := next(named, None):
+            name, root = found
+            folder = root + f"{one.module}/".removeprefix(f"{name}/")
             words = frozenset(w for w in words_of(self.program.record(path)) if w[:1].isupper())
             yield from (file for file, names in self._packages.get(folder, {}).items() if names & words)
 
@@ -165,20 +160,20 @@ class _Imported:
     @cached_property
     def _crates(self) -> dict[str, str]:
         """The name of a crate as code writes it -> the folder of its modules."""
-        found = {}
-        for path in self._by_name["Cargo.toml"]:
-            name = next((m.name for m in self.program.record(path).marks if m.kind == "title"), "")
-            found[name.replace("-", "_")] = path.removesuffix("Cargo.toml") + "src/"
-        return found
+        return {name.replace("-", "_"): f"{folder}src/" for name, folder in self._titled("Cargo.toml")}
 
     @cached_property
     def _go_modules(self) -> dict[str, str]:
         """The name of a Go module -> its folder; longer names first."""
-        found = {}
-        for path in self._by_name["go.mod"]:
-            name = next((m.name for m in self.program.record(path).marks if m.kind == "title"), "")
-            found[name] = path.rpartition("/")[0]
-        return dict(sorted(found.items(), key=lambda item: -len(item[0])))
+        return dict(sorted(self._titled("go.mod"), key=lambda item: -len(item[0])))
+
+    def _titled(self, manifest: str) -> Iterator[tuple[str, str]]:
+        """(what it is called, its folder with a slash) of everything that has such a manifest."""
+        for path in self._by_name[manifest]:
+            for mark in self.program.record(path).marks:
+                if mark.kind == "title":
+                    yield mark.name, path.removesuffix(manifest)
+                    break
 
     @cached_property
     def _packages(self) -> dict[str, dict[str, frozenset[str]]]:
