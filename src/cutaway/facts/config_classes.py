@@ -8,7 +8,7 @@ from collections import Counter
 from typing import Any
 
 from cutaway.facts.lookup import evidence, scope_name
-from cutaway.facts.roles import role_of
+from cutaway.facts.roles import PRODUCT, role_of
 from cutaway.model.code import Def, FileRecord
 from cutaway.read.program import Program
 
@@ -37,7 +37,7 @@ def find_config_classes(program: Program) -> list[dict[str, Any]]:
     for path in program.paths:
         record = program.record(path)
         role = role_of(path)
-        if role in ("code", "tool"):
+        if role in PRODUCT:
             mentions.update({*record.words, *(w for d in record.defs for w in d.words)})
         if role not in ("code", "tool", "benchmark", "example"):
             continue

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from cutaway.facts.concept import CALLABLE, TYPE, Clue
 from cutaway.facts.outermost import tests_of
-from cutaway.facts.roles import role_of
+from cutaway.facts.roles import PRODUCT, role_of
 from cutaway.facts.vocabulary import Vocabulary
 from cutaway.facts.words import matcher, snake
 from cutaway.model.code import Def, FileRecord
@@ -255,7 +255,7 @@ class Corpus:
         """language -> its share of the lines of code."""
         lines: Counter[str] = Counter()
         for path, role in self.roles.items():
-            if role in ("code", "tool"):
+            if role in PRODUCT:
                 record = self.program.record(path)
                 lines[record.language] += record.code_lines or record.lines
         total = sum(lines.values()) or 1

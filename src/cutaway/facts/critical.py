@@ -14,7 +14,7 @@ from cutaway.facts.lookup import as_on_its_line, evidence
 from cutaway.facts.outermost import outermost
 from cutaway.facts.pseudocode import pseudocode
 from cutaway.facts.reach import Node, Step, calls_of, holder
-from cutaway.facts.roles import role_of
+from cutaway.facts.roles import PRODUCT, role_of
 from cutaway.model.code import Def
 from cutaway.read.program import Program
 
@@ -112,7 +112,7 @@ def _profile(
     callees = Counter((e.path, e.symbol, e.at) for e in edges)
     callers: Counter[tuple[str, str, int]] = Counter()
     for where, symbol in reached:  # those on the way; the graph of everything would be asked for more
-        if where != path and where in program and role_of(where) in ("code", "tool"):
+        if where != path and where in program and role_of(where) in PRODUCT:
             for edge in calls_of(program, where).get(symbol, ()):
                 callers[where, symbol, edge.line] += edge.path == path
     callers = +callers

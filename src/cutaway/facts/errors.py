@@ -9,7 +9,7 @@ from typing import Any
 
 from cutaway.facts.lookup import evidence
 from cutaway.facts.reach import Node, Step, holder
-from cutaway.facts.roles import role_of
+from cutaway.facts.roles import PRODUCT, role_of
 from cutaway.read.program import Program
 
 __all__ = ["find_errors"]
@@ -37,7 +37,7 @@ def find_errors(program: Program, reached: dict[Node, Step] | None = None) -> li
     rows = []
     for path in program.paths:
         record = program.record(path)
-        if record.language != "python" or role_of(path) not in ("code", "tool"):
+        if record.language != "python" or role_of(path) not in PRODUCT:
             continue
         for mark in record.marks:
             symbol = holder(record, mark.scope)

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 
-from cutaway.facts.roles import role_of
+from cutaway.facts.roles import PRODUCT, role_of
 from cutaway.facts.shown import Showing, Shown
 from cutaway.facts.unit import TYPES, Item, Unit
 from cutaway.read.program import Program
@@ -22,7 +22,7 @@ def go_units(program: Program, shown: Shown) -> list[Unit]:
     modules = _modules(program)
     packages: dict[str, list[str]] = defaultdict(list)
     for path in program.paths:
-        if path.endswith(".go") and role_of(path) in ("code", "tool"):
+        if path.endswith(".go") and role_of(path) in PRODUCT:
             packages[path.rpartition("/")[0]].append(path)
     units = []
     for folder, paths in packages.items():

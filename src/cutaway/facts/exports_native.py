@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 
 from cutaway.facts.outermost import is_outermost
-from cutaway.facts.roles import role_of
+from cutaway.facts.roles import PRODUCT, role_of
 from cutaway.facts.shown import Showing, Shown, words_of
 from cutaway.facts.unit import TYPES, Item, Unit
 from cutaway.model.code import Def, FileRecord
@@ -39,7 +39,7 @@ def header_units(program: Program, shown: Shown) -> list[Unit]:
 def _public(program: Program, shown: Shown) -> Iterator[tuple[str, tuple[list[Def], bool]]]:
     """Header -> the definitions that it lets out, and whether macros mark them. Where nothing says what is public, it is what
     examples include; and so is what stands beside a marked header and wraps it."""
-    headers = [p for p in program.paths if p.endswith(HEADERS) and role_of(p) in ("code", "tool")]
+    headers = [p for p in program.paths if p.endswith(HEADERS) and role_of(p) in PRODUCT]
     marked = {p: [d for d in program.record(p).defs if _EXPORT.search(d.signature)] for p in headers}
     placed = {p for p in headers if "/" not in p or _INCLUDE.search(p) or marked[p]}
     taken = {_base(m) for one in shown.files if role_of(one.path) in SHOWS for m in one.imports}

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 
-from cutaway.facts.roles import role_of
+from cutaway.facts.roles import PRODUCT, role_of
 from cutaway.facts.shown import Showing, Shown
 from cutaway.facts.unit import TYPES, Item, Unit
 from cutaway.model.code import Def, Import
@@ -30,7 +30,7 @@ def rust_units(program: Program, shown: Shown) -> list[Unit]:
         folder = path.removesuffix("Cargo.toml")
         name = next((m.name for m in program.record(path).marks if m.kind == "title"), "")
         lib = f"{folder}src/lib.rs"
-        if not name or lib not in program or role_of(lib) not in ("code", "tool"):
+        if not name or lib not in program or role_of(lib) not in PRODUCT:
             continue
         ident = name.replace("-", "_")
         known = {ident, *_renamed(name, texts.values())}
@@ -99,7 +99,7 @@ class _Crate:
         for path, definition, name in self._module(self.lib, ""):
             found.setdefault((path, definition.name), (definition, set()))[1].add(name)
         for (path, _), (definition, names) in found.items():
-            if role_of(path) in ("code", "tool"):
+            if role_of(path) in PRODUCT:
                 yield Item(path, definition, frozenset(names))
 
     def _module(self, path: str, below: str) -> Iterator[tuple[str, Def, str]]:

@@ -7,22 +7,20 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
-from functools import cached_property
+from functools import cached_property, lru_cache
 from posixpath import normpath
-from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from cutaway.facts.lookup import lookup
 from cutaway.facts.outermost import outermost
-from cutaway.facts.roles import role_of
+from cutaway.facts.roles import PRODUCT, role_of
 from cutaway.facts.shown import words_of
 from cutaway.model.code import Import
-
-if TYPE_CHECKING:
-    from cutaway.read.program import Program
+from cutaway.read.program import Program
 
 __all__ = ["importers"]
 
-ROLES = ("code", "tool")
+_known: WeakKeyDictionary[Program, Counter[str]] = WeakKeyDictionary()
 DEEP = 4  # re-exports of re-exports
 _STANDARD = re.compile(  # C's own headers: a repository's file of such a name is not what is meant
     r"(assert|complex|ctype|errno|fenv|float|inttypes|iso646|limits|locale|math|setjmp|signal|stdalign|stdarg|stdatomic|stdbool"
@@ -34,11 +32,17 @@ _SCRIPTS = (".ts", ".tsx", ".js", ".jsx", ".mjs", "/index.ts", "/index.tsx", "/i
 
 def importers(program: Program) -> Counter[str]:
     """How many of the code's files import each file, through re-exports too. What a header declares is imported with it, of a
-    Go package those files that define what is used, for which its own files need no import."""
+    Go package those files that define what is used, for which its own files need no import. Counted once for a program."""
+    if program not in _known:
+        _known[program] = _counted(program)
+    return _known[program]
+
+
+def _counted(program: Program) -> Counter[str]:
     look = _Imported(program)
     users: dict[str, set[str]] = defaultdict(set)
     for path in program.paths:
-        if role_of(path) in ROLES and (find := look.of.get(program.record(path).language)):
+        if role_of(path) in PRODUCT and (find := look.of.get(program.record(path).language)):
             found = [target for one in program.record(path).imports for target in find(path, one)]
             for target in [*found, *look.of_package(path)]:
                 users[target].add(path)
@@ -52,6 +56,7 @@ class _Imported:
 
     def __init__(self, program: Program):
         self.program = program
+        self._words = lru_cache(maxsize=1)(lambda path: words_of(program.record(path)))  # asked of a file for each import
         c, script = self._included, self._script
         self.of: dict[str, Callable[[str, Import], Iterator[str]]] = {
             "python": self._python, "c": c, "cpp": c, "cuda": c, "rust": self._rust, "go": self._go,
@@ -68,10 +73,10 @@ class _Imported:
                 yield place[0]
 
     def _included(self, path: str, one: Import) -> Iterator[str]:
-        beside = normpath(f"{path.rpartition('/')[0]}/{one.module}".lstrip("/"))
-        ends = normpath(one.module).lstrip("./")
         if _STANDARD.fullmatch(one.module):
             return
+        beside = normpath(f"{path.rpartition('/')[0]}/{one.module}".lstrip("/"))
+        ends = normpath(one.module).lstrip("./")
         if beside in self.program:
             yield beside
         else:  # below one of the folders that the compiler is told of
@@ -104,7 +109,7 @@ class _Imported:
             where, least = [*own, first, *parts], len(own) + 1
         names = where + [one.symbol] * (one.symbol not in ("", "*", "self"))
         for count in range(len(names), least - 1, -1):
-            stem = "/".join([root.rstrip("/"), *names[:count]]) if names[:count] else root
+            stem = root + "/".join(names[:count])
             ends = (".rs", "/mod.rs") if count else ("lib.rs", "main.rs")
             found = next((stem + end for end in ends if stem + end in self.program), None)
             if found:
@@ -127,13 +132,13 @@ class _Imported:
         if found := next(named, None):
             name, root = found
             folder = root + f"{one.module}/".removeprefix(f"{name}/")
-            words = frozenset(w for w in words_of(self.program.record(path)) if w[:1].isupper())
-            yield from (file for file, names in self._packages.get(folder, {}).items() if names & words)
+            words = self._words(path)
+            yield from (file for file, names in self._packages.get(folder, {}).items() if _public(names & words))
 
     def of_package(self, path: str) -> Iterator[str]:
         """The other files of a Go package whose names a file uses."""
         if path.endswith(".go"):
-            words = words_of(self.program.record(path))
+            words = self._words(path)
             for file, names in self._packages.get(path[: path.rfind("/") + 1], {}).items():
                 if file != path and names & words:
                     yield file
@@ -189,9 +194,14 @@ class _Imported:
 def _crate(path: str) -> tuple[str, list[str]]:
     """The folder of a crate's modules, and the module that a file is."""
     before, found, inside = f"/{path}".rpartition("/src/")
-    root = f"{before}/src/".lstrip("/") if found else path.rpartition("/")[0] + "/"
+    root = f"{before}/src/".lstrip("/") if found else path[: path.rfind("/") + 1]
     parts = (inside if found else path.rpartition("/")[2]).removesuffix(".rs").split("/")
     return root, parts[:-1] if parts[-1] in ("mod", "lib", "main") else parts
+
+
+def _public(names: frozenset[str]) -> bool:
+    """Whether a Go package lets one of these out."""
+    return any(name[:1].isupper() for name in names)
 
 
 def _stem(path: str) -> str:

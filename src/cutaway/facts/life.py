@@ -12,13 +12,11 @@ from typing import Any
 from cutaway.facts.imported import importers
 from cutaway.facts.lookup import owner_of
 from cutaway.facts.reach import Node, Step, calls_of, holder, runs_as
-from cutaway.facts.roles import role_of
+from cutaway.facts.roles import PRODUCT, role_of
 from cutaway.model.code import Bind, Call, Def, Edge, Mark
 from cutaway.read.program import Program
 
 __all__ = ["Function", "functions"]
-
-ROLES = ("code", "tool")
 
 
 @dataclass(slots=True)
@@ -65,7 +63,7 @@ def functions(
     counts = importers(program)
     found: dict[Node, Function] = {}
     for path in program.paths:
-        if role_of(path) not in ROLES:
+        if role_of(path) not in PRODUCT:
             continue
         record = program.record(path)
         mine: dict[str, Function] = {}

@@ -11,7 +11,7 @@ from typing import Any
 
 from cutaway.facts.lookup import evidence, owner_of
 from cutaway.facts.reach import holder
-from cutaway.facts.roles import role_of
+from cutaway.facts.roles import PRODUCT, role_of
 from cutaway.model.code import Bind, Call, FileRecord
 from cutaway.read.program import Program
 
@@ -126,7 +126,7 @@ def _written(record: FileRecord, hold: Bind) -> list[str]:
 def _files(program: Program) -> Iterator[tuple[str, FileRecord]]:
     for path in program.paths:
         record = program.record(path)
-        if record.language == "python" and role_of(path) in ("code", "tool"):
+        if record.language == "python" and role_of(path) in PRODUCT:
             yield path, record
 
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-__all__ = ["ROLES", "role_of"]
+__all__ = ["PRODUCT", "ROLES", "role_of"]
 
 ROLES = ("code", "test", "doc", "example", "benchmark", "vendored", "generated", "tool")
+PRODUCT = ("code", "tool")  # what the repository itself is, and is made with
 
 _FOLDERS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (role, re.compile(rf"(?:^|/)(?:{names})/", re.IGNORECASE))
