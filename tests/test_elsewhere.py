@@ -63,13 +63,13 @@ def analysed(model: type[nn.Module], *shape: str | int) -> Analysis:
 def test_sizes_that_leave_a_rest_where_the_run_did_come_first_for_the_check() -> None:
     run = job(Padded, "mel_frames", WIDTH).trace({"batch_size": 131, "mel_frames": 1000})
     whole, other = {"batch_size": 195, "mel_frames": 1200}, {"batch_size": 67, "mel_frames": 800}
-    assert list(alike_first(run, [whole, other])) == [other, whole]
+    assert list(alike_first(run.scope, run.root, [whole, other])) == [other, whole]
 
 
 def test_sizes_that_the_model_has_come_last_for_the_check() -> None:
     run = job(Resized, "seq_len", WIDTH).trace({"batch_size": 131, "seq_len": 1009})
     same, other = {"batch_size": SIDE, "seq_len": 1777}, {"batch_size": 67, "seq_len": 241}
-    assert list(alike_first(run, [same, other])) == [other, same]
+    assert list(alike_first(run.scope, run.root, [same, other])) == [other, same]
 
 
 def test_where_forward_takes_the_lowest_sizes_alone_it_is_traced_at_them() -> None:

@@ -2,19 +2,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from cutaway.formula.core import Func
 from cutaway.trace.dim import Scope
 from cutaway.trace.inputs import InputPlan
-from cutaway.trace.record import constants
+from cutaway.trace.record import ModuleRun, constants
 from cutaway.trace.validity import choices
 
-if TYPE_CHECKING:
-    from cutaway.trace.job import Run
-
-# Other values are tried in this order; those that take the same branches serve for the check.
 FAR = 256  # a move so far changes how often a loop over chunks of the usual lengths turns
+# Other values are tried in this order; those that take the same branches serve for the check.
 _TIMES = (1, -1, 2, 3)
 _DELTAS = (256, -256, 64, -64, 16, 4, -4, 3, -3, 1, -1)
 _ODD = (37, -37, 26, -26, 5, -5, 2, -2, 1, -1)
@@ -59,16 +55,16 @@ def more_hints(
     return [m for m in moved if _allowed(m, hints, limit) and _same_branches(scope, m)]
 
 
-def alike_first(run: Run, several: Iterable[dict[str, int]]) -> Iterator[dict[str, int]]:
+def alike_first(scope: Scope, root: ModuleRun, several: Iterable[dict[str, int]]) -> Iterator[dict[str, int]]:
     """Sizes that tell most come before the others: all moved, as far as the best of them are, no numbers of the run's own, and
     chunks as whole as there."""
-    own, later = constants(run.root), []
+    own, later = constants(root), []
     least: dict[str, int] = {}
     for other in several:
-        moved = {n: abs(v - run.scope.hints.get(n, v)) for n, v in other.items()}
+        moved = {n: abs(v - scope.hints.get(n, v)) for n, v in other.items()}
         least = least or {n: min(far, FAR) for n, far in moved.items()}
         as_far = all(moved[n] >= far for n, far in least.items())  # nearby, as many chunks are looped over
-        if as_far and own.isdisjoint(v for v in other.values() if v > 1) and _as_whole(run.scope, other):
+        if as_far and own.isdisjoint(v for v in other.values() if v > 1) and _as_whole(scope, other):
             yield other
         else:
             later.append(other)

@@ -31,7 +31,7 @@ from cutaway.trace.inputs_fill import fill_tensor, places_tensor, row_tensor
 from cutaway.trace.inputs_given import required
 from cutaway.trace.inputs_images import plan_with_images, put_images, takes_images
 from cutaway.trace.inputs_modalities import candidates
-from cutaway.trace.inputs_probe import learn_state, makes_cache, refusal
+from cutaway.trace.inputs_probe import device_and_dtype, learn_state, makes_cache, refusal
 from cutaway.trace.inputs_symbols import symbols_of, with_room
 from cutaway.trace.inputs_types import InputError, InputPlan, InputSpec, NoDecodePhase, Symbol, evaluate
 
@@ -55,7 +55,7 @@ def plan_inputs(model: torch.nn.Module, phase: str, *, images: bool = True) -> I
     extra = _extras(model)[0]
     prefill = None
     if images:
-        make = lambda *given: make_inputs(*given, "meta", _kind(model)[1])  # noqa: E731
+        make = lambda *given: make_inputs(*given, "meta", device_and_dtype(model)[1])  # noqa: E731
         prefill = plan_with_images(model, extra, make, apart=phase == "decode")
     prefill = prefill or _prefill_plan(model)
     left_out = takes_images(model) - {s.name for s in prefill.specs}
@@ -170,7 +170,7 @@ def _extras(model: torch.nn.Module) -> list[tuple]:
 
 def _decode_plan(model: torch.nn.Module, prefill: InputPlan) -> InputPlan:
     """One new token after `cache_len` others, in the first form that the model's forward accepts."""
-    state = learn_state(model, prefill, lambda plan, sizes: make_inputs(model, plan, sizes, *_kind(model)))
+    state = learn_state(model, prefill, lambda plan, sizes: make_inputs(model, plan, sizes, *device_and_dtype(model)))
     kinds = ", ".join(sorted({type(v).__name__ for v in state.arguments.values()}))
     plans = [
         InputPlan(
@@ -195,8 +195,9 @@ def _first_accepted(model: torch.nn.Module, plans: list[InputPlan]) -> InputPlan
     Of two sequences first: what comes once for each of them may have a size of one elsewhere, which would fit one alone.
     """
     mixed = None
+    numbers = device_and_dtype(model)
     for least, plan in product(({"batch_size": 2}, {}), plans):
-        why = refusal(model, lambda least=least, plan=plan: make_inputs(model, plan, _low(plan) | least, *_kind(model)))
+        why = refusal(model, lambda least=least, plan=plan: make_inputs(model, plan, _low(plan) | least, *numbers))
         if why is None:
             return plan
         mixed = mixed or (plan if re.search(UNSURE, why) else None)
@@ -211,9 +212,3 @@ def _with_tokens(spec: InputSpec, tokens: int | str) -> InputSpec:
 
 def _low(plan: InputPlan) -> dict[str, int]:
     return {s.name: s.low for s in plan.symbols}
-
-
-def _kind(model: torch.nn.Module) -> tuple[str, torch.dtype]:
-    """Where a probe runs: on the device and in the dtype of the model's own parameters."""
-    floating = (p for p in model.parameters() if p.dtype.is_floating_point)
-    return next(((p.device.type, p.dtype) for p in floating), ("cpu", torch.bfloat16))

@@ -14,7 +14,7 @@ import torch
 from cutaway.trace.autocast import without_casts
 from cutaway.trace.inputs_complaints import Complaint, complaint
 from cutaway.trace.inputs_given import TOKENS, required
-from cutaway.trace.inputs_probe import ReadsAnswered
+from cutaway.trace.inputs_probe import ReadsAnswered, device_and_dtype
 from cutaway.trace.inputs_said import kind_said
 from cutaway.trace.inputs_symbols import symbols_of
 from cutaway.trace.inputs_types import InputPlan, InputSpec
@@ -107,7 +107,7 @@ class Guess:
     def _dtype(self, kind: str) -> torch.dtype:
         if kind != "float":
             return getattr(torch, kind)
-        return next((p.dtype for p in self.model.parameters() if p.is_floating_point()), torch.bfloat16)
+        return device_and_dtype(self.model)[1]
 
     def add(self, name: str) -> None:
         """One more argument, of the form that its name suggests."""

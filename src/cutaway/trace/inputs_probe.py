@@ -36,6 +36,12 @@ _STATELESS = "{}.forward returns no state that it also takes back"
 FILLED_IN_PLACE = ("past_key_values", "cache_params", "cache")
 
 
+def device_and_dtype(model: torch.nn.Module) -> tuple[str, torch.dtype]:
+    """Where a probe runs: on the device and in the dtype of the model's own parameters."""
+    floating = (p for p in model.parameters() if p.dtype.is_floating_point)
+    return next(((p.device.type, p.dtype) for p in floating), ("cpu", torch.bfloat16))
+
+
 def learn_state(
     model: torch.nn.Module, plan: InputPlan, make: Callable[..., dict[str, Any]]
 ) -> StateTemplate:

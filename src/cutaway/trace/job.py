@@ -150,7 +150,8 @@ class Job:
     def _again(self, first: Run, hints: Mapping[str, int], *, shorter: bool = False) -> Run:
         """A run at other sizes that takes the same branches; the first once more, which is said, where forward takes none."""
         twin, limit = self.twin or self, self.longest
-        for other in alike_first(first, islice(others(first.scope, hints, self.plan, limit, shorter), TRIES)):
+        several = islice(others(first.scope, hints, self.plan, limit, shorter), TRIES)
+        for other in alike_first(first.scope, first.root, several):
             with contextlib.suppress(ForwardRaised):
                 return twin.trace(other | dict(twin.architecture), lines=False)
         first.scope.assumptions[UNCHECKED] = None

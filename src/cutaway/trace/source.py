@@ -67,10 +67,9 @@ def relative(filename: str) -> str:
 def stack(frame: FrameType | None) -> list[tuple[CodeType, int]]:
     """(code, line) of the model's frames, innermost first, up to the enclosing module call."""
     found = []
-    known = _kinds.get
     while frame is not None:
         code = frame.f_code
-        kind = (known(id(code)) or (kind_of(code),))[0]
+        kind = kind_of(code)
         if kind == "boundary":
             break
         if kind == "user":
