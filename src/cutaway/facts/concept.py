@@ -67,10 +67,10 @@ class Concept:
     are the kinds of definitions that can be it, each with the factor on its score. All of `needs` must be met: each is a
     tag, or several joined by `|` of which one is enough. `least` is the score below which nothing is claimed. `near`
     raises a candidate by so many points where it is, or stands in, a class that another concept found (`scheduler`), or
-    beside it in its file. `leads` is a tag: who has it is taken before who has not, unless far better. `whole`: who calls
-    several of the candidates of its own file is put before them. `holds`: a type that keeps several of the candidates, or keeps
-    what does, is put before them. `anywhere`: a thing that programs without a language model
-    have too."""
+    beside it in its file. `leads` is a tag, or several as in `needs`: who has it is taken before who has not, unless far
+    better. `whole`: who calls several of the candidates of its own file is put before them. `holds`: a type that keeps
+    several of the candidates, or keeps what does, is put before them. `anywhere`: a thing that programs without a language
+    model have too."""
 
     key: str
     looked_for: str

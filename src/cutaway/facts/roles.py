@@ -52,6 +52,8 @@ _CARRIED_HEAD = re.compile(
     r"\bversion\s+v?\d+\.\d+.{0,200}?https?://git(?:hub|lab)\.com/[\w.-]+/[\w.-]+", re.IGNORECASE | re.DOTALL
 )
 _CARRIED = re.compile(r"(?:^|/)(?:third[_-]?party|3rdparty|node_modules|site-packages)/", re.IGNORECASE)
+# What a type checker is told of the packages of others.
+_STUBS = re.compile(r"(?:^|/)(?:\.?typings|stubs|[\w.-]+-stubs)/.*\.pyi$")
 _DOC_FILE = re.compile(r"\.(?:md|mdx|rst|txt|adoc)$", re.IGNORECASE)
 # Cargo makes a program of each of these, whatever its name; a test stands in `tests` or beside the code.
 _RUST_PROGRAM = re.compile(r"(?:^|/)(?:src/bin|examples)/[\w-]+\.rs$")
@@ -68,7 +70,7 @@ def role_of(path: str, head: str = "") -> str:
     """
     if _GENERATED_FILE.search(path) or (head and _GENERATED_HEAD.search(head)):
         return "generated"
-    if (head and _CARRIED_HEAD.search(head)) or _CARRIED.search(path):
+    if (head and _CARRIED_HEAD.search(head)) or _CARRIED.search(path) or _STUBS.search(path):
         return "vendored"
     name = path.rpartition("/")[2]
     hits = [

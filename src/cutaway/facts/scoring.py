@@ -53,8 +53,8 @@ _MINOR = matcher(
     "mock|fake|dummy|stub|noop|null|test|tests|example|legacy|deprecated|compat|shim|wrapper|"
     r"wrapped|\w*bindings?|proxy|client|metric|metrics|stat|stats|logger|logging|tracing|tracer"
     "|extension|extensions|contrib|profiler|monitor|debug|debugging|experimental|error|exception|warning|doc|docs|plugin|"
-    "plugins|visual|ui|gui|web|cli|launch|info|event|events|message|protocol|schema|benchmark|"
-    "pretty|print|dump"
+    "plugins|clients|visual|ui|gui|web|cli|launch|info|event|events|message|protocol|schema|benchmark|"
+    "pretty|print|dump|reference"
 )
 
 
@@ -152,7 +152,8 @@ def _in_order(final: list[Scored]) -> list[Scored]:
 
 def _leaders_first(corpus: Corpus, concept: Concept, final: list[Scored]) -> None:
     """Where a thing has its own definition, what merely does it among others steps back."""
-    lead = {id(s) for s in final if any(corpus.clues[bit].tag == concept.leads for bit in s.met)}
+    tags = concept.leads.split("|")
+    lead = {id(s) for s in final if any(corpus.clues[bit].tag in tags for bit in s.met)}
     if any(id(s) in lead and s.score >= LEAD * max(o.score for o in final) for s in final):
         for scored in final:
             if id(scored) not in lead:

@@ -77,6 +77,13 @@ ATTENTION = Concept(
             1.2,
             "kernel",
         ),
+        # queries times keys, the softmax of that, and a product again, whatever it is called
+        code(
+            r"(?s)(?:(?:einsum|matmul|bmm|dot)\w*\([^\n]*\bx?q\w*\b[^\n]*\b(?:self\.)?\w*k\w*|\bx?q\w* @ \w*k\w*)"
+            r".{0,900}?softmax\w*\(.{0,900}?(?:(?:einsum|matmul|bmm|dot)\w*\(|\w @ \w)",
+            1.5,
+            "named",
+        ),
     ),
     needs=("named|whole", "qkv|kv|heads", "kernel|heads"),
     least=6.5,

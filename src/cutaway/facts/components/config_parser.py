@@ -19,7 +19,7 @@ from cutaway.facts.concept import (
 CONFIG = Concept(
     key="config_parser",
     looked_for="reads settings from arguments, files or the environment into one object",
-    kinds=kinds(types=1.0, callables=0.9, values=0.6),
+    kinds={**kinds(types=1.0, callables=0.9, values=0.6), "script": 0.7},
     clues=(
         name(
             r"(?:setup|build|make|add|create|parse)_(?:\w+_)?(?:arg_?parser|arguments?|cli_args|flags|options|parser)",
@@ -105,6 +105,9 @@ CONFIG = Concept(
             0.8,
             "settings",
         ),
+        uses(r"popen|subprocess|create_subprocess\w*|check_(?:call|output)", -5),  # writes flags for another program
+        name("(?:command|group)$", -3),  # is told what to do by name
+        base(r"\w*config|\w*settings", 0.1, "settings"),  # those of what it derives from
         keeps("stoi|itos", -5),  # numbers of characters
         has(r"forward(?:_\w+)?|prefill\w*|decode(?:_\w+)?|generate(?:_\w+)?", -4),
         uses("^arg$|invalid_param|args|flags", 1.5, "parses"),

@@ -1,7 +1,7 @@
 # How the cache is cut into blocks and who holds which: block tables, page tables, slots.
 """Paging of the KV cache."""
 
-from cutaway.facts.concept import Concept, about, has, kinds, name, owner, path, uses
+from cutaway.facts.concept import Concept, about, base, has, kinds, name, owner, path, uses
 
 KV_PAGING = Concept(
     key="kv_cache_block_table_or_paging",
@@ -66,6 +66,7 @@ KV_PAGING = Concept(
             1,
             "requests",
         ),
+        base(r"(?:nn_)?module", -2.5),  # a block of layers
         path(
             r"block_manager|block_pool|block_table\w*|kv_?cache\w*|kvcache|paged_?att\w*|cache|"
             "mem_?manager|table|scheduler|block_engine|block_allocator|memory_pool",

@@ -64,7 +64,8 @@ KV_REUSE = Concept(
             r"search\w*|lookup\w*|get_cached\w*|find_\w*",
             1.5,
         ),
-        has(r"evict\w*|lock\w*|inc_lock_ref|split\w*|dec_ref\w*", 1.5),
+        has(r"lock\w*|inc_lock_ref|split\w*|dec_ref\w*", 1.5),
+        has(r"evict\w*", 1.5, "weak"),
         uses(
             r"hash_to_block_id|block_hash\w*|compute_hash|prefix\w*|\w*_prefix\w*|cached_blocks?|cached_block_(?:hash|id)\w*|"
             r"cached_len\w*|hash_block\w*|page_hash\w*|\w*prompt_hash\w*|num_cached_\w+|matched\w*|prompt_tokens_cached|"
@@ -84,14 +85,22 @@ KV_REUSE = Concept(
             2.2,
             "evicts",
         ),
+        # of a long text the first tokens, the latest ones or the most attended ones are kept
+        uses(
+            r"(?:recent|start|sink|window|heavy|hh|keep)_(?:size|len\w*|budget|ratio|tokens|num)|num_sink\w*|sink_tokens|"
+            r"heavy_?hitters?\w*",
+            2,
+            "evicts",
+        ),
         uses(r"ref_count\w*|ref_cnt|lock_ref|refs|inc_ref|inc_ref_cnt", 1),
         uses(r"children|child|parent|node|root\w*|tree", 1.2, "tree"),
         uses(
-            r"kv_?cache\w*|block_id|block_ids|blocks?|kv_\w+|indices|token_ids|tokens|cache_\w*|\w*pages|decoder_state|"
+            r"kv_?cache\w*|block_id|block_ids|blocks?|kv_\w+|indices|token_ids|tokens|cache_\w*|\w*pages|decoder_state|past_k\w*|"
             "prompt|caches?",
             1,
             "kv",
         ),
+        path(r"grammar\w*|json_schema|regex\w*", -4),  # trees of what may be said
         path(r"convert(?:_\w+)?|export(?:_\w+)?|finetune\w*", -4),  # runs before there is a cache
         path(
             r"radix\w*|prefix\w*|kv_?cache\w*|block_pool|block_manager|cache|prompt_cache|"

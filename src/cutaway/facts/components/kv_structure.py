@@ -41,11 +41,19 @@ KV_STRUCTURE = Concept(
             "trie|sharing|inputs?|file|dir|model_cache|response|config_manager|compute|output",
             -3,
         ),
+        name(r"\w*graphs?(?:_\w+)?", -3),  # of recorded kernels
         # Whoever keeps keys and values is their structure, whatever its name; and so is what sets their memory up.
         keeps(r"(?:k|keys?)_(?:\w+_)?caches?|cache_k|past_keys?|(?:k|keys?)_buffer", 4, "named"),
         keeps(r"past_key\w*_(?:config|names?|shapes?|specs?)", -4),  # how another's are to be fed
         code(
             r"(?i)\bk(?:ey)?_?cache\w*\s*=\s*(?:\w+\.)*(?:zeros|empty|new_zeros|new_empty|full|alloc\w*)\(",
+            3,
+            "named",
+        ),
+        # a buffer of a module, or a variable of its collection of caches
+        code(
+            r"(?i)register_buffer\(\s*f?[\"'](?:\w+_)?(?:k|keys?|kv)_?(?:cache|states?|buffer)|"
+            r"\.variable\(\s*[\"']cache[\"'],\s*[\"'](?:\w*_)?(?:k|keys?)\b",
             3,
             "named",
         ),

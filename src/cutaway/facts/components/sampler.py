@@ -70,5 +70,6 @@ SAMPLER = Concept(
     ),
     needs=("named|weak|drawn", "logits", "draws|knobs"),
     least=7,
+    leads="named",
     whole=True,
 )

@@ -68,6 +68,8 @@ TENSOR_PARALLEL = Concept(
         code(r"[\"'](?:WORLD_SIZE|LOCAL_RANK|RANK)[\"']", 2, "ranks"),
         # a plan that says of each layer how it is split
         uses(r"col(?:umn)?_?wise_parallel|row_?wise_parallel|parallelize_module", 3, "collective"),
+        # a library's groups are made
+        uses(r"(?:initialize|init)_model_parallel|model_parallel_is_initialized", 3, "collective"),
         # rows of a matrix dealt out to devices that copy them to each other
         uses(
             r"peer_async|memcpy_\w*peer\w*|peer_access|tensor_split\w*|split_buffer\w*|shard_and_scatter",

@@ -10,7 +10,7 @@ WEIGHT_LOADER = Concept(
     clues=(
         uses(r"read_\w+|read|open|reader|buf_?reader|seek|tell|read_exact", 1.2, "reads"),
         name(
-            r"load_(?:\w+_)?(?:weights?|checkpoint|model|tensors?|state_dict|params|safetensors|gguf|all_data|hf_weights?)|"
+            r"load_(?:\w+_)?(?:weights?|checkpoint|model|tensors?|state_dict|params|parameters|safetensors|gguf|all_data|hf_weights?)|"
             r"\w*_load_model|load_weights?_\w+|load_model\w*|read_(?:checkpoint|tensors?|weights?|model_file)|"
             r"build_transformer|memory_map_weights|weight_loader|\w+_weight_loader|"
             r"load_llm_net_weight|(?:from|load)_pretrained|load_from_\w+",
@@ -41,6 +41,7 @@ WEIGHT_LOADER = Concept(
             "gguf_file|name|mapper|utils",
             -3,
         ),
+        name(r"tokenizers?|rng|random", -3),
         name(r"from_(?:file|path|disk|mmap)", 4, "weak"),  # of the type that the file becomes
         name("load_from_state_dict", -4),  # a module's hook
         name(r"checkpoint(?:er|_manager|_engine|_io|_handler)", 3, "named"),
@@ -69,6 +70,7 @@ WEIGHT_LOADER = Concept(
             3,
             "reads",
         ),
+        uses("load_model|load_checkpoint", 1, "reads"),
         uses(r"weights?|param|params|param_data|tensors?|checkpoint\w*|name|names|prefix", 1, "weights"),
         uses(
             r"create_tensor\w*|tensor_set|tensor_buft\w*|set_weight\w*|register_parameter|assign_\w*weight\w*|load_data\w*",
@@ -119,7 +121,23 @@ WEIGHT_LOADER = Concept(
             0.5,
             "opens",
         ),
+        # or is filled with what a file held
+        code(
+            r"(?s)\b(?:torch\.load|safe_open|load_file|np\.load|mx\.load)\(.{0,2500}?\.load_(?:state_dict|weights|params\w*)\("
+            r"|\bload_(?:model|weights|checkpoint|state_dict|parameters)\(\s*(?:self\.)?model\b"
+            r"|\bmodel(?:, \w+)*\s*=\s*[\w.]*load_(?:model|checkpoint|pretrained)\w*\(",
+            4,
+            "fills",
+        ),
+        # or takes its parts out of it
+        code(
+            r"(?s)def __init__\(.{0,2000}?\b(\w*(?:weights?|params|parameters|state_dict|checkpoint))\s*=\s*[\w.]*load\w*\("
+            r".{0,2000}?\b\1(?:\.get\(|\[)",
+            2.5,
+            "fills",
+        ),
     ),
-    needs=("named|weak|opens", "reads", "weights|files"),
+    needs=("named|weak|opens|fills", "reads", "weights|files"),
+    leads="named|weak|opens",
     least=6.5,
 )
