@@ -26,6 +26,7 @@ class Settings:
     n_heads: int = 8
     dim: int = 64
     max_seq_len: int = 128
+    rope_theta: float = 10000.0
 
 class Latent(nn.Module):
     """Attention over what was kept."""
@@ -219,6 +220,68 @@ def test_who_writes_flags_for_another_program_reads_none():
     found = find({"shared.py": SHARED + ENDS, "other.py": STARTS})
     assert first(found, "config_parser") == ("shared.py", "")
     assert not any(c.path == "other.py" for c in found["config_parser"].candidates)
+
+
+TRAIN = """
+import torch
+from transformers import AutoTokenizer
+from model import Settings, Transformer
+
+tokenizer = AutoTokenizer.from_pretrained("some/where")
+
+def train_step(model, loader, device):
+    total = 0.0
+    for _ in range(loader.grad_acc_steps):
+        batch = next(loader)
+        loss = torch.nn.functional.cross_entropy(model(batch["input_ids"]), batch["target_ids"])
+        loss.backward()
+        total += loss.item()
+    return total
+
+if __name__ == "__main__":
+    model = Transformer(Settings())
+    optimizer = torch.optim.AdamW(model.parameters())
+    while step < max_steps:
+        optimizer.zero_grad()
+        print(train_step(model, loader, "cuda"))
+        optimizer.step()
+"""
+
+
+def test_where_nothing_serves_the_loop_is_the_trainers():
+    loops = find({"model.py": MODEL, "train.py": TRAIN})["runtime_loop"].candidates
+    assert {(c.path, c.symbol) for c in loops} <= {("train.py", "train_step"), ("train.py", "")} and loops
+    assert first(find({"model.py": MODEL, "train.py": TRAIN, "say.py": SAY}), "runtime_loop")[0] == "say.py"
+
+
+SERVER = """
+from frames.config import Settings as Base
+from hypercorn.asyncio import serve
+from hypercorn.config import Config as HyperConfig
+
+class Config(Base):
+    def from_prefixed_env(self, prefix="APP", *, loads=json.loads):
+        return super().from_prefixed_env(prefix, loads=loads)
+
+class App:
+    def run_task(self, host="127.0.0.1", port=80, shutdown_trigger=None):
+        config = HyperConfig()
+        config.bind = [f"{host}:{port}"]
+        return serve(self, config, shutdown_trigger=shutdown_trigger)
+
+class BaseServer:
+    def readable(self):
+        self.overflow = len(self._map) >= self.settings.connection_limit
+        if self.overflow:
+            self.logger.warning("limit reached")
+        return self.accepting and not self.overflow
+"""
+
+
+def test_an_application_that_is_handed_to_a_library_that_serves():
+    found = find({"app.py": SERVER})
+    assert first(found, "runtime_loop") == ("app.py", "App.run_task")
+    assert first(found, "admission_or_backpressure") == ("app.py", "BaseServer.readable")
 
 
 @pytest.mark.parametrize(

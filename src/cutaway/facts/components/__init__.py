@@ -25,6 +25,7 @@ from cutaway.facts.components.sampling_params import SAMPLING_PARAMS
 from cutaway.facts.components.scheduler import SCHEDULER
 from cutaway.facts.components.seeds import SEEDS
 from cutaway.facts.components.tensor_parallel import TENSOR_PARALLEL
+from cutaway.facts.components.training_loop import TRAINING_LOOP
 from cutaway.facts.components.weight_loader import WEIGHT_LOADER
 from cutaway.facts.corpus import Corpus
 from cutaway.facts.llm import llm_verdict
@@ -69,6 +70,8 @@ def find_components(program: Program) -> dict[str, Found]:
     """
     about_models = llm_verdict(program).related
     asked = [c for c in CONCEPTS if c.anywhere or about_models]
+    if about_models:
+        asked.append(TRAINING_LOOP)
     clues: list[Clue] = []
     bits: dict[str, list[int]] = {}
     for concept in asked:
@@ -76,6 +79,8 @@ def find_components(program: Program) -> dict[str, Found]:
         clues += concept.clues
     corpus = Corpus(program, clues)
     ranked = rank(corpus, asked, bits)
+    if not ranked.get(RUNTIME_LOOP.key):  # nothing serves: the loop is that of the trainer
+        ranked[RUNTIME_LOOP.key] = ranked.get(TRAINING_LOOP.key, [])
     found: dict[str, Found] = {}
     for concept in CONCEPTS:
         best = ranked.get(concept.key, [])[:KEPT]

@@ -124,6 +124,13 @@ ADMISSION = Concept(
         ),
         code(FREE_PLACES, 4, "permit"),
         code(KEPT_WAITING, 3, "permit"),
+        # as many as may be are there
+        code(
+            r"\blen\([^()\n]*\)\s*>=?\s*[\w.]*(?:conn\w*|clients?|channels?|queue\w*|jobs?|tasks?|workers?|requests?)_"
+            r"(?:limit|max|capacity)",
+            4,
+            "permit",
+        ),
         code(r"(?:limit|permit)\w*[\w.()\s]*\.(?:try_)?acquire\w*\(", 2, "refuses"),
         # a queue that does not take it, a channel that is full, a channel of permits
         code(

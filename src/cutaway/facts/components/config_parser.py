@@ -106,6 +106,10 @@ CONFIG = Concept(
             "settings",
         ),
         uses(r"popen|subprocess|create_subprocess\w*|check_(?:call|output)", -5),  # writes flags for another program
+        uses(r"init_process_group|load_state_dict|set_device|clip_grad_norm_?", -2.5),  # builds what it was told
+        marked(r"dataclass\w*|attrs?_define", 0.3, "settings"),
+        base(r"\w*base_settings|base_model", 0.1, "settings"),
+        base(r"\w*command|cli_command", -3),
         name("(?:command|group)$", -3),  # is told what to do by name
         base(r"\w*config|\w*settings", 0.1, "settings"),  # those of what it derives from
         keeps("stoi|itos", -5),  # numbers of characters

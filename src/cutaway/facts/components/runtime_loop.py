@@ -163,7 +163,7 @@ RUNTIME_LOOP = Concept(
         code(r"\b(?:reactor|io_?loop|hub)\.(?:run|start)\(|IOLoop\.(?:current|instance)\(\)\.start\(", 5, "picks"),
         # its application is handed to a server, which runs until it is stopped
         code(r"\b(?:uvicorn|hypercorn|waitress|web)\.(?:run|serve|run_app)\(", 5.5, "picks"),
-        code(r"\bserve\(\s*(?:self|app|application)\b", 5.5, "picks"),
+        code(r"\b(?:return|await) (?:\w+\.)?serve\(\s*(?:self|app|application)\b", 5.5, "picks"),
         # it reads what peers send
         code(r"(?:conn|nc|sock|stream|[rR]eader)\w{0,8}\.(?:[rR]ead|[rR]ecv|[rR]eceive)\w*\(", 2.5, "takes"),
         code(
