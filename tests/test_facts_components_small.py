@@ -254,6 +254,32 @@ def test_where_nothing_serves_the_loop_is_the_trainers():
     assert first(find({"model.py": MODEL, "train.py": TRAIN, "say.py": SAY}), "runtime_loop")[0] == "say.py"
 
 
+PAIRS = """
+import torch
+from torch import nn
+
+class GroupedQuery(nn.Module):
+    def __init__(self, cfg):
+        super().__init__()
+        self.n_heads, self.n_kv_heads, self.head_dim = cfg.n_heads, cfg.n_kv_heads, cfg.dim // cfg.n_heads
+
+    def forward(self, x, past):
+        q, k, v = self.q_proj(x), self.k_proj(x), self.v_proj(x)
+        if past is not None:
+            k, v = torch.cat([past["key"], k], dim=2), torch.cat([past["value"], v], dim=2)
+        cache = past or {}
+        cache["key"] = k
+        cache["value"] = v
+        return torch.nn.functional.scaled_dot_product_attention(q, k, v), cache
+"""
+
+
+def test_a_dictionary_of_keys_and_values_is_a_cache():
+    found = find({"lm.py": PAIRS, "say.py": SAY})
+    path, symbol = first(found, "kv_cache_structure")
+    assert path == "lm.py" and symbol.startswith("GroupedQuery")
+
+
 SERVER = """
 from frames.config import Settings as Base
 from hypercorn.asyncio import serve

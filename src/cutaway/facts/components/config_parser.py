@@ -107,6 +107,7 @@ CONFIG = Concept(
         ),
         uses(r"popen|subprocess|create_subprocess\w*|check_(?:call|output)", -5),  # writes flags for another program
         uses(r"init_process_group|load_state_dict|set_device|clip_grad_norm_?", -2.5),  # builds what it was told
+        path(r"evaluat\w*|eval_\w+|\w+_eval|plot\w*|\w*bench(?:mark)?\w*", -2.5),  # what is told a side program
         marked(r"dataclass\w*|attrs?_define", 0.3, "settings"),
         base(r"\w*base_settings|base_model", 0.1, "settings"),
         base(r"\w*command|cli_command", -3),

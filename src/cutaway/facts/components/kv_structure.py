@@ -50,6 +50,7 @@ KV_STRUCTURE = Concept(
             3,
             "named",
         ),
+        code(r"\b\w*cache\w*\[[\"']keys?[\"']\]\s*=[^=]", 3, "named"),  # a dictionary of the two
         # a buffer of a module, or a variable of its collection of caches
         code(
             r"(?i)register_buffer\(\s*f?[\"'](?:\w+_)?(?:k|keys?|kv)_?(?:cache|states?|buffer)|"
