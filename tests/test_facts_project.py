@@ -34,6 +34,53 @@ def test_commands_and_the_line_that_says_so():
     ]
 
 
+SHOWN = """\
+# Use
+
+1. Take it: `pip install thing`
+2. Say `thing --help`
+
+```
+Options:
+  low values will
+  make it more focused
+```
+
+```
+cd thing
+make all
+```
+"""
+
+
+def test_what_tells_of_a_command_is_none_and_a_target_goes_by_its_name():
+    tree = {
+        "README.md": SHOWN,
+        "Makefile": "help:\n\t@echo make build\nbuild: a.c\n\tcc -o a a.c\n\tmake -C sub\na.o: a.c\n\tmake $<\n",
+        "run.sh": "usage() {\n  cat <<EOF\nmake everything\nEOF\n}\npytest -q\n",
+        "web/package.json": '{\n "scripts": {\n  "build": "tsc",\n  "postinstall": "npm run build",\n  "lint": "x"\n }\n}\n',
+        "web/yarn.lock": "# lock\n",
+        "docs/Makefile": "html:\n",
+    }
+    found = [(b["kind"], b["cmd"], b["path"], b["line"]) for b in find_build_install(program_of(tree))]
+    assert found == [
+        ("install", "pip install thing", "README.md", 3),
+        ("build", "make all", "README.md", 14),
+        ("build", "make", "Makefile", 1),
+        ("build", "make build", "Makefile", 3),
+        ("install", "cd web && yarn install", "web/package.json", 1),
+        ("build", "yarn run build", "web/package.json", 3),
+        ("build", "make $<", "Makefile", 7),
+        ("test", "pytest -q", "run.sh", 6),
+    ]
+
+
+def test_a_command_is_found_on_its_line_whatever_its_blanks_and_length():
+    line = "python  a.py " + " ".join(f"--option{n} {n}" for n in range(60))
+    (row,) = find_build_install(program_of({"run.sh": line + "\n"}))
+    assert row["cmd"].endswith("…") and row["end"] == row["line"] == 1
+
+
 def test_what_manifests_install_and_containers_run():
     entries = {(e["kind"], e["path"], e["symbol"]): e for e in find_entrypoints(program_of(TREE))}
     script = entries["cli", "thing/cli.py", "main"]

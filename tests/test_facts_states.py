@@ -182,9 +182,3 @@ def test_no_tree_of_a_file_that_does_not_parse():
     program = program_of({"a.py": BRANCHED + "def (:\n"})
     assert program.record("a.py").parse != "ok"
     assert tree_of(program, "a.py", next(d for d in program.record("a.py").defs if d.kind == "class")) is None
-
-
-def test_a_chain_over_lines_is_named_by_the_link_on_its_line():
-    text = "fn f(a: A) {\n    a.first()\n        .second()\n        .recv();\n    a.b.go();\n}\n"
-    lines = pseudocode(program_of({"a.rs": text}), "a.rs", program_of({"a.rs": text}).definition("a.rs", "f"))
-    assert {("….recv(…)", 4), ("….second(…)", 3), ("a.b.go(…)", 5)} <= {(p["text"], p["line"]) for p in lines}

@@ -10,6 +10,7 @@ from typing import Any
 
 from cutaway.facts.lookup import evidence
 from cutaway.facts.roles import role_of
+from cutaway.model.code import Mark
 from cutaway.read.program import Program
 
 __all__ = ["find_build_install"]
@@ -78,11 +79,12 @@ def _row(program: Program, cmd: str, kind: str, path: str, line: int, what: str)
 
 
 def _end(lines: Sequence[str], line: int, cmd: str) -> int:
-    """The last line of a command that begins on `line` and may go on over others; 0 if the lines spell another."""
-    said = ""
+    """The last line of a command (or of as much of it as is kept) that begins on `line` and may go on over others; 0 if the
+    lines spell another."""
+    said, kept = "", " ".join(cmd.removesuffix("…").split())
     for number in range(line, min(line + LONG, len(lines) + 1)):
-        said = f"{said} {lines[number - 1].strip().removesuffix(chr(92)).strip()}"
-        if cmd in said:
+        said = " ".join(f"{said} {lines[number - 1].strip().removesuffix(chr(92))}".split())
+        if kept in said:
             return number
     return 0
 
@@ -94,8 +96,12 @@ def _shown(program: Program) -> Iterator[tuple[float, dict[str, Any]]]:
         if role in ("test", "vendored", "generated"):
             continue
         for mark in program.record(path).marks:
-            kind = _kind(mark.name) if mark.kind == "command" else ""
-            if not kind:
+            if mark.kind != "command" or _HOOK.match(mark.detail.get("target", "")):
+                continue
+            kind = _kind(mark.name)
+            if by_name := _named(program, path, mark, kind):
+                yield by_name
+            if not kind or by_name:
                 continue
             where = mark.detail.get("where", "")
             section = mark.detail.get("section", "")
@@ -108,10 +114,45 @@ def _shown(program: Program) -> Iterator[tuple[float, dict[str, Any]]]:
             yield rank, _row(program, mark.name, kind, path, mark.line, what)
 
 
+def _named(program: Program, path: str, mark: Mark, kind: str) -> tuple[float, dict[str, Any]] | None:
+    """What one types for a script of a package.json or a target of a Makefile: its name, and not what it runs in turn."""
+    target = mark.detail.get("target", "")
+    folder, _, name = path.rpartition("/")
+    kind = next((k for k, words in _TARGETS.items() if re.match(rf"({words})(?![a-z])", target)), kind)
+    if not kind or _SAYS.match(mark.name):
+        return None
+    if name == "package.json" and target:
+        line, cmd, what = mark.line, f"{_manager(program, folder)} run {target}", f"a script of {name}"
+    elif mark.detail.get("where") == "recipe" and re.fullmatch(r"[A-Za-z][\w-]*", target):
+        marks = program.record(path).marks
+        line = next((m.line for m in marks if m.kind == "target" and m.name == target), mark.line)
+        cmd, what = f"make {f'-C {folder} ' if folder else ''}{target}", f"a target of {name}"
+    else:
+        return None
+    return 2.75 + path.count("/"), _row(program, cmd, kind, path, line, what)
+
+
+def _manager(program: Program, folder: str) -> str:
+    """Which of npm and its like has left a lock beside a package.json, or at the root."""
+    for at in dict.fromkeys((f"{folder}/" if folder else "", "")):
+        for lock, manager in LOCKS.items():
+            if at + lock in program:
+                return manager
+    return "npm"
+
+
+_TARGETS = {
+    "install": "install|setup", "build": "build|compile|dist|release", "test": "tests?|check", "run": "run|start|serve|dev",
+}  # fmt: skip
+_HOOK = re.compile(r"(pre|post)(?!view)[a-z]+|prepare$")  # what runs by itself
+LOCKS = {"yarn.lock": "yarn", "pnpm-lock.yaml": "pnpm", "bun.lockb": "bun", "bun.lock": "bun"}
+_SAYS = re.compile(r"@?(echo|printf|cat)\b|usage:", re.IGNORECASE)  # what tells of a command is none
 _NUMBERED = re.compile(r"\s*\([^()]*\d[^()]*\)|\s*\S*\d\S*")
 
 
 def _kind(text: str) -> str:
+    if _SAYS.match(text):
+        return ""
     return next((kind for kind, pattern in _KINDS if pattern.search(text)), "") or (
         "run" if text.startswith("./") else ""
     )
@@ -122,6 +163,8 @@ def _implied(program: Program) -> Iterator[tuple[float, dict[str, Any]]]:
     for path in program.paths:
         folder, _, name = path.rpartition("/")
         if role_of(path) in ("test", "vendored", "generated", "example") or path.count("/") > 2:
+            continue
+        if role_of(f"{folder}/") == "doc":  # what its documents are made with
             continue
         if not program.record(path).lines:  # empty, or not read: a link, say
             continue
@@ -160,6 +203,7 @@ def _implied(program: Program) -> Iterator[tuple[float, dict[str, Any]]]:
             kind, command = IMPLIED[name]
             pattern = STANDS.get(name)
             found = (n for n, t in enumerate(program.lines(path), 1) if pattern and re.match(pattern, t))
+            command = command.replace("npm", _manager(program, folder))
             cmd = command if not folder else f"cd {folder} && {command}"
             yield rank, _row(program, cmd, kind, path, next(found, 1), f"what a {name} is for")
 

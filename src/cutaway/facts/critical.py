@@ -149,6 +149,7 @@ def _chief(program: Program, path: str, reached: dict[Node, Step]) -> Def:
     record = program.record(path)
     own = outermost(record)
     # A file that only implements what a header declares is its methods.
+    working = {d.name.rpartition(".")[0] for d in record.defs if d.kind in ("method", "function")}  # not a mere exception
     tops = [d for d in own if d.kind in ("class", "struct", "function", "trait", "interface")] or own
 
     def weight(definition: Def) -> tuple[float, int]:
@@ -157,7 +158,9 @@ def _chief(program: Program, path: str, reached: dict[Node, Step]) -> Def:
         )
         size = definition.end - definition.line
         own = (path, definition.name) in reached
-        return (inside * 3 + own * 2) * (definition.kind != "function") + size / 40, -definition.line
+        if definition.kind == "function":
+            return own / 2 + size / 40, -definition.line
+        return inside * 3 + 2 * (own and definition.name in working) + size / 40, -definition.line
 
     return max(tops, key=weight) if tops else record.defs[0]
 

@@ -10,13 +10,14 @@ __all__ = ["describes", "named", "sentence"]
 _REFERENCE = re.compile(r":(?:[a-z]+:)+`~?([^`<]*?)(?:\s*<[^`>]*>)?`")  # of reStructuredText
 _END = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
 _NO_DESCRIPTION = re.compile(
-    r"\W*(copyright|licen[sc]e|spdx|auto-?generated|(code |file )?generated (by|from)|do not edit)|\d+[.)]\s|[-*+]\s",
+    r"\W*(copyright|licen[sc]e|spdx|auto-?generated|(code |file )?generated (by|from)|do not edit)|\d+[.)]\s|[-*+]\s|"
+    r"\W*(-\*-|vim?:|ex:|(indent|tab[ _-]?(size|width)|indent-tabs-mode|c-basic-offset|mode)\s*[=:])",  # told to an editor
     re.IGNORECASE,
 )
 
 
 def describes(text: str) -> bool:
-    """Whether a text tells what something is for: no licence, note of a generator or list of steps."""
+    """Whether a text tells what something is for: no licence, note of a generator, setting of an editor or list of steps."""
     return bool(text) and not _NO_DESCRIPTION.match(text)
 
 

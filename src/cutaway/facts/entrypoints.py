@@ -15,6 +15,7 @@ from cutaway.facts.lookup import Lookup, evidence, lookup, scope_name
 from cutaway.facts.public import public_objects
 from cutaway.facts.roles import role_of
 from cutaway.facts.serving import serving_functions
+from cutaway.facts.started import started_by
 from cutaway.model.code import FileRecord, Mark
 from cutaway.read.program import Program
 
@@ -27,6 +28,8 @@ SCORES = {
     "public": 0.8,
     "main": 0.75,
     "command": 0.7,
+    "image": 0.65,
+    "alone": 0.6,
     "data": 0.5,
 }
 OF_ROLE = {"code": 0.0, "tool": -0.2, "benchmark": -0.25, "example": -0.3}
@@ -82,7 +85,9 @@ def _candidates(program: Program, serving: dict) -> Iterator[dict[str, Any]]:
             elif mark.kind == "main":
                 yield from _main(program, look, path, record, mark)
             elif mark.kind == "command" and mark.detail.get("where") in ("ENTRYPOINT", "CMD"):
-                yield from _container(program, look, path, mark)
+                yield from _container(program, path, mark)
+            elif mark.kind == "command" and path.endswith("package.json") and mark.detail.get("target"):
+                yield from _package(program, path, mark)
         if _is_script(look, path, record, imported):
             yield _entry(
                 "cli",
@@ -99,9 +104,15 @@ def _candidates(program: Program, serving: dict) -> Iterator[dict[str, Any]]:
         if definition is not None and why["starts"]:
             yield _entry("server", "serves", path, definition.line, symbol, "", [why["evidence"]])
     for path, definition, name, works, proofs in (*public_objects(program), *exported_objects(program)):
+        public = "public" if not path.endswith(".py") or _installed(program) else "alone"
         yield _entry(
-            "library", "public" if works else "data", path, definition.line, definition.name, name, proofs
+            "library", public if works else "data", path, definition.line, definition.name, name, proofs
         )
+
+
+def _installed(program: Program) -> bool:
+    """Whether a manifest makes a Python package of the repository: without one its programs are what a user has."""
+    return any(p.rpartition("/")[2] in ("setup.py", "pyproject.toml", "setup.cfg") for p in program.paths)
 
 
 def _entry(kind: str, via: str, path: str, line: int, symbol: str, name: str, proofs: list) -> dict[str, Any]:
@@ -133,19 +144,23 @@ def _script(program: Program, look: Lookup, path: str, mark: Mark) -> Iterator[d
         )
 
 
-def _container(program: Program, look: Lookup, path: str, mark: Mark) -> Iterator[dict[str, Any]]:
-    """What a container runs: `python -m package.module`, a file, or an installed command."""
+def _container(program: Program, path: str, mark: Mark) -> Iterator[dict[str, Any]]:
+    """What a container runs: `python -m package.module`, a file, a program of the repository, or something from elsewhere."""
     proof = evidence(program, path, mark.line, "what the container runs")
-    words = [w.removeprefix("./") for w in re.split(r"[\s\[\],\"']+", mark.name) if w]
-    module = words[words.index("-m") + 1] if "-m" in words[:-1] else ""
-    file = look.modules.find(f"{module}.__main__") or look.modules.find(module) if module else None
-    file = file or next((w for w in words if w in program), None)
-    if file and program.record(file).language == "python":
-        main = program.definition(file, "main")
-        line, symbol = (main.line, main.name) if main else (1, "")
-        yield _entry("cli", "container", file, line, symbol, mark.name[:60], [proof])
-    else:
-        yield _entry("server", "container", path, mark.line, "", mark.name[:60], [proof])
+    place = started_by(program, "", mark.name)
+    if place:
+        yield _entry("cli", "container", *place, mark.name[:60], [proof])
+    elif not mark.name.rstrip(" ]\"'").endswith("--"):  # an init, which starts what is said elsewhere
+        yield _entry("server", "image", path, mark.line, "", mark.name[:60], [proof])
+
+
+def _package(program: Program, path: str, mark: Mark) -> Iterator[dict[str, Any]]:
+    """What `npm start` runs, and whatever else a package.json starts of the repository's files."""
+    place = started_by(program, path.rpartition("/")[0], mark.name)
+    if place and role_of(place[0]) == "code":
+        script = mark.detail["target"]
+        via = "script" if script == "start" else "command"
+        yield _entry("cli", via, *place, script, [evidence(program, path, mark.line, f"the script `{script}` runs it")])
 
 
 def _main(
@@ -194,7 +209,8 @@ def _is_script(look: Lookup, path: str, record: FileRecord, imported: set[str]) 
     or the `__main__.py` of a package that does without the usual test."""
     if record.language != "python" or any(m.kind == "main" for m in record.marks):
         return False
-    calls = [c for c in record.calls if c.scope < 0]
+    decorated = {n for d in record.defs for n in range(d.start, d.line)}  # a route that is declared is no work
+    calls = [c for c in record.calls if c.scope < 0 and c.line not in decorated]
     if path.endswith("__main__.py"):
         return bool(calls)
     folder = path.rpartition("/")[0]

@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from cutaway.facts.languages import CODE
 from cutaway.facts.lookup import evidence
 from cutaway.facts.reach import Node, Step, holder
 from cutaway.facts.roles import PRODUCT, role_of
@@ -15,17 +16,18 @@ from cutaway.read.program import Program
 __all__ = ["find_errors"]
 
 MOST = 80
-_EXIT = re.compile(r"(^|\.)(sys\.exit|os\._exit|exit|abort)$")
+_EXIT = re.compile(r"(^|\.|::)(sys\.exit|os\._exit|_?exit|abort)$|^os\.Exit$|^log\.Fatal(f|ln)?$")
 _BARE = "except:"  # catches everything; as the line has it, so that it is found there
-_BROAD = re.compile(rf"\b(BaseException|Exception)\b|^{_BARE}$")
+_CLAUSE = {"typescript": "catch", "javascript": "catch"}  # which take whatever comes, under any name
+_BROAD = re.compile(rf"\b(BaseException|Exception)\b|^{_BARE}$|^catch$|^\.\.\.$|\bstd::exception\b")
 _KINDS = (
-    ("ends the process", re.compile(r"sys\.exit|os\._exit|\bexit\(|os\.kill|raise SystemExit")),
-    ("becomes another", re.compile(r"\braise \w[\w.]*\(?.*\bfrom\b|\braise [A-Z]\w+\(")),
-    ("is passed on", re.compile(r"\braise\b|set_exception|put\w*\(\s*(e|exc|err|error)\b")),
+    ("ends the process", re.compile(r"sys\.exit|os\._exit|\b_?exit\(|os\.kill|raise SystemExit|\babort\(")),
+    ("becomes another", re.compile(r"\braise \w[\w.]*\(?.*\bfrom\b|\braise [A-Z]\w+\(|\bthrow (new )?[A-Za-z][\w:]*[({]")),
+    ("is passed on", re.compile(r"\b(raise|throw)\b|\breject\(|\w+_exception\b|put\w*\(\s*(e|exc|err|error)\b")),
     ("is kept as state", re.compile(r"self\.\w+ = (True|False|e|exc|err)\b")),
     ("ends a connection or task", re.compile(r"\.(close|cancel|shutdown|terminate|kill|abort)\(")),
-    ("is answered", re.compile(r"send_\w*(error|response|50\d|40\d)|Response\(|HTTPException|status_code")),
-    ("is logged", re.compile(r"\b(log|logger|logging|warnings|traceback|print)\b")),
+    ("is answered", re.compile(r"send_\w*(error|response|50\d|40\d)|Response\(|HTTPException|status_code|\.status\(|sendS")),
+    ("is logged", re.compile(r"\b(log|logger|logging|warnings|traceback|print|console|cerr|f?printf|spdlog)\b|LOG\w*\(")),
     ("is ignored", re.compile(r"^(pass|continue|break|return( None)?|\.\.\.)?$")),
 )
 
@@ -37,14 +39,14 @@ def find_errors(program: Program, reached: dict[Node, Step] | None = None) -> li
     rows = []
     for path in program.paths:
         record = program.record(path)
-        if record.language != "python" or role_of(path) not in PRODUCT:
+        if record.language not in CODE or role_of(path) not in PRODUCT:
             continue
         for mark in record.marks:
             symbol = holder(record, mark.scope)
             if mark.kind == "except" and not mark.name.startswith(("ImportError", "ModuleNotFoundError")):
                 does = mark.detail.get("does", "")
                 kind = next((k for k, p in _KINDS if p.search(does)), "is handled")
-                caught = _BARE if mark.detail.get("bare") else mark.name
+                caught = _BARE if mark.detail.get("bare") else _CLAUSE.get(record.language, mark.name)
                 rows.append(_row(program, path, mark.line, symbol, kind, caught, does))
             elif mark.kind == "raise" and _in_handler(record, mark.line, symbol):
                 rows.append(_row(program, path, mark.line, symbol, "becomes another", "", mark.name))

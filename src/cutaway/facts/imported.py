@@ -1,6 +1,6 @@
 # What much depends on matters most, and the first sign of it is who imports what. Each language says so in its own way: Python
 # by modules, C by files, Rust by paths of a crate, Go by packages, TypeScript by files without their ending.
-"""`importers(program)`."""
+"""`importers(program)`, `imports(program)`."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from cutaway.facts.shown import words_of
 from cutaway.model.code import Import
 from cutaway.read.program import Program
 
-__all__ = ["importers"]
+__all__ = ["importers", "imports"]
 
-_known: WeakKeyDictionary[Program, Counter[str]] = WeakKeyDictionary()
+_known: WeakKeyDictionary[Program, dict[str, set[str]]] = WeakKeyDictionary()
 DEEP = 4  # re-exports of re-exports
 _STANDARD = re.compile(  # C's own headers: a repository's file of such a name is not what is meant
     r"(assert|complex|ctype|errno|fenv|float|inttypes|iso646|limits|locale|math|setjmp|signal|stdalign|stdarg|stdatomic|stdbool"
@@ -32,13 +32,18 @@ _SCRIPTS = (".ts", ".tsx", ".js", ".jsx", ".mjs", "/index.ts", "/index.tsx", "/i
 
 def importers(program: Program) -> Counter[str]:
     """How many of the code's files import each file, through re-exports too. What a header declares is imported with it, of a
-    Go package those files that define what is used, for which its own files need no import. Counted once for a program."""
+    Go package those files that define what is used, for which its own files need no import."""
+    return Counter({path: len(files) for path, files in imports(program).items()})
+
+
+def imports(program: Program) -> dict[str, set[str]]:
+    """File -> those of the code's files that import it, by the same rules. Found once for a program."""
     if program not in _known:
-        _known[program] = _counted(program)
+        _known[program] = _users(program)
     return _known[program]
 
 
-def _counted(program: Program) -> Counter[str]:
+def _users(program: Program) -> dict[str, set[str]]:
     look = _Imported(program)
     users: dict[str, set[str]] = defaultdict(set)
     for path in program.paths:
@@ -48,7 +53,7 @@ def _counted(program: Program) -> Counter[str]:
                 users[target].add(path)
     for body, header in look.bodies():
         users[body] |= users[header]
-    return Counter({path: len(files - {path}) for path, files in users.items()})
+    return {path: files - {path} for path, files in users.items()}
 
 
 class _Imported:

@@ -12,6 +12,7 @@ from cutaway.facts.life import Function
 from cutaway.facts.lookup import evidence
 from cutaway.facts.reach import Node
 from cutaway.facts.roles import role_of
+from cutaway.model.code import Mark
 from cutaway.read.program import Program
 
 __all__ = ["loop_score", "shutdown_score", "startup_score", "triggers"]
@@ -19,7 +20,7 @@ __all__ = ["loop_score", "shutdown_score", "startup_score", "triggers"]
 Judged = tuple[float, list[tuple[int, str]]]
 
 _START = re.compile(
-    r"^_{0,2}(startup|start(_\w+)?|init(_[a-z]\w*)?|initialize(_\w+)?|maybe_init\w*|setup(_\w+)?|set_up\w*|"
+    r"^(?!__\w+__$)_{0,2}(startup|start(_\w+)?|init(_[a-z]\w*)?|initialize(_\w+)?|maybe_init\w*|setup(_\w+)?|set_up\w*|"
     r"load(_(model|weights|config|plugins|app))?|launch(_\w+)?|boot\w*|warm_?up\w*|\w+_warm_?up(_\w+)?|"
     r"capture_\w*(graph|model|signal)\w*|compile_or_\w+|build_\w*(engine|app|client|server|model)\w*|"
     r"create_(engine|app|server|model)\w*|bind(_\w+)?|configure\w*|allocate_kv\w*|run_(server|engine)\w*|serve|"
@@ -89,7 +90,7 @@ def loop_score(function: Function, known: dict[Node, Function]) -> Judged:
     """A loop that ends when it is told to, that waits for work or does it, in a function that something starts."""
     points, reasons = 0.0, []
     callback = _callback(function)
-    for mark in function.loops:
+    for mark in sorted(function.loops, key=_foremost):
         if _UNBOUNDED.match(mark.name):
             points = max(points, 3.5 if mark.name in ("True", "1") else 4.0)
             reasons.append((mark.line, f"loops while {mark.name}" if mark.name else "loops without end"))
@@ -130,6 +131,11 @@ def loop_score(function: Function, known: dict[Node, Function]) -> Judged:
         points -= 3
     near, why = _near(function)
     return points + near, [*reasons, *why]
+
+
+def _foremost(loop: Mark) -> tuple[bool, int]:
+    """Of a function's loops the one that ends when it is told to tells what the function does, then the longest."""
+    return not _UNBOUNDED.match(loop.name), loop.line - int(loop.detail.get("end", loop.line))
 
 
 def _own(function: Function, line: int) -> bool:

@@ -19,6 +19,7 @@ __all__ = ["find_pitfalls", "find_questions"]
 
 MOST = 24
 OF_KIND = 4
+NEAR = 8  # lines of a flag's declaration
 CERTAIN = ("local", "imported", "self_method", "module_call_forward", "attribute_type")
 GRAVE = ("FIXME", "HACK", "XXX", "BUG")
 
@@ -163,10 +164,19 @@ def _config(program: Program, config: dict[str, Any]):
             yield _row(program, "must be set", variable["path"], variable["line"], what, detect, fix)
         name = variable["name"].lower().partition("_")[2]  # behind the project's own prefix
         flag = flags.get(name) if len(name) > 5 else None
-        if flag and role_of(flag["path"]) == "code":
+        if flag and role_of(flag["path"]) == "code" and not _one_statement(config, variable, flag):
             what = f"{variable['name']} and {flag['name']} ({flag['path']}:{flag['line']}) set the same thing"
             detect, fix = "set both to different values", "find which is read last"
             yield _row(program, "two sources", variable["path"], variable["line"], what, detect, fix)
+
+
+def _one_statement(config: dict[str, Any], variable: dict[str, Any], flag: dict[str, Any]) -> bool:
+    """Is the variable read where the flag is declared, as its default or by the library? Then who wins is said there."""
+    if variable["path"] != flag["path"]:
+        return False
+    first, last = sorted((variable["line"], flag["line"]))
+    between = (f for f in config["cli_flags"] if f["path"] == flag["path"] and first < f["line"] <= last)
+    return last - first <= NEAR and all(f["line"] == flag["line"] for f in between)
 
 
 def _demanded(program: Program, variable: dict[str, Any]) -> bool:
@@ -214,6 +224,7 @@ def _misfit(program: Program, path: str, call: Call, edge: Edge):
         and bool(names)
         and names[0] in ("self", "cls")
         and "staticmethod" not in definition.decorators
+        and not (_by_class(call.callee, definition.name) and "classmethod" not in definition.decorators)
     )
     needs = sum(not p.default for p in definition.params) - bound
     if not needs <= len(call.args) <= len(names) - bound:
@@ -223,6 +234,12 @@ def _misfit(program: Program, path: str, call: Call, edge: Edge):
         yield _row(
             program, "wrong call", path, edge.line, what, "call this path: TypeError", "follow the signature"
         )
+
+
+def _by_class(callee: str, name: str) -> bool:
+    """Is a method called as its class's function, so that whose it is comes as an argument: `cls.work(one)`?"""
+    receiver = callee.rpartition(".")[0].rpartition(".")[2]
+    return receiver == "cls" or receiver == name.rpartition(".")[0].rpartition(".")[2] != ""
 
 
 def _pins(program: Program):

@@ -8,7 +8,7 @@ import ast
 import re
 from typing import Any
 
-from cutaway.facts.lookup import as_on_its_line
+from cutaway.facts.pseudocode_native import native_lines
 from cutaway.facts.trees import tree_of
 from cutaway.model.code import Def
 from cutaway.read.languages.text import one_line
@@ -28,7 +28,7 @@ _NOISE = re.compile(
 
 def pseudocode(program: Program, path: str, definition: Def) -> list[dict[str, Any]]:
     """`{text, path, line, end, depth}` in order: control flow and the calls that reach this repository's code; `end` where a
-    statement goes on below its first line. Python by its syntax tree, other languages by their calls and loops."""
+    statement goes on below its first line."""
     lines = [
         {
             "text": one_line(definition.signature, WIDE) or definition.name,
@@ -37,21 +37,13 @@ def pseudocode(program: Program, path: str, definition: Def) -> list[dict[str, A
             "depth": 0,
         }
     ]
+    known = {e.line for e in program.callees(path, definition.name) if e.path}
     if program.record(path).language == "python":
         node = _node(program, path, definition)
-        known = {e.line for e in program.callees(path, definition.name) if e.path}
         if node is not None:
             _body(node.body, 1, known, lines, path)
     else:
-        record = program.record(path)
-        inside = [
-            c
-            for c in record.calls
-            if definition.line <= c.line <= definition.end and not _NOISE.search(c.callee)
-        ]
-        for call in inside:
-            depth = 2 if "loop" in call.how else 1
-            lines.append({"text": f"{as_on_its_line(call.callee)}(…)", "path": path, "line": call.line, "depth": depth})
+        lines += native_lines(program, path, definition, known, _NOISE, WIDE)
     return lines[: MOST + 1]
 
 

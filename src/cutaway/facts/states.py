@@ -110,13 +110,14 @@ def _flags(path: str, told: _Told, owner: Def) -> list[dict[str, Any]]:
     begins: dict[str, int] = {}
     later: dict[str, list[dict[str, Any]]] = defaultdict(list)
     record = told.record
+    kin = _descendants(record, owner)
     for bind in told.binds:
         flag = bind.value in ("True", "False")
         attribute = bind.target.rpartition(".")[2]
         scope = holder(record, bind.scope)
         its = owner_of(record, bind.scope)
-        if its is not None and its.name == owner.name and bind.target == f"self.{attribute}":
-            if scope.endswith("__init__"):
+        if its is not None and its.name in kin and bind.target == f"self.{attribute}":
+            if its.name == owner.name and scope.endswith("__init__"):
                 begins.setdefault(attribute, bind.line)
             elif flag:
                 later[attribute].append({"path": path, "line": bind.line, "symbol": scope, "to": bind.value})
@@ -166,6 +167,15 @@ def _events(told: _Told, owner: Def, states: list, its_chains: list[Chain]) -> l
         local = definition.name.rpartition(".")[2]
         rows.setdefault((local, local), _event(local, local, definition.line, "each turn"))
     return list(rows.values())
+
+
+def _descendants(record: FileRecord, owner: Def) -> set[str]:
+    """A class and those of its file that are made of it: what they set is its attribute."""
+    found = {owner.name}
+    for definition in record.defs:  # a base stands above what is made of it
+        if definition.kind == "class" and any(base in found for base in definition.bases):
+            found.add(definition.name)
+    return found
 
 
 def _looped(told: _Told, owner: Def) -> list[Def]:

@@ -119,7 +119,8 @@ def new(walk: Walk, node: Node, scope: Scope) -> None:
 
 
 def catch(walk: Walk, node: Node, scope: Scope) -> None:
-    walk.mark("except", node, scope, walk.text(node.child_by_field_name("parameters"), 120).strip("()"))
+    caught = walk.text(node.child_by_field_name("parameters"), 120).strip("()")
+    walk.mark("except", node, scope, caught, does=walk.text(node.child_by_field_name("body"), 160).strip("{} "))
 
 
 def include(walk: Walk, node: Node, scope: Scope) -> Scope:

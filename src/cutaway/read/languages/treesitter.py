@@ -24,7 +24,7 @@ from cutaway.read.languages.treesitter_text import cutter, tree_of
 if TYPE_CHECKING:
     from tree_sitter import Node
 
-__all__ = ["Walk", "read_tree"]
+__all__ = ["Walk", "compiled", "read_tree"]
 
 VALUE, ARGUMENT, MANY = 400, 80, 12
 TYPES = {"class", "struct", "enum", "trait", "interface", "type"}
@@ -44,7 +44,7 @@ class Walk(Above):
         self.grammar, self.path = grammar, path
         super().__init__(text.encode("utf-8", "replace"))
         self.cut = cutter(text, self.data)
-        parser, self.table, self.words = _compiled(grammar)
+        parser, self.table, self.words = compiled(grammar)
         self.tree = tree_of(parser, self.data, grammar.prepare, grammar.repair)
         self.defs: list[Def] = []
         self.word_lists: list[dict[str, None]] = []
@@ -246,7 +246,7 @@ def _skip(walk: Walk, node: Node, scope: Scope) -> Scope:
 
 
 @cache
-def _compiled(grammar: Grammar) -> tuple[Parser, dict[int, Handler], frozenset[int]]:
+def compiled(grammar: Grammar) -> tuple[Parser, dict[int, Handler], frozenset[int]]:
     """A parser, the handlers by the number of a node kind (looked up some 100,000 times a second), and the kinds
     that are words."""
     language = Language(grammar.load())

@@ -288,7 +288,8 @@ def _throw(walk: Walk, node: Node, scope: Scope) -> None:
 
 
 def _catch(walk: Walk, node: Node, scope: Scope) -> None:
-    walk.mark("except", node, scope, walk.text(node.child_by_field_name("parameter"), 80))
+    does = walk.text(node.child_by_field_name("body"), 160).strip("{} ")
+    walk.mark("except", node, scope, walk.text(node.child_by_field_name("parameter"), 80), does=does)
 
 
 def _await(walk: Walk, node: Node, scope: Scope) -> None:

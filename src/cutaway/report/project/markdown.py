@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from cutaway.facts.describing import sentence
+from cutaway.facts.languages import CODE
+from cutaway.facts.roles import PRODUCT, role_of
 from cutaway.report.escape import code, prose, visible
 from cutaway.report.graph import Graph
 from cutaway.report.mermaid import fenced
@@ -16,6 +18,7 @@ from cutaway.report.templates import template
 
 __all__ = ["markdown"]
 
+RETURNED = {"rust", "go", "c", "shell", "cmake", "make", "docker"}  # where a failure is a value that a function returns
 _BARE = ("else:", "try:", "finally:")  # these stand wherever their block begins
 MACHINES, MODULES, ROWS = 8, 5, 12
 
@@ -58,8 +61,15 @@ def _lifecycle(page: Page) -> list[str]:
     lines += [
         f"- {prose(e['kind'])}: {code(e['caught']) + ' ' if e['caught'] else ''}{page.place(e['path'], e['line'])}"
         for e in errors
-    ] or ["- none caught"]
+    ] or [f"- {_unthrown(page)}"]
     return lines
+
+
+def _unthrown(page: Page) -> str:
+    """Why no handler is listed."""
+    records = (page.program.record(path) for path in page.program.paths if role_of(path) in PRODUCT)
+    used = {r.language for r in records if r.language in CODE and r.defs}
+    return "as values that functions return: its languages throw nothing" if used and used <= RETURNED else "none caught"
 
 
 def _row(page: Page, row: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from cutaway.facts.imported import imports
 from cutaway.report.graph import MAX_EDGES, MAX_NODES, Graph
 from cutaway.report.mermaid import fenced
 from cutaway.report.repo.page import Page
@@ -65,16 +66,11 @@ def _of_modules(page: Page) -> Graph:
     for path in rows:
         graph.node(path, path or ".")
     links: Counter[tuple[str, str]] = Counter()
-    modules = page.program.modules
-    for path in page.program.paths:
-        mine = _module(path, rows)
-        record = page.program.record(path)
-        if mine is None or record.language != "python":
-            continue
-        for one in record.imports:
-            target = modules.resolve(one.module, path)
-            theirs = _module(target, rows) if target else None
-            if theirs is not None and theirs != mine:
+    for path, users in imports(page.program).items():
+        theirs = _module(path, rows)
+        for user in users if theirs else ():
+            mine = _module(user, rows)
+            if mine and mine != theirs:
                 links[mine, theirs] += 1
     for (one, other), _ in sorted(links.items(), key=lambda i: (-i[1], i[0]))[:MAX_EDGES]:
         graph.edge(one, other)

@@ -32,9 +32,16 @@ _FEATURES = re.compile(
     r"(?i)feature|highlight|\bwhy\b|is (fast|easy|flexible|built|designed)|supports?\b|offers|provides|goals|benefits"
 )
 _HOW = re.compile(  # headings of what says how to use it and no longer what it is for
-    r"(?i)install|usage|\buse\b|getting.started|quick.?start|setup|build|require|licen[sc]e|contribut|develop|test|changelog|example"
+    r"(?i)install|usage|\buse\b|getting.started|quick.?start|setup|build|require|licen[sc]e|contribut|develop|test|changelog|example|"
+    r"\bnews\b|\bupdates?\b|sponsor|donat|funding|announce|release|\bindex\b|contents"
 )
-_DESCRIPTION = re.compile(r"""\s*"?description"?\s*[=:]\s*["']?(.{10,}?)["']?,?\s*$""")
+_NOTICE = re.compile(  # what a README says of itself and its makers before it says what the thing is
+    r"(?i)no longer (maintained|developed|supported)|\b(deprecated|archived|read-?only|unmaintained|discontinued)\b|"
+    r"(been|be|was|has|have) (merged|moved|renamed|superseded)|hiring|maintaining|donat|sponsor|(join|follow) us|reach out|:$"
+)
+_DESCRIPTION = re.compile(r"""\s*["']?description["']?\s*[=:]\s*["']?(.{10,}?)["']?,?\s*$""")
+_OF_CMAKE = re.compile(r"""\s*(?:project\(.*\s)?DESCRIPTION\s+"([^"]{10,})"\s*\)?\s*$""")
+_CODE = re.compile(r"[(){}]|\w\.\w+\b$|^\w+$")  # `description=read("README")`: no text but what makes one
 _REFERS = re.compile(
     r"(?i)^(documentation|source code|docs|website|license|homepage|paper|blog|news|see|install)\b.{0,20}:"
     r"|^([\w -]{1,40}:\s*)?<?https?:"
@@ -186,12 +193,13 @@ class Page:
 
     def about(self) -> tuple[str, tuple[str, int]] | None:
         """(sentence, (path, line)): the manifest's description, else what the README first says."""
-        manifests = ("pyproject.toml", "setup.cfg", "Cargo.toml", "package.json")
+        manifests = ("pyproject.toml", "setup.cfg", "setup.py", "Cargo.toml", "package.json", "CMakeLists.txt")
         folder = self.readme.rpartition("/")[0]
         for path in (*manifests, *(f"{folder}/{name}" for name in manifests if folder)):
             if path in self.program:
                 for number, line in enumerate(self.program.lines(path), 1):
-                    if match := _DESCRIPTION.match(line):
+                    match = (_OF_CMAKE if path.endswith("CMakeLists.txt") else _DESCRIPTION).match(line)
+                    if match and not _CODE.search(match[1]):
                         return match[1].rstrip("."), (path, number)
         claims = self._paragraphs()
         if not claims:
@@ -232,17 +240,18 @@ class Page:
         fenced = how = False
         for number, line in enumerate(self.program.lines(path)[:120] if path else (), 1):
             fenced ^= line.lstrip().startswith("```")
-            plain = _MARKUP.sub(r"\1", line).strip()
+            plain = _MARKUP.sub(r"\1", _MARKUP.sub(r"\1", line)).strip()  # markup in a quotation too
             if line.startswith("#") and not fenced:
                 how = bool(_HOW.search(line))
             if (
                 not (fenced or how)
                 and len(plain) > 30
                 and "](" not in plain  # a picture within a link
-                and not line.startswith(("#", "    "))
+                and not line.startswith("    ")
+                and not plain.startswith("#")
                 and not _BADGE.match(line)
                 and not _REFERS.match(plain)
                 and not _LIST.match(line)
             ):
                 found.append((one_line(plain, 240), (path, number)))
-        return found
+        return [f for f in found if not _NOTICE.search(f[0])] or found

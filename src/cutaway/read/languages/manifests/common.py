@@ -15,6 +15,7 @@ __all__ = ["MANY", "Lines", "Notes", "dependency", "shell_commands"]
 MANY = 3000  # marks of one file; more is data
 LONG = 60  # lines of one command
 _QUOTED_OR_COMMENT = re.compile(r"""('[^']*'|"(?:\\.|[^"\\])*"|\\.)|\s#.*$""")
+_PRINTS = re.compile(r"(?:sudo\s+)?(?:cat|tee|echo|printf|read)\b[^|;&]*<<-?\s*[\"']?(\w+)")  # a text, not what a shell is told
 _SPEC = re.compile(r"\s*([A-Za-z0-9][\w.\-]*)\s*(\[[^\]]*\])?\s*(.*)")
 
 
@@ -79,11 +80,16 @@ def dependency(notes: Notes, line: int, text: str, **detail: str) -> None:
 
 
 def shell_commands(lines: list[tuple[int, str]]) -> list[tuple[int, str]]:
-    """Commands of a shell text: continued lines and open quotes joined, prompts and comments off. (line, command) each."""
+    """Commands of a shell text: continued lines and open quotes joined, prompts, comments and texts that are only
+    printed off. (line, command) each."""
     commands: list[tuple[int, str]] = []
     first, parts = 0, []
+    printed = ""  # the word that ends a text that is only shown or written
     for number, raw in lines:
         text = raw.strip()
+        if printed:
+            printed = "" if text == printed else printed
+            continue
         if not parts:
             text = re.sub(r"^(\$|%|>)\s+", "", text)
             if not text or text.startswith("#"):
@@ -96,6 +102,7 @@ def shell_commands(lines: list[tuple[int, str]]) -> list[tuple[int, str]]:
             continue
         commands.append((first, " ".join(parts).strip()))
         parts = []
+        printed = found[1] if (found := _PRINTS.match(commands[-1][1])) else ""
     if parts:
         commands.append((first, " ".join(parts).strip()))
     return commands

@@ -19,7 +19,10 @@ _PAGE = re.compile(
 _FENCE = re.compile(r"^\s*(`{3,}|~{3,})\s*\{?\.?([\w+-]*)")
 _TITLE = re.compile(r"^(#{1,6})\s+(.+?)\s*#*\s*$")
 _SHELL = {"bash", "sh", "shell", "console", "zsh", "shell-session", "commandline", "powershell", "terminal"}
+_FIRST = re.compile(r"(cd|export|mkdir|echo|sudo|set|env|[A-Z_]+=\S*)\s")
 _LINK = re.compile(r"!?\[([^\[\]]{0,300})\]\([^()\s]{0,500}\)|<[^<>]{1,400}>")
+_INLINE = re.compile(r"`((?:[A-Z_]\w*=\S+ |sudo )*(?:pip3?|pipx|uv|conda|brew|apt|apt-get|cargo|go|npm|yarn|pnpm|docker) "
+                     r"(?:tool |pip )?(?:install|add|pull|get) [^`]+)`")  # fmt: skip
 _NO_PROSE = re.compile(r"^\s*(\[?!\[|<li\b|[-*+|]\s|\d+[.)]\s)|^[^.]{0,40}:\s*<?https?:")  # badges, lists, links with a label
 
 
@@ -50,8 +53,11 @@ def read_markdown(path: str, text: str) -> FileRecord:
         ):
             section = _LINK.sub(r"\1", previous).strip()
             notes.mark("title", number - 1, section, level="1" if line[0] == "=" else "2")
-        elif len(prose) < 40:
-            prose.append("" if _NO_PROSE.match(line) else _LINK.sub(r"\1", line))
+        else:
+            if wanted and (found := _INLINE.search(line)):
+                notes.mark("command", number, found[1], where="document", section=section)
+            if len(prose) < 40:
+                prose.append("" if _NO_PROSE.match(line) else _LINK.sub(r"\1", line))
         previous = line
     paragraphs = (p for p in re.split(r"\n\s*\n", "\n".join(prose)) if len(p.strip()) > 40)
     notes.doc = first_paragraph(next(paragraphs, ""))
@@ -68,6 +74,16 @@ def _commands(notes: Notes, block: list[tuple[int, str]], language: str, section
         goes_on = bool(rows) and rows[-1][0] == number - 1 and rows[-1][1].rstrip().endswith("\\")
         if not prompts or goes_on or line.lstrip().startswith("$ "):
             rows.append((number, line))
+    if not (language or prompts or _begins_with_commands(rows)):
+        return
     for number, command in shell_commands(rows):
         if (language in _SHELL and language != "console") or prompts or TOOLS.match(command):
             notes.mark("command", number, command, where="document", section=section)
+
+
+def _begins_with_commands(rows: list[tuple[int, str]]) -> bool:
+    """Whether a block that says no language shows commands: the first of its lines is one, or every other. What a program
+    printed may have lines that begin with `make` as well."""
+    said = [command for _, command in shell_commands(rows)]
+    tools = sum(bool(TOOLS.match(command)) for command in said)
+    return bool(said) and (bool(_FIRST.match(said[0]) or TOOLS.match(said[0])) or 2 * tools >= len(said))
