@@ -136,6 +136,21 @@ def test_pseudocode_keeps_control_flow_and_lines():
         assert text.split("(")[0].rstrip(":").split(" ")[0] in MACHINE.splitlines()[line - 1]
 
 
+def test_pseudocode_of_a_long_match_is_its_cases():
+    noise = "".join(f"            x{n} = {n}\n" for n in range(150))
+    text = (
+        "class A:\n    def told(self, one):\n        match one.kind:\n            case 'a' if one.big:\n"
+        "                self.go()\n            case _:\n                pass\n"
+        f"        for x in one:\n{noise}            self.go()\n    def go(self): ...\n"
+    )
+    program = program_of({"a.py": text})
+    rows = pseudocode(program, "a.py", program.definition("a.py", "A.told"))[1:]
+    assert [(r["depth"], r["text"], r["line"]) for r in rows] == [
+        (1, "match one.kind:", 3), (2, "case 'a' if one.big:", 4), (3, "self.go()", 5),
+        (1, "for x in one:", 8), (2, "self.go()", 159),
+    ]  # fmt: skip
+
+
 def test_critical_modules_of_a_small_program():
     tree = {
         "app/main.py": "from app.core import Core\ndef main():\n    Core().run()\nif __name__ == '__main__':\n    main()\n",

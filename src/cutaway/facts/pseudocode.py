@@ -18,6 +18,7 @@ __all__ = ["pseudocode"]
 
 MOST = 28
 WIDE = 96
+LONGEST = 40  # lines of one statement that are cited
 _NOISE = re.compile(
     r"^(logger|logging|log|warnings|print|pbar|tqdm|time|math|len|isinstance|getattr|hasattr|str|int|float|bool|list|dict|set|tuple|"
     r"range|max|min|sum|sorted|super|zip|enumerate|next|iter|repr|format|any|all|cast|typing|perf_counter|click\.style)\b|"
@@ -61,8 +62,9 @@ def _body(statements: list[ast.stmt], depth: int, known: set[int], out: list, pa
         head = _head(statement)
         if head is not None:
             out.append(_row(head, path, statement.lineno, _head_end(statement), depth))
-            for part in _blocks(statement):
-                _body(part, depth + 1, known, out, path)
+            for case in getattr(statement, "cases", ()):
+                _case(case, depth + 1, known, out, path)
+            _body(getattr(statement, "body", []), depth + 1, known, out, path)
             for handler in getattr(statement, "handlers", ()):
                 caught = ast.unparse(handler.type) if handler.type else "anything"
                 out.append(
@@ -94,10 +96,20 @@ def _body(statements: list[ast.stmt], depth: int, known: set[int], out: list, pa
             out.append(_row(text, path, statement.lineno, statement.end_lineno, depth))
 
 
+def _case(case: ast.match_case, depth: int, known: set[int], out: list, path: str) -> None:
+    """A case in which something happens that matters."""
+    before = len(out)
+    guard = f" if {_short(case.guard)}" if case.guard else ""
+    out.append({"text": f"case {_short(case.pattern)}{guard}:", "path": path, "line": case.pattern.lineno, "depth": depth})
+    _body(case.body, depth + 1, known, out, path)
+    if len(out) == before + 1:
+        out.pop()
+
+
 def _row(text: str, path: str, line: int, end: int | None, depth: int) -> dict[str, Any]:
     row: dict[str, Any] = {"text": text, "path": path, "line": line}
     if end and end > line:
-        row["end"] = end
+        row["end"] = min(end, line + LONGEST)  # the text is cut long before
     return row | {"depth": depth}
 
 
@@ -118,13 +130,11 @@ def _head(statement: ast.stmt) -> str | None:
         return f"for {_short(statement.target)} in {_short(statement.iter)}:"
     if isinstance(statement, ast.With | ast.AsyncWith):
         return f"with {', '.join(_short(i.context_expr) for i in statement.items)}:"
+    if isinstance(statement, ast.Match):
+        return f"match {_short(statement.subject)}:"
     if isinstance(statement, ast.Try):
         return "try:"
     return None
-
-
-def _blocks(statement: ast.stmt) -> list[list[ast.stmt]]:
-    return [statement.body]
 
 
 def _leaf(statement: ast.stmt, known: set[int]) -> str | None:

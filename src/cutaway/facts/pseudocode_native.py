@@ -39,6 +39,7 @@ _SAYS = re.compile(
     r"^(e?print(ln)?|trace|debug|info|warn|error|assert\w*|static_assert|fmt\.F?[Pp]rint\w*|console\.\w+|spdlog\.\w+|"
     r"f?printf|make|new|vec|append|delete|copy|panic)$"
 )
+LONGEST = 40  # lines of one statement that are cited; its text is cut long before
 _DEEP = 24  # blocks in blocks that are followed
 
 
@@ -203,7 +204,7 @@ class _Reader:
         if not text:
             return
         first = node.start_point[0] + 1
-        last = first + self.syntax.breaks(start, end)
+        last = first + min(self.syntax.breaks(start, end), LONGEST)
         text = text if len(text) <= self.wide else text[: self.wide - 1] + "…"
         row: dict[str, Any] = {"text": text, "path": self.path, "line": first}
         self.rows.append({**row, **({"end": last} if last > first else {}), "depth": depth})
