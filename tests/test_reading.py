@@ -163,6 +163,22 @@ def test_a_kept_report_that_is_not_whole_is_made_anew(engine, tmp_path, monkeypa
     assert cutaway.report(str(engine)).to_json() == made
 
 
+@pytest.mark.parametrize("named", ["Pump::run", "work.rs:Pump::run", "src/work.rs:Pump.run"])
+def test_a_definition_of_any_language_is_named_in_its_file(tmp_path, named):
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "work.rs").write_text("struct Pump;\nimpl Pump { fn run(&self) { turn(); } }\nfn turn() {}\n")
+    (tmp_path / "src" / "more.rs").write_text("struct Other;\nimpl Other { fn run(&self) {} }\n")
+    hops = cutaway.path(tmp_path, named, "work.rs:turn", cache=False)
+    assert [h.node for h in hops] == [("src/work.rs", "turn")]
+
+
+def test_a_folder_that_cannot_be_made_is_no_fault_of_the_program(tmp_path, capsys):
+    (tmp_path / "a.py").write_text("x = 1\n")
+    assert run(["report", str(tmp_path), "--no-cache", "-d", str(tmp_path / "a.py")]) == 2
+    said = capsys.readouterr().err
+    assert "the folder cannot be made" in said and "it is a file" in said and "try" in said
+
+
 def test_a_statement_over_several_lines_is_cited_as_a_whole(tmp_path):
     root = written(tmp_path / "tiny")
     loop = (

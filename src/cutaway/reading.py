@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["KINDS", "opened", "path", "report"]
 
 KINDS = ("repo", "tree", "project")
+_IN_FILE = re.compile(r"(?P<where>[^:]*\.\w+|[^:]*/[^:]*):(?!:)(?P<name>.+)")  # `a/b.rs:Engine::step`, not `Engine::step`
 Progress = Callable[[int, int], None]
 
 
@@ -114,7 +116,8 @@ def path(
 
 def _definitions(program: Program, symbol: str) -> list[tuple[str, str]]:
     """(path, name) of the definitions that a symbol means; those of a class are its methods too."""
-    where, _, name = symbol.rpartition(":") if ".py:" in symbol or "/" in symbol else ("", "", symbol)
+    told = _IN_FILE.fullmatch(symbol)
+    where, name = (told["where"], told["name"]) if told else ("", symbol)
     found = [(p, d.name) for p, d in program.find(name) if p.endswith(where)]
     if not found:
         names = {d.name for p in program.paths for d in program.record(p).defs if d.kind != "constant"}

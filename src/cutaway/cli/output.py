@@ -16,7 +16,7 @@ from cyclopts import Parameter
 
 from cutaway.errors import BadValue, OutputError
 
-__all__ = ["Output", "emit", "format_of", "say", "to_json", "write_atomic"]
+__all__ = ["Output", "emit", "format_of", "make_folder", "say", "to_json", "write_atomic"]
 
 _SUFFIXES = {
     ".json": "json", ".md": "md", ".markdown": "md", ".html": "html", ".htm": "html", ".csv": "csv", ".txt": "text",
@@ -88,6 +88,15 @@ def write_atomic(path: Path, text: str) -> None:
             known=error.strerror or str(error),
             try_="another file with -o, or no -o for stdout",
         ) from error
+
+
+def make_folder(folder: Path) -> None:
+    """A folder for several answers, with those above it. Raises OutputError where it cannot be."""
+    try:
+        folder.expanduser().mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        known = "it is a file" if folder.is_file() else error.strerror or str(error)
+        raise OutputError("the folder cannot be made", where=str(folder), known=known, try_="another folder") from error
 
 
 def say(*words: object) -> None:

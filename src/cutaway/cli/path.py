@@ -3,6 +3,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from cyclopts import Parameter
+
 from cutaway.cli.output import Output, emit, format_of, to_json
 from cutaway.cli.progress import told
 
@@ -14,7 +18,7 @@ def path(
     /,
     *,
     commit: str | None = None,
-    no_cache: bool = False,
+    no_cache: Annotated[bool, Parameter(negative="")] = False,
     output: Output = Output(),
 ) -> int:
     """How one definition of a repository reaches another: every hop with its call site and how it was resolved.

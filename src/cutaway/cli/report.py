@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from cutaway.cli.output import Output, emit, format_of, write_atomic
+from cutaway.cli.output import Output, emit, format_of, make_folder, write_atomic
 from cutaway.cli.progress import told
 
 
@@ -18,7 +18,7 @@ def report(
     *,
     kind: Literal["repo", "tree", "project", "all"] = "repo",
     commit: str | None = None,
-    no_cache: bool = False,
+    no_cache: Annotated[bool, Parameter(negative="")] = False,
     directory: Annotated[Path | None, Parameter(name=["--directory", "-d"])] = None,
     output: Output = Output(),
 ) -> int:
@@ -43,13 +43,14 @@ def report(
     kinds = reading.KINDS if kind == "all" else (kind,)
     folder = directory or (Path("cutaway-report") if kind == "all" else None)
     format_of(output, ("text", "md", "json"))  # before the work
+    if folder is not None:
+        make_folder(folder)
     for one in kinds:
         with told("reading") as progress:
             found = reading.report(target, kind=one, commit=commit, cache=not no_cache, progress=progress)
         if folder is None:
             emit({"text": found.to_markdown, "md": found.to_markdown, "json": found.to_json}, output)
             continue
-        folder.mkdir(parents=True, exist_ok=True)
         write_atomic(folder / f"{one}.md", found.to_markdown())
         write_atomic(folder / f"{one}.json", found.to_json())
     return 0

@@ -145,7 +145,7 @@ def _filled(source: Source, target: str) -> Source:
             source.name = declared_name(source) or source.name
         return source
     source.close()
-    raise Unreadable("there is no file to read in it", asked=target)
+    raise Unreadable("there is no file to read in it", asked=target, try_="the folder that holds the code, or a commit")
 
 
 def _neighbours(path: Path) -> list[str]:
