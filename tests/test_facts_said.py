@@ -88,6 +88,15 @@ if __name__ == "__main__":
 """
 
 
+def test_one_flag_and_the_keys_of_many_services_are_not_the_same_setting():
+    names = ["ONE_API_KEY", "TWO_API_KEY"]
+    text = 'import os, argparse\nargparse.ArgumentParser().add_argument("--api-key")\ndef f():\n    return '
+    one, both = (
+        text + " or ".join(f'os.environ.get("{n}")' for n in some) + "\n" for some in (names[:1], names)
+    )
+    assert pitfalls({"a.py": one}) == [("two sources", 4)] and pitfalls({"a.py": both}) == []
+
+
 def test_a_method_called_by_its_class_is_given_whose_it_is():
     assert pitfalls({"a.py": CLASS}) == [("wrong call", 4)]
     assert pitfalls({"a.py": CLASS.replace(", cls.made(text, 2)", "")}) == []
@@ -191,6 +200,8 @@ def test_failures_are_caught_in_every_language(path, found):
 
 
 README = """\
+<!--- Copyright of those who made it, all rights
+reserved by them. -->
 > ### ⚠️ This project is no longer maintained
 > It is no secret that maintaining it is hard.
 
@@ -202,7 +213,13 @@ We have released the third version of it in spring.
 
 ## Description
 
-Shows what a machine does, by process and by disk.
+- quick
+- small
+1. right
+2. plain
+
+Shows what a machine does, by process
+and by disk. It is quick.
 """
 MANIFESTS = {
     "setup.py": 'setup(\n    name="it",\n    description=read("README.md"),\n    description="Packs what comes in.",\n)\n',
@@ -212,7 +229,7 @@ MANIFESTS = {
 
 def test_what_a_readme_says_of_its_makers_is_not_what_the_thing_is():
     page = page_of({"README.md": README})
-    assert page.about() == ("Shows what a machine does, by process and by disk", ("README.md", 12))
+    assert page.about() == ("Shows what a machine does, by process and by disk", ("README.md", 19, 20))
 
 
 @pytest.mark.parametrize("path", MANIFESTS)
@@ -238,3 +255,20 @@ def test_the_map_has_the_imports_of_every_language(language):
     named = dict(re.findall(r'(n\d+)\["([^"]+)"\]', "\n".join(architecture_map(page))))
     user, used = (named[n] for n in re.findall(r"n\d+", arrow))
     assert "main" in user and "sub" in used
+
+
+HEADERS = {
+    "CMakeLists.txt": "project(show)\nadd_executable(show main.cpp)\nadd_library(p OBJECT a.cpp)\nadd_library(q INTERFACE)\n",
+    "main.cpp": "#include <fmt/core.h>\nint main() { return print(); }\n",
+    "include/fmt/core.h": "int print();\n",
+    "examples/one.cpp": "#include <fmt/core.h>\nint main() { return print(); }\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("more", "exported"),
+    [("", False), ("add_library(it STATIC b.cpp)", True), ("add_library(show INTERFACE)", True)],
+)
+def test_what_makes_programs_alone_lets_no_headers_out(more, exported):
+    files = {**HEADERS, "CMakeLists.txt": HEADERS["CMakeLists.txt"] + more}
+    assert ("library" in {e["kind"] for e in find_entrypoints(program_of(files))}) == exported

@@ -27,9 +27,11 @@ def test_a_container_runs_the_program_that_the_repository_builds():
 
 def test_a_package_starts_a_file_by_its_name():
     tree = {
-        "web/package.json": '{"scripts": {\n  "start": "node app",\n  "build": "tsc",\n  "migrate": "node src/up.js all"\n}}\n',
+        "web/package.json": '{"scripts": {\n'
+        '  "start": "node app",\n  "build": "vite build -c src/make.js",\n  "migrate": "node src/up.js all"\n}}\n',
         "web/app.js": "go(1);\n",
         "web/src/up.js": "go(2);\n",
+        "web/src/make.js": "go(3);\n",
         "Dockerfile": 'FROM node\nCMD ["node", "web/app.js"]\n',
     }
     assert entries(tree) == [("cli", "web/app.js", 1, ""), ("cli", "web/src/up.js", 1, "")]

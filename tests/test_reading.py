@@ -287,7 +287,7 @@ def test_features_are_the_outer_items_of_their_list(tmp_path):
     assert run(["report", str(tmp_path), "--no-cache", "-o", str(tmp_path / "r.md")]) == 0
     text = (tmp_path / "r.md").read_text("utf-8")
     problem = text.partition("## What problem it solves")[2].partition("## ")[0]
-    assert problem.strip() == "- Easy to deploy with one binary (`README.md:5`)\n- On demand switching (`README.md:10`)"
+    assert problem.strip() == "- Easy to deploy with one binary (`README.md:5-6`)\n- On demand switching (`README.md:10`)"
     does = "Wakes machines that sleep, when somebody asks for them. (`tool/README.md:3`)"
     assert f"`tool/main.go:3` (what it does: {does})" in text
 

@@ -23,7 +23,9 @@ _EXPORT = re.compile(r"^(?:extern\s+\"C\"\s+|class\s+|struct\s+)?[A-Z][A-Z0-9_]*
 
 
 def header_units(program: Program, shown: Shown) -> list[Unit]:
-    """The public headers that somebody uses, or that say themselves what they export."""
+    """The public headers that somebody uses, or that say themselves what they export; none of what makes programs alone."""
+    if _makes_programs(program):
+        return []
     public = dict(_public(program, shown))
     units = []
     for path, (kept, marked) in public.items():
@@ -34,6 +36,23 @@ def header_units(program: Program, shown: Shown) -> list[Unit]:
             why = "a macro exports it" if marked else "a public header declares it"
             units.append(Unit(_base(path).partition(".")[0], why, items, shows, marked))
     return units
+
+
+def _makes_programs(program: Program) -> bool:
+    """Whether CMake builds programs and no library: then its headers are nobody else's, those that it carries included. A
+    library of headers alone goes by the project's name."""
+    kinds = set()
+    for path in program.paths:
+        folder = path[: path.rfind("/") + 1]  # by its own name a CMakeLists.txt is a text
+        if program.record(path).language == "cmake" and role_of(f"{folder}build.cmake") in PRODUCT:
+            marks = program.record(path).marks
+            titles = {m.name for m in marks if m.kind == "title"}
+            for mark in marks:
+                if mark.kind == "target":
+                    kind = mark.detail.get("type", "")
+                    whole = kind == "interface" and (mark.name in titles or "$" in mark.name)
+                    kinds.add("library" if whole else kind)
+    return "executable" in kinds and "library" not in kinds
 
 
 def _public(program: Program, shown: Shown) -> Iterator[tuple[str, tuple[list[Def], bool]]]:

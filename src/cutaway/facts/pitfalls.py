@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import Any
 
 from cutaway.facts.async_map import find_loose_ends
@@ -21,6 +21,7 @@ MOST = 24
 OF_KIND = 4
 NEAR = 8  # lines of a flag's declaration
 CERTAIN = ("local", "imported", "self_method", "module_call_forward", "attribute_type")
+_GOES_ON = re.compile(r"[(\[{,=|+\\]\s*((#|//).*)?$")
 GRAVE = ("FIXME", "HACK", "XXX", "BUG")
 
 
@@ -156,27 +157,33 @@ def _commented(program: Program, path: str, mark: Mark) -> bool:
 
 def _config(program: Program, config: dict[str, Any]):
     """Variables that must be set, and settings with two sources."""
+    alike = Counter(_unprefixed(v) for v in config["env_vars"])
     flags = {f["name"].lstrip("-").replace("-", "_").lower(): f for f in config["cli_flags"]}
     for variable in config["env_vars"]:
         if not variable["default"] and _demanded(program, variable):
             what = f"{variable['name']} must be set, or KeyError"
             detect, fix = f"unset {variable['name']} and start", "give it a default, or set it"
             yield _row(program, "must be set", variable["path"], variable["line"], what, detect, fix)
-        name = variable["name"].lower().partition("_")[2]  # behind the project's own prefix
-        flag = flags.get(name) if len(name) > 5 else None
-        if flag and role_of(flag["path"]) == "code" and not _one_statement(config, variable, flag):
+        name = _unprefixed(variable)
+        flag = flags.get(name) if len(name) > 5 and alike[name] == 1 else None  # of several no prefix is the project's own
+        if flag and role_of(flag["path"]) == "code" and not _one_statement(program, variable, flag):
             what = f"{variable['name']} and {flag['name']} ({flag['path']}:{flag['line']}) set the same thing"
             detect, fix = "set both to different values", "find which is read last"
             yield _row(program, "two sources", variable["path"], variable["line"], what, detect, fix)
 
 
-def _one_statement(config: dict[str, Any], variable: dict[str, Any], flag: dict[str, Any]) -> bool:
+def _unprefixed(variable: dict[str, Any]) -> str:
+    """A variable's name behind the project's own prefix, as a flag would spell it."""
+    return variable["name"].lower().partition("_")[2]
+
+
+def _one_statement(program: Program, variable: dict[str, Any], flag: dict[str, Any]) -> bool:
     """Is the variable read where the flag is declared, as its default or by the library? Then who wins is said there."""
     if variable["path"] != flag["path"]:
         return False
     first, last = sorted((variable["line"], flag["line"]))
-    between = (f for f in config["cli_flags"] if f["path"] == flag["path"] and first < f["line"] <= last)
-    return last - first <= NEAR and all(f["line"] == flag["line"] for f in between)
+    above = program.lines(flag["path"])[first - 1 : last - 1]
+    return last - first <= NEAR and all(_GOES_ON.search(line) for line in above)
 
 
 def _demanded(program: Program, variable: dict[str, Any]) -> bool:

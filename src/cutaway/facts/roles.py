@@ -36,7 +36,7 @@ _TEST_FILE = re.compile(
     r"^(?:test_.*|.*_tests?|.*[.-](?:test|spec)|conftest|tests?|.*Tests?|mock_.*|.*_mock)\.\w+$"
 )
 _BENCH_FILE = re.compile(
-    r"^(?:bench|benchmark)(?:[_-].*)?\.\w+$|^.*[_-](?:bench|benchmark)\.\w+$", re.IGNORECASE
+    r"^(?:bench|benchmark)(?:[_-].*)?\.\w+$|^.*[_-](?:bench|benchmark|perf[_-]?test)\.\w+$", re.IGNORECASE
 )
 _EXAMPLE_FILE = re.compile(r"^(?:example|demo)s?(?:[_-].*)?\.\w+$", re.IGNORECASE)
 _BUILD_FILE = re.compile(r"^(?:build|configure|setup|conanfile|noxfile|tasks)\.py$")

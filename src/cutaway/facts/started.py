@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from weakref import WeakKeyDictionary
 
 from cutaway.facts.lookup import lookup
@@ -15,6 +16,7 @@ __all__ = ["started_by"]
 
 ENDINGS = ("", ".js", ".ts", ".mjs", ".cjs", "/index.js", "/index.ts")
 _RUNTIME = re.compile(r"(node|tsx|ts-node|nodemon|bun|deno|next|python[\d.]*|uv|gunicorn|uvicorn)$")
+_TAKES = re.compile(r"(-c|-p|-r|--config|--project|--require|--import|--loader|--env-file)$")
 _VERSION = re.compile(r"/v\d+$")
 _programs: WeakKeyDictionary[Program, dict[str, tuple[str, int, str]]] = WeakKeyDictionary()
 
@@ -26,12 +28,21 @@ def started_by(program: Program, folder: str, command: str) -> tuple[str, int, s
     words = [w.removeprefix("./") for w in re.split(r"[\s\[\],\"']+", command) if w]
     module = words[words.index("-m") + 1] if "-m" in words[:-1] else ""
     file = modules.find(f"{module}.__main__") or modules.find(module) if module else None
-    file = file or next(filter(None, (_file(program, folder, w) for w in words)), None)
+    file = file or next(filter(None, (_file(program, folder, w) for w in _programs_of(words))), None)
     if file and program.record(file).language in ("python", "javascript", "typescript"):
         main = program.definition(file, "main") if file.endswith(".py") else None
         return (file, main.line, main.name) if main else (file, 1, "")
     built = built_programs(program)
     return next((built[name] for w in words if (name := w.rpartition("/")[2]) in built), None)
+
+
+def _programs_of(words: list[str]) -> list[str]:
+    """The words of a command that may be the file that it runs: the first, and what follows an interpreter, values of
+    options that are no programs left out."""
+    first = next((at for at, word in enumerate(words) if _RUNTIME.match(word)), None)
+    if first is None:
+        return words[:1]
+    return [word for before, word in pairwise(words[first:]) if not _TAKES.match(before)]
 
 
 def built_programs(program: Program) -> dict[str, tuple[str, int, str]]:

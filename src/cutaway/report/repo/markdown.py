@@ -158,7 +158,7 @@ def _summary(page: Page) -> list[str]:
 
 
 def _problem(page: Page) -> list[str]:
-    rows = [f"- {prose(text)} ({page.place(path, line)})" for text, (path, line) in page.claims()[:5]]
+    rows = [f"- {prose(text)} ({page.place(*place)})" for text, place in page.claims()[:5]]
     return rows or ["- unknown from repo: neither a README nor a manifest says it."]
 
 

@@ -19,11 +19,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Page"]
 
+LONG = 240  # characters of a paragraph
 DETAILS = 3  # places of one detail
 
 _README = re.compile(r"^(?P<folder>[^/]+/)?readme(\.(md|rst|txt))?$", re.IGNORECASE)
 _BADGE = re.compile(r"^\s*(\[!\[|!\[|<|\[.*\]\(.*\)\s*$|\||---|===|```|\.\.)")
 _LIST = re.compile(r"^(\s*)[-*+]\s+(.{12,300})$")
+_ITEM = re.compile(r"\s*([-*+]|\d+[.)]|:\w+:)\s")  # of a list, or a field of reStructuredText
 _ORNAMENT = re.compile(r"^[^\w\"'(\[]+")  # a check mark or picture that an item begins with
 _MARKUP = re.compile(
     r"!?\[([^\]]*)\](?:\([^)]*\)|\[[^\]]*\])?|[*`]{1,3}|(?<!\w)_{1,3}(?=\w)|(?<=\w)_{1,3}(?!\w)|<[^>]*>|:[a-z_]+:|^\s*>\s?"
@@ -48,6 +50,9 @@ _REFERS = re.compile(
 )
 _PLACES = re.compile(r" (?:at|in|after|before|on) line \d+(?: of \S+)?|\(line \d+\)")
 _SAID = re.compile(r"(`[^`]+`|[\w./-]+\.\w+:\d+)")
+
+
+Claim = tuple[str, tuple[str, int, int]]  # a text, and (path, first line, last line)
 
 
 class Page:
@@ -191,8 +196,8 @@ class Page:
         lines = self.program.lines(path) if path in self.program else []
         return lines[line - 1] if 0 < line <= len(lines) else ""
 
-    def about(self) -> tuple[str, tuple[str, int]] | None:
-        """(sentence, (path, line)): the manifest's description, else what the README first says."""
+    def about(self) -> Claim | None:
+        """(sentence, (path, line, last line)): the manifest's description, else what the README first says."""
         manifests = ("pyproject.toml", "setup.cfg", "setup.py", "Cargo.toml", "package.json", "CMakeLists.txt")
         folder = self.readme.rpartition("/")[0]
         for path in (*manifests, *(f"{folder}/{name}" for name in manifests if folder)):
@@ -200,20 +205,20 @@ class Page:
                 for number, line in enumerate(self.program.lines(path), 1):
                     match = (_OF_CMAKE if path.endswith("CMakeLists.txt") else _DESCRIPTION).match(line)
                     if match and not _CODE.search(match[1]):
-                        return match[1].rstrip("."), (path, number)
+                        return match[1].rstrip("."), (path, number, number)
         claims = self._paragraphs()
         if not claims:
             return None
         text, place = claims[0]
         return sentence(text, 240).rstrip("."), place
 
-    def claims(self) -> list[tuple[str, tuple[str, int]]]:
+    def claims(self) -> list[Claim]:
         """What the README says that the project does: the items of its list of features, or its first sentences."""
         path = self.readme
         if not path:
             found = self.about()
             return [found] if found else []
-        items: list[tuple[str, tuple[str, int]]] = []
+        items: list[Claim] = []
         leads, outer = False, None  # the indentation of a list's own items; those deeper are parts of one
         goes_on = False
         for number, line in enumerate(self.program.lines(path)[:200], 1):
@@ -223,10 +228,10 @@ class Page:
                 text = _ORNAMENT.sub("", _MARKUP.sub(r"\1", match[2]).strip())
                 goes_on = len(match[1]) <= outer and not _BADGE.match(match[2]) and not text.endswith(":")
                 if goes_on:
-                    items.append((one_line(text, 200), (path, number)))
+                    items.append((one_line(text, 200), (path, number, number)))
             elif outer is not None and line.startswith(" " * (outer + 2)) and line.strip():
                 if goes_on:
-                    items[-1] = one_line(f"{items[-1][0]} {plain}", 200), items[-1][1]
+                    items[-1] = one_line(f"{items[-1][0]} {plain}", 200), (path, items[-1][1][1], number)
             elif line.strip() and not match:
                 outer, goes_on = None, False
                 leads = bool(_FEATURES.search(line)) and (line.startswith("#") or line.rstrip().endswith(":"))
@@ -234,24 +239,37 @@ class Page:
                     break
         return items[:6] or self._paragraphs()[:3]
 
-    def _paragraphs(self) -> list[tuple[str, tuple[str, int]]]:
+    def _paragraphs(self) -> list[Claim]:
+        """The README's prose, a paragraph each, of the lines from which its words are."""
         path = self.readme
-        found: list[tuple[str, tuple[str, int]]] = []
-        fenced = how = False
+        found: list[Claim] = []
+        fenced = how = hidden = goes_on = False
         for number, line in enumerate(self.program.lines(path)[:120] if path else (), 1):
             fenced ^= line.lstrip().startswith("```")
+            begins_hidden = "<!--" in line and not hidden
+            hidden = (hidden or begins_hidden) and "-->" not in line
             plain = _MARKUP.sub(r"\1", _MARKUP.sub(r"\1", line)).strip()  # markup in a quotation too
             if line.startswith("#") and not fenced:
                 how = bool(_HOW.search(line))
-            if (
-                not (fenced or how)
-                and len(plain) > 30
-                and "](" not in plain  # a picture within a link
-                and not line.startswith("    ")
-                and not plain.startswith("#")
-                and not _BADGE.match(line)
-                and not _REFERS.match(plain)
-                and not _LIST.match(line)
-            ):
-                found.append((one_line(plain, 240), (path, number)))
+            speaks = not (
+                fenced
+                or how
+                or hidden
+                or begins_hidden
+                or not plain
+                or "](" in plain  # a picture within a link
+                or line.startswith("    ")
+                or plain.startswith("#")
+                or _BADGE.match(line)
+                or _REFERS.match(plain)
+                or _ITEM.match(line)
+            )
+            if speaks and goes_on:
+                text, (_, first, _) = found[-1]
+                if len(text) < LONG:
+                    found[-1] = one_line(f"{text} {plain}", LONG), (path, first, number)
+            elif speaks:
+                found.append((one_line(plain, LONG), (path, number, number)))
+            goes_on = speaks
+        found = [f for f in found if len(f[0]) > 30]
         return [f for f in found if not _NOTICE.search(f[0])] or found

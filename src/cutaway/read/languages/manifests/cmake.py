@@ -40,6 +40,8 @@ def read_cmake(path: str, text: str) -> FileRecord:
             notes.importing(line, first)
         elif _TARGETS.match(lower):
             kind = "executable" if "executable" in lower else "library"
+            if words[1:2] in (["OBJECT"], ["INTERFACE"]):
+                kind = words[1].lower()
             notes.mark(
                 "target",
                 lines.at(max(text.find(first, start, end), start)),  # often below the command's own line

@@ -38,7 +38,10 @@ def read_text(path: str, text: str) -> FileRecord:
                     if inner.strip() and not inner.startswith((" ", "\t")):
                         break
                     block.append((number, inner))
-                for number, command in shell_commands([b for b in block if not b[1].strip().startswith(":")]):
+                block = [b for b in block if not b[1].strip().startswith(":")]
+                if any(inner.lstrip().startswith("$ ") for _, inner in block):  # what has no prompt was printed
+                    block = [b for b in block if b[1].lstrip().startswith("$ ")]
+                for number, command in shell_commands(block):
                     notes.mark("command", number, command, where="document")
     return notes.record(comment="")
 
