@@ -1,5 +1,6 @@
 # Reading 6,000 files takes as many processes as there are processors, and one file may kill its process. A thread
-# stands beside each process: it hands over one file at a time, so that when there is no answer, it is known why and for which.
+# stands beside each process: it hands over some files at a time, since a process that waits for each reads nothing
+# meanwhile; and where answers are missing, one at a time, so that it is known why and for which.
 """`parsed`: files to stored records, in this process when there are few, else in several."""
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
-from itertools import accumulate
+from itertools import accumulate, islice
 from pathlib import Path
 from queue import Queue
 from typing import TypeVar
@@ -27,6 +28,8 @@ __all__ = ["parsed", "processes_for"]
 FEW = 150  # files that are read sooner than a process has started
 MOST = 8
 _WALL = 6 * worker.SECONDS  # for one file, on however busy a machine
+_HANDFUL, _HANDFUL_BYTES = 32, 96 * 2**10  # files asked for at once: as much as is read in some 50 ms
+_PIPE = 2**18  # bytes that are taken from a process at once
 _SIZE, _LINE, _DEPTH = 256 * 2**10, 20_000, 200
 _START = "import sys; sys.path += sys.argv[3:]; from cutaway.read.worker import main; main(sys.argv[1], int(sys.argv[2]))"
 _BRACKETS = {ord(c): step for c, step in (*((c, 1) for c in "([{"), *((c, -1) for c in ")]}"))}
@@ -55,7 +58,7 @@ def _here(jobs: Iterable[Job[Tag]], reader: str) -> Iterator[tuple[Tag, bytes]]:
     read = worker.reader_named(reader)
     with _guarded([_Lane(reader)]) as (lane,):
         for tag, path, data in jobs:
-            yield tag, lane.ask(path, data) if _risky(data) else worker.encoded(read, path, data)
+            yield tag, lane.ask([(path, data)])[0] if _risky(data) else worker.encoded(read, path, data)
 
 
 def _risky(data: bytes) -> bool:
@@ -74,11 +77,10 @@ def _in_processes(jobs: Iterable[Job[Tag]], reader: str, count: int) -> Iterator
         try:
             while not stop.is_set():
                 with taking:
-                    job = next(waiting, None)
-                if job is None:
+                    some = _some(waiting)
+                if not some:
                     break
-                tag, path, data = job
-                ready.put((tag, lane.ask(path, data)))
+                ready.put(list(zip((job[0] for job in some), lane.ask([job[1:] for job in some]), strict=True)))
         except BaseException as error:  # raised again where the records are awaited
             ready.put(error)
         ready.put(None)
@@ -96,7 +98,7 @@ def _in_processes(jobs: Iterable[Job[Tag]], reader: str, count: int) -> Iterator
                 if found is None:
                     running -= 1
                 else:
-                    yield found
+                    yield from found
         finally:
             stop.set()
             for lane in lanes:
@@ -105,6 +107,17 @@ def _in_processes(jobs: Iterable[Job[Tag]], reader: str, count: int) -> Iterator
                 while not ready.empty():
                     ready.get()
                 time.sleep(0.01)
+
+
+def _some(waiting: Iterator[Job[Tag]]) -> list[Job[Tag]]:
+    """The next few jobs; none at the end."""
+    some, size = [], 0
+    for job in islice(waiting, _HANDFUL):
+        some.append(job)
+        size += len(job[2])
+        if size >= _HANDFUL_BYTES:
+            break
+    return some
 
 
 @contextmanager
@@ -135,24 +148,41 @@ class _Lane:
         self._since: float | None = None
         self._ended = self._late = False
 
-    def ask(self, path: str, data: bytes) -> bytes:
-        """The encoded record of one file."""
+    def ask(self, files: list[tuple[str, bytes]]) -> list[bytes]:
+        """The encoded records of (path, content) pairs."""
+        found, most = [], len(files)
+        while len(found) < len(files):
+            asked = files[len(found) :][:most]
+            records, why = self._heard(asked)
+            found += records
+            if why and most == 1:
+                found.append(_encode(worker.skipped(why, asked[0][1])))
+            most = 1 if why else most
+        return found
+
+    def _heard(self, files: list[tuple[str, bytes]]) -> tuple[list[bytes], str]:
+        """The records of the first files, and why there are no more."""
         process = self._process = self._process or self._started()
         self._since = time.monotonic()
-        answer = None
+        found: list[bytes] = []
         try:
-            process.stdin.write(worker.message(_encode((path, data))))  # pyrefly: ignore[missing-attribute]
+            process.stdin.write(worker.message(_encode(files)))  # pyrefly: ignore[missing-attribute]
             process.stdin.flush()  # pyrefly: ignore[missing-attribute]
-            answer = worker.receive(process.stdout)  # pyrefly: ignore[bad-argument-type]
+            while len(found) < len(files):
+                answer = worker.receive(process.stdout)  # pyrefly: ignore[bad-argument-type]
+                if answer is None:
+                    break
+                self._since = time.monotonic()
+                found.append(answer)
         except (OSError, ValueError):
             pass  # it died before it had heard all: as no answer
         finally:
             self._since = None
-        if answer is not None:
-            return answer
+        if len(found) == len(files):
+            return found, ""
         why = self._epitaph(process)
         self._drop()
-        return _encode(worker.skipped(why, data))
+        return found, why
 
     def _epitaph(self, process: subprocess.Popen) -> str:
         process.kill()
@@ -200,6 +230,7 @@ class _Lane:
                 str(worker.SECONDS),
                 *_folders(self._reader),
             ],
+            bufsize=_PIPE,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -1,6 +1,6 @@
 # Hostile text may bring a parser down, make it hang, or fill the memory. A process of its own, started clean (not forked, and
 # without importing the caller's script), bounds what a file can do to one message: no answer.
-"""The process that reads files: requests on stdin, records on stdout, both with their lengths before them."""
+"""The process that reads files: lists of files on stdin, a record for each on stdout, all with their lengths before them."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ __all__ = ["Reader", "encoded", "reader_named", "receive", "skipped"]
 
 SECONDS = 20  # of processor time for one file
 _MEMORY = 3 * 2**29
+_PIPE = 2**16  # bytes given at once
 _encoder = msgspec.msgpack.Encoder()
 
 
@@ -71,20 +72,20 @@ def message(body: bytes) -> bytes:
 def main(reader: str, seconds: int) -> None:
     """Answer until stdin ends; a file may take so many seconds of processor time."""
     requests = os.fdopen(os.dup(0), "rb")
-    answers = os.fdopen(os.dup(1), "wb")
+    answers = os.fdopen(os.dup(1), "wb", _PIPE)
     with open(os.devnull, "r+b") as nothing:  # noqa: PTH123  # whatever a parser prints is no answer
         for descriptor in (0, 1, 2):
             os.dup2(nothing.fileno(), descriptor)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the one who asked ends us, by ending the requests
     _limit_memory()
     read = reader_named(reader)
-    decoder = msgspec.msgpack.Decoder(tuple[str, bytes])
+    decoder = msgspec.msgpack.Decoder(list[tuple[str, bytes]])
     gc.disable()  # trees hold no cycles, and looking for some while they are made takes a tenth of the time
     while (request := receive(requests)) is not None:
-        path, data = decoder.decode(request)
-        _limit_time(seconds)
         try:
-            answers.write(message(encoded(read, path, data)))
+            for path, data in decoder.decode(request):
+                _limit_time(seconds)
+                answers.write(message(encoded(read, path, data)))
             answers.flush()
         except BrokenPipeError:
             return

@@ -20,7 +20,7 @@ from cutaway.model.code import Bind, Call, Def, FileRecord, Import, Mark
 from cutaway.read.languages.python_bindings import Bindings
 from cutaway.read.languages.python_definitions import Definitions
 from cutaway.read.languages.python_marks import call_marks
-from cutaway.read.languages.python_text import cutter, first_paragraph, line_starts
+from cutaway.read.languages.python_text import cutter, first_paragraph, line_starts, lines_of
 
 __all__ = ["read_python"]
 
@@ -43,8 +43,9 @@ class _Reader(Definitions, Bindings):
     def __init__(self, text: str):
         self.text = text
         self.data = text if text.isascii() else text.encode("utf-8", "surrogatepass")  # offsets count bytes
-        self.starts = line_starts(self.data)
-        self.source = cutter(self.data, self.starts)
+        lines = lines_of(text)
+        self.starts = line_starts(self.data, lines)
+        self.source = cutter(self.data, lines, self.starts)
         self.defs: list[Def] = []
         self.names: list[str] = []  # of the definitions, those under way too
         self.imports: list[Import] = []
@@ -175,7 +176,7 @@ class _Reader(Definitions, Bindings):
 
     def visit(self, nodes: Iterable[Any]) -> None:
         """Whatever stands there, some of it perhaps None; names and what is taken from them are most of it."""
-        words, visits = self.words, _VISITS
+        words, visits, parts = self.words, _VISITS, _INSIDE.get
         for node in nodes:
             kind = type(node)
             while kind is Attribute:
@@ -184,8 +185,12 @@ class _Reader(Definitions, Bindings):
                 kind = type(node)
             if kind is Name:
                 words[node.id] = None
-            elif kind is not Constant:
-                visits[kind](self, node)
+            elif kind is not Constant and node is not None:
+                inside = parts(kind)
+                if inside is not None:
+                    self.visit(inside(node))
+                else:
+                    visits[kind](self, node)
 
     def named(self, node: ast.expr) -> None:
         self.visit((node,))
@@ -236,8 +241,11 @@ class _Reader(Definitions, Bindings):
         if type(function) is ast.Subscript:
             how.append("launch")
         callee = source(function, 200)
-        arguments = [source(a, ARGUMENT) for a in (args if len(args) <= MANY else args[:MANY])]
+        inside, arguments = [function, *args], []
+        if args:
+            arguments = [source(a, ARGUMENT) for a in (args if len(args) <= MANY else args[:MANY])]
         if keywords:
+            inside += [k.value for k in keywords]
             for k in keywords[: MANY - len(arguments)]:
                 text = source(k.value, ARGUMENT)
                 arguments.append(f"{k.arg}={text}" if k.arg else f"**{text}")
@@ -245,10 +253,7 @@ class _Reader(Definitions, Bindings):
         for kind, name, detail in call_marks(node, callee, arguments, source):
             told = _spells(args, name) if kind in ("flag", "env") and args else node
             self.marks.append(Mark(kind, told.lineno, name, self.scope, detail))
-        self.visit((function,))
-        self.visit(args)
-        if keywords:
-            self.visit([keyword.value for keyword in keywords])
+        self.visit(inside)
 
 
 # Parts of nodes in which nothing is named: how it is used, operators, plain texts and numbers.
@@ -260,6 +265,17 @@ _NODES = [kind for kind in vars(ast).values() if isinstance(kind, type) and issu
 _PARTS = {kind: tuple(part for part in kind._fields if part not in _PLAIN) for kind in _NODES}
 if sys.version_info >= (3, 12):
     _PARTS[ast.TypeAlias] = ast.TypeAlias._fields  # its name is a node
+# What is inside the most frequent expressions, all of it named by nobody else: one call gives it.
+_INSIDE: dict[type, Callable[[Any], Iterable[Any]]] = {
+    kind: attrgetter(*_PARTS[kind])
+    for kind in (
+        *(ast.BinOp, ast.IfExp, ast.FormattedValue, ast.Slice, ast.NamedExpr),  # several nodes
+        *(ast.Tuple, ast.List, ast.Set, ast.BoolOp, ast.JoinedStr),  # one list
+    )
+}
+_INSIDE[ast.Compare] = lambda node: (node.left, *node.comparators)
+_INSIDE[ast.UnaryOp] = lambda node: (node.operand,)
+_INSIDE[ast.Starred] = lambda node: (node.value,)
 _VISITS: dict[type, Callable[[_Reader, Any], None]] = {
     **{kind: _Reader.children if parts else _Reader.leaf for kind, parts in _PARTS.items()},
     **dict.fromkeys((Constant, ast.MatchSingleton, type(None)), _Reader.leaf),

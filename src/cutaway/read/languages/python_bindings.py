@@ -21,8 +21,7 @@ class Bindings:
     def assign(self, node: ast.Assign) -> None:
         for target in node.targets:
             self.bind(target, node.value, node)
-        self.visit(node.targets)
-        self.visit((node.value,))
+        self.visit((*node.targets, node.value))
 
     def annotated(self, node: ast.AnnAssign) -> None:
         target, annotation = self.source(node.target, 120), self.source(node.annotation, 160)

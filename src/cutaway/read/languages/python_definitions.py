@@ -62,7 +62,7 @@ class Definitions:
             name=name,
             kind=kind,
             line=node.lineno,
-            start=min(d.lineno for d in (*node.decorator_list, node)),
+            start=(node.decorator_list or (node,))[0].lineno,
             end=node.end_lineno,
             parent=parent,
             signature=self.signature(node),
@@ -134,13 +134,18 @@ class Definitions:
 
 def _flags(node, decorators: list[str], yields: bool) -> list[str]:
     if type(node) is ast.ClassDef:
-        return ["abstract"] if any("ABC" in ast.dump(b) for b in node.bases) else []
+        return ["abstract"] if any(_says(b, "ABC") for b in node.bases) else []
     heads = {d.partition("(")[0].rpartition(".")[2] for d in decorators}
     flags = ["async"] if type(node) is ast.AsyncFunctionDef else []
     flags += ["generator"] if yields else []
     flags += [f for f, d in (("static", "staticmethod"), ("classmethod", "classmethod")) if d in heads]
     flags += ["property"] if heads & {"property", "cached_property", "setter"} else []
     return flags + (["abstract"] if "abstractmethod" in heads or _says_nothing(node.body) else [])
+
+
+def _says(node: ast.expr, word: str) -> bool:
+    """The word stands in a name or text of an expression."""
+    return word in (node.id if type(node) is ast.Name else ast.dump(node))
 
 
 def _says_nothing(body: list[ast.stmt]) -> bool:
@@ -152,4 +157,4 @@ def _says_nothing(body: list[ast.stmt]) -> bool:
             raised.append(statement)
         elif kind is not ast.Pass and not (kind is ast.Expr and type(statement.value) is ast.Constant):
             return False
-    return not raised or (len(raised) == 1 and "NotImplemented" in ast.dump(raised[0]))
+    return not raised or (len(raised) == 1 and _says(raised[0], "NotImplemented"))

@@ -47,8 +47,8 @@ _THREADING = re.compile(
 
 def call_marks(node: ast.Call, callee: str, arguments: list[str], source: Callable) -> Iterable[Found]:
     """What one call declares; most declare nothing."""
-    last = callee.rpartition(".")[2]
-    first = _string(node.args[0]) if node.args else None
+    last, args = callee.rpartition(".")[2], node.args
+    first = _string(args[0]) if args and type(args[0]) is ast.Constant else None
     if last in _DECLARING or (
         first is not None and (_names_variable(first, callee) or last.startswith("DEFINE_"))
     ):
