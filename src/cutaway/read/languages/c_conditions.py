@@ -15,9 +15,9 @@ __all__ = ["first_branches"]
 # A comment, a string, a letter, a directive with the lines that it goes on over, a bracket or the end of a statement.
 _TOKEN = re.compile(
     rb"//[^\n]*|/\*.*?\*/|\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.){1,8}'"
-    rb"|^[ \t]*#[ \t]*(?P<word>\w+)(?:[^\n\\]|\\\r?\n|\\.)*|(?P<mark>[(){}])",
-    re.MULTILINE | re.DOTALL,
-)
+    rb"|\n[ \t]*#[ \t]*(?P<word>\w+)(?:[^\n\\]|\\\r?\n|\\.)*|(?P<mark>[(){}])",
+    re.DOTALL,
+)  # each begins with plain text, which is searched several times as fast as `^`
 _OPENS = (b"if", b"ifdef", b"ifndef")
 _SPLITS = (b"else", b"elif", b"elifdef", b"elifndef")
 
@@ -38,7 +38,8 @@ def first_branches(data: bytes) -> bytes:
     spans: list[tuple[int, int]] = []
     groups: list[_Group] = []
     parens, depth, hidden = 0, 0, 0  # open parentheses, open brackets, groups whose second branch this is
-    for token in _TOKEN.finditer(data):
+    lines = b"\n" + data  # so that every line has a line end before it; spans are of these
+    for token in _TOKEN.finditer(lines):
         mark, word = token["mark"], token["word"]
         if mark is not None:
             if hidden:
@@ -60,7 +61,7 @@ def first_branches(data: bytes) -> bytes:
             group = groups.pop()
             group.uneven |= not group.split and depth != group.depth
             hidden -= bool(group.split)
-            if (group.inside or group.uneven) and b"__cplusplus" not in data[slice(*group.spans[0])]:
+            if (group.inside or group.uneven) and b"__cplusplus" not in lines[slice(*group.spans[0])]:
                 spans.append(group.spans[0])
                 spans.append((group.split or token.start(), token.end()))
-    return blanked(data, spans)
+    return blanked(lines, spans)[1:]

@@ -6,14 +6,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 __all__ = ["blanked", "without_macros"]
 
 _MACRO = rb"[A-Z][A-Z0-9_]{2,}(?:\([^()\n]*\))?"
 # class API Name final : Base {
 _CLASS = re.compile(
-    rb"\b(?:class|struct)[ \t]+(" + _MACRO + rb")(?=\s+[A-Za-z_]\w*(?:<[^<>;{}]*>)?\s*(?:final\s*)?(?::[^:]|\{))"
+    rb"(?:class(?<!\wclass)|struct(?<!\wstruct))[ \t]+("
+    + _MACRO
+    + rb")(?=\s+[A-Za-z_]\w*(?:<[^<>;{}]*>)?\s*(?:final\s*)?(?::[^:]|\{))"
 )
 # Type * CALL name(
 _CONVENTION = re.compile(
@@ -26,16 +28,28 @@ _WRAPPED = re.compile(
     rb"(,\s*\"[^\"\n]*\"(?:\s*\"[^\"\n]*\")*\s*\))\s*;",
     re.MULTILINE,
 )
+_ENDINGS = (b"CALL", b"CDECL", b"API", b"CONV", b"CC")  # one of these stands in what `_CONVENTION` finds
+_CAPITAL = re.compile(rb"\n[ \t]*(?=[A-Z])")  # patterns that begin with plain text are searched ten times as fast
 _BLANK = re.compile(rb"[^\n]")
 
 
 def without_macros(data: bytes) -> bytes:
     """The same number of bytes and lines, with spaces in the place of such macros."""
     spans = [found.span(1) for found in _CLASS.finditer(data)]
-    for found in _WRAPPED.finditer(data):
-        spans += [found.span(1), found.span(2)]
-    spans += [found.span(1) for found in _CONVENTION.finditer(data)]
+    spans += _wrappers(data)
+    if any(ending in data for ending in _ENDINGS):
+        spans += [found.span(1) for found in _CONVENTION.finditer(data)]
     return blanked(data, spans)
+
+
+def _wrappers(data: bytes) -> Iterator[tuple[int, int]]:
+    """Both parts of each macro around a declaration; only a line that begins with a capital begins one."""
+    end = 0
+    for start in (0, *(line.start() + 1 for line in _CAPITAL.finditer(data))):
+        if start >= end and (found := _WRAPPED.match(data, start)):
+            yield found.span(1)
+            yield found.span(2)
+            end = found.end()
 
 
 def blanked(data: bytes, spans: Sequence[tuple[int, int]]) -> bytes:

@@ -43,6 +43,7 @@ class Walk(Above):
     def __init__(self, grammar: Grammar, path: str, text: str):
         self.grammar, self.path = grammar, path
         super().__init__(text.encode("utf-8", "replace"))
+        self.plain = text if text.isascii() else None  # then bytes are its characters
         self.cut = cutter(text, self.data)
         parser, self.table, self.words = compiled(grammar)
         self.tree = tree_of(parser, self.data, grammar.prepare, grammar.repair)
@@ -61,14 +62,15 @@ class Walk(Above):
         self.module = Scope(MODULE, "module", "", {})
 
     def run(self) -> None:
-        get, cut, words = self.table.get, self.cut, self.words
+        get, cut, words, plain = self.table.get, self.cut, self.words, self.plain
         at, scope = iter([self.tree.root_node]), self.module
         outside: list[tuple[Iterator[Node], Scope]] = []  # what is left of the nodes around this one
         while True:
             for node in at:
                 kind = node.kind_id
                 if kind in words:  # leaves, and half of all nodes
-                    scope.words[cut(node.start_byte, node.end_byte)] = None
+                    start, end = node.start_byte, node.end_byte
+                    scope.words[cut(start, end) if plain is None else plain[start:end]] = None
                     continue
                 inner = scope
                 handler = get(kind)
@@ -132,7 +134,10 @@ class Walk(Above):
         if node is None:
             return ""
         start, end = node.start_byte, node.end_byte
-        return one_line(self.cut(start, end if end - start < 4 * most else start + 4 * most), most)
+        if self.plain is None or end - start > most:
+            return self.between(start, end, most)
+        text = self.plain[start:end]  # most are as short as this: no calls for them
+        return " ".join(text.split()) if "\n" in text or "  " in text or "\t" in text else text
 
     def between(self, start: int, end: int, most: int = VALUE) -> str:
         return one_line(self.cut(start, end if end - start < 4 * most else start + 4 * most), most)
