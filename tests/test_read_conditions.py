@@ -3,6 +3,7 @@ import pytest
 
 from cutaway.read.languages.c_conditions import first_branches
 from cutaway.read.languages.c_family import read_cpp
+from cutaway.read.languages.c_macros import without_macros
 from cutaway.read.languages.go import read_go
 
 CLASS = """template <typename T>
@@ -93,3 +94,24 @@ def test_flags_of_a_parser_with_a_letter_and_a_help():
     found = flags(read_cpp("main.cpp", source))
     assert set(found) == {"--loop", "--quiet"}
     assert {k: found["--loop"][k] for k in ("also", "type", "default")} == {"also": "-l", "type": "int", "default": "3"}
+
+
+def test_only_a_sign_that_begins_a_line_is_a_directive():
+    text = "#if X\nif (a) {\n#else\nif (b) {\n #endif\n}\n"
+    assert first_branches(text.encode()).decode().split() == ["if", "(a)", "{", "}"]
+    amid = text.replace("#if", "x #if")
+    assert first_branches(amid.encode()).decode() == amid
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("class API_X Name : Base {};", "class       Name : Base {};"),
+        ("subclass API_X Name {};", "subclass API_X Name {};"),
+        ('  OLD(int f(int a), "new");\nOLD(int g(), "h");', "      int f(int a)        ;\n    int g()      ;"),
+        ('x OLD(int f(int a), "new");', 'x OLD(int f(int a), "new");'),
+        ("int API_CALL run(int a);", "int          run(int a);"),
+    ],
+)
+def test_macros_are_blanked_where_they_stand(text, read):
+    assert without_macros(text.encode()).decode() == read

@@ -177,6 +177,21 @@ def test_a_file_that_breaks_its_reader_is_the_only_one_skipped(world, monkeypatc
             assert index.record("b.py").why.startswith(why) and world.read_now() == []
 
 
+def test_of_files_handed_over_together_those_that_break_are_skipped_alone(world):
+    broken = {"m07": "crash", "m08": "crash", "m31": "crash"}
+    world.write(**{f"m{i:02}": f"name{i}" for i in range(40)} | broken)
+    with world.open(processes=1) as index:
+        for path, record in index.records():
+            found = record.why or [d.name for d in record.defs]
+            name = f"name{int(path[1:3])}"
+            assert found == ("the reader crashed (SIGSEGV)" if path[:-3] in broken else [name])
+
+
+def test_as_many_files_are_handed_over_together_as_are_small():
+    jobs = iter([("", "", b"x" * size) for size in (pool._HANDFUL_BYTES, 1, *[0] * 50)])
+    assert [len(pool._some(jobs)) for _ in range(4)] == [1, pool._HANDFUL, 51 - pool._HANDFUL, 0]
+
+
 def test_text_that_parsers_break_on_is_read_elsewhere(world):
     world.write(a="one", deep="(" * 1000, long="x" * 30_000, large="word\n" * 60_000)
     world.open(processes=0)

@@ -507,6 +507,24 @@ def test_python_falls_back():
 # --- in all of them ---
 
 
+def test_python_is_cut_alike_beside_letters_beyond_ascii():
+    text = """\
+        @wraps(f)
+        def run(self, size: int = 3, *rest):
+            x = a.b[i](self.size + 1, key="k",  more=(not c, [d, *e]))
+            return {x: y for x in self.items() if a < b < c} or f"{x.name!r:>{width}}"
+        class Abstract(abc.ABC): value = call(1,
+            2)
+        """
+    text = cleandoc(text) + "\n"
+    plain, other = read_file("a.py", text.encode()), read_file("a.py", f"{text}# é\n".encode())
+    assert (plain.defs, plain.calls, plain.binds) == (other.defs, other.calls, other.binds)
+    assert [c.args for c in plain.calls][1:3] == [["self.size + 1", 'key="k"', "more=(not c, [d, *e])"], []]
+    assert plain.words == other.words and "width" in plain.defs[0].words
+    beside = read_file("a.py", 'f("é", x.y,  "ü  ö")\n'.encode())
+    assert beside.calls[0].args == ['"é"', "x.y", '"ü ö"']
+
+
 @pytest.mark.parametrize("doc", [
     "One line.", "  One line,\n    that goes on.\n\n    More.", "\n    First.\n    \n    Second.\n",
     "First.\n      \n    Second.",

@@ -17,11 +17,20 @@ from pathlib import Path
 from typing import IO
 
 from cutaway.errors import Unreadable
-from cutaway.read.files import MAX_FILE, MAX_FILES, Source, SourceFile, blob_id, listed, too_large, too_many
+from cutaway.read.files import (
+    ARCHIVES,
+    MAX_FILE,
+    MAX_FILES,
+    Source,
+    SourceFile,
+    blob_id,
+    listed,
+    too_large,
+    too_many,
+)
 
-__all__ = ["SUFFIXES", "ArchiveSource", "open_archive"]
+__all__ = ["ArchiveSource", "open_archive"]
 
-SUFFIXES = (".whl", ".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 MAX_UNPACKED = 2**30
 MAX_KEPT = 192 * 2**20  # packed text in memory
 _RATIO = 200  # no text packs better than this
@@ -83,7 +92,7 @@ def open_archive(path: Path) -> ArchiveSource:
                 "this archive cannot be read", asked=path.name, known=str(error) or repr(error)
             ) from None
         notes.append(f"the archive breaks off after {len(members):,} files: {error or type(error).__name__}")
-    suffix = next(s for s in sorted(SUFFIXES, key=len, reverse=True) if path.name.endswith(s))
+    suffix = next(s for s in sorted(ARCHIVES, key=len, reverse=True) if path.name.endswith(s))
     wrapper = "" if suffix == ".whl" else _wrapper([file.path for file, _ in members])
     for file, _ in members:
         file.path = file.path.removeprefix(wrapper)

@@ -15,6 +15,7 @@ __all__ = ["Source", "SourceFile", "blob_id"]
 MAX_FILE = 4 * 2**20
 MAX_FILES = 200_000
 MAX_DEPTH = 100
+ARCHIVES = (".whl", ".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 # Formats that hold no source: not worth the reading to find a zero byte in them.
 _BINARY_SUFFIXES = """
 7z a avif bin bmp bz2 class dll dylib egg eot exe flac gguf gif gz h5 ico icns jar jpeg jpg lib lz4 mkv mov mp3 mp4 mpg

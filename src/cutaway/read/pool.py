@@ -80,7 +80,8 @@ def _in_processes(jobs: Iterable[Job[Tag]], reader: str, count: int) -> Iterator
                     some = _some(waiting)
                 if not some:
                     break
-                ready.put(list(zip((job[0] for job in some), lane.ask([job[1:] for job in some]), strict=True)))
+                records = lane.ask([(path, data) for _, path, data in some])
+                ready.put([(tag, record) for (tag, _, _), record in zip(some, records, strict=True)])
         except BaseException as error:  # raised again where the records are awaited
             ready.put(error)
         ready.put(None)

@@ -10,9 +10,8 @@ import tempfile
 from pathlib import Path
 
 from cutaway.errors import UnknownTarget, Unreadable
-from cutaway.read.archive import SUFFIXES, open_archive
 from cutaway.read.clone import fetched, is_url
-from cutaway.read.files import Source, SourceFile, blob_id
+from cutaway.read.files import ARCHIVES, Source, SourceFile, blob_id
 from cutaway.read.folder import open_folder, open_worktree, read_regular
 from cutaway.read.git import CommitSource, Git, public_url
 from cutaway.read.naming import declared_name
@@ -40,12 +39,14 @@ def open_source(target: str | Path, commit: str | None = None, *, cache: Path | 
         mode = ""
     if mode == "folder":
         return _filled(_open_folder(path.resolve(), commit, cache), text)
-    if mode == "file" and path.name.endswith(SUFFIXES):
+    if mode == "file" and path.name.endswith(ARCHIVES):
+        from cutaway.read.archive import open_archive  # what unpacks is of no use to the others
+
         if commit is not None:
             raise Unreadable("a commit can only be read from git", asked=commit, where=text)
         return _filled(open_archive(path), text)
     if mode or os.path.lexists(path):
-        kinds = "a folder, a git directory, or an archive (" + " ".join(SUFFIXES) + ")"
+        kinds = "a folder, a git directory, or an archive (" + " ".join(ARCHIVES) + ")"
         raise Unreadable("this is not a repository", asked=text, try_=kinds)
     raise UnknownTarget.among(
         path.name,

@@ -29,7 +29,7 @@ _WRAPPED = re.compile(
     re.MULTILINE,
 )
 _ENDINGS = (b"CALL", b"CDECL", b"API", b"CONV", b"CC")  # one of these stands in what `_CONVENTION` finds
-_CAPITAL = re.compile(rb"\n[ \t]*(?=[A-Z])")  # patterns that begin with plain text are searched ten times as fast
+_CAPITAL = re.compile(rb"\n[ \t]*(?=[A-Z])")  # begins with plain text: searched ten times as fast
 _BLANK = re.compile(rb"[^\n]")
 
 
