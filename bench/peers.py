@@ -38,6 +38,7 @@ SOURCE = Path(__file__).parents[1] / "src"
 LIMIT = 1800  # seconds for one process
 COLD = 3  # fresh processes, of which the median counts
 AGAIN = [1, 2, 4, 8, 16, 32, 64, 48, 24, 12, 6, 3]  # batches that one machine is asked for, again and again
+TIMES = 16
 
 
 def question(row: silicon.Row) -> dict:
@@ -165,7 +166,7 @@ def speed(tools: list[str], folder: Path, found: dict[str, list[dict]], one: dic
     ours: list[float] = []
     for tool in tools:
         runs = [answers(tool, folder, [one]) for _ in range(COLD)]
-        again, _ = answers(tool, folder, [one | {"regime": "static", "users": b} for b in AGAIN * 4])
+        again, _ = answers(tool, folder, [one | {"regime": "static", "users": b} for b in AGAIN * TIMES])
         why = runs[0][0][0].get("why") or again[0].get("why")
         if why:
             print(f"{tool:<24}{why}")

@@ -33,11 +33,11 @@ class Regime:
     repeated: bool = False
 
 
-def regime_of(given: Sequence[np.ndarray]) -> tuple[Regime, list[np.ndarray]]:
-    """The regime of points, and the lists that follow from it (`further_of`)."""
+def regime_of(given: Sequence[np.ndarray], many: int = MANY) -> tuple[Regime, list[np.ndarray]]:
+    """The regime of points, and the lists that follow from it (`further_of`). Of `many` points it is looked for equal loads."""
     prompt, decode = (_share(given[n] > 0) for n in (0, 2))
     alone = Regime(prompt, decode)
-    if given[0].size >= MANY:
+    if given[0].size >= many:
         loads = _distinct(given)
         if 2 * loads[0].size <= given[0].size:
             return Regime(prompt, decode, True), further_of(given, alone) + loads
@@ -73,16 +73,16 @@ def _share(there: np.ndarray) -> str:
 
 @whole
 def spread(found: np.ndarray, where: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """[pieces, points] of what was found at some of the points; 0 elsewhere."""
-    seconds = np.zeros((len(found), len(points)))
+    """[pieces, points] of what was found at some of the points; 0 elsewhere. Of the dtype of `points`."""
+    seconds = np.zeros((len(found), len(points)), points.dtype)
     seconds[:, where] = found
     return seconds
 
 
 @whole
 def rows_of(values: list[Any], points: np.ndarray) -> np.ndarray:
-    """Numbers or lists as [values, points]."""
-    rows = np.empty((len(values), len(points)))
+    """Numbers or lists as [values, points], of the dtype of `points`."""
+    rows = np.empty((len(values), len(points)), points.dtype)
     for n, value in enumerate(values):
         rows[n] = value
     return rows

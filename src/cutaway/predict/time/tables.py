@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Callable
 from functools import cache
 
 import numpy as np
@@ -81,18 +83,35 @@ def _corners(
     low, part = place - first, (at - edges[place]) / widths[place]
     inside = ((part >= -1e-6) & (part <= 1 + 1e-6)).all(axis=0)
     part = np.minimum(np.maximum(part, 0.0), 1.0)
-    upper, strides = _corner_bits(shape)
+    upper, strides = corners_of(shape)
     places = (upper @ strides)[:, None] + strides @ low
     weights = np.where(upper[:, :, None], part, 1 - part).prod(axis=1)
     return places, weights, inside
 
 
 @cache
-def _corner_bits(shape: tuple[int, ...]) -> tuple[Array, Array]:
+def corners_of(shape: tuple[int, ...]) -> tuple[Array, Array]:
     """For each corner of a cell, on which axes it is the upper one; and how far apart neighbours along an axis lie."""
     axes = len(shape)
     strides = np.cumprod((1, *shape[:0:-1]))[::-1].astype(np.intp)
     return (np.arange(2**axes)[:, None] >> np.arange(axes)[::-1] & 1).astype(bool), strides
+
+
+@cache
+def finders(nodes: tuple[tuple[float, ...], ...]) -> tuple[Callable[[float], tuple[int, float, bool]], ...]:
+    """For each axis what `_corners` finds of one number, a logarithm: the cell, the part of the way through it, and whether
+    it lies within the axis."""
+    line, edges, widths, apart, first, last = (values.ravel().tolist() for values in _line(nodes))
+
+    def finder(moved: float, first: int, last: int) -> Callable[[float], tuple[int, float, bool]]:
+        def find(at: float) -> tuple[int, float, bool]:
+            place = min(max(bisect_right(line, at + moved) - 1, first), last)
+            part = (at - edges[place]) / widths[place]
+            return place - first, min(max(part, 0.0), 1.0), -1e-6 <= part <= 1 + 1e-6
+
+        return find
+
+    return tuple(finder(*axis) for axis in zip(apart, first, last, strict=True))
 
 
 APART = 1000.0  # between axes that are laid end to end: more than any logarithm of a size
