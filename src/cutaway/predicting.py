@@ -103,14 +103,15 @@ class Prediction:
     @cached_property
     def points(self) -> Mapping[str, tuple[float, float, float, float]]:
         """Phase -> the point of its step, as `Step` takes it, of one device's share: (tokens of prompts, a chunk at the
-        most; tokens before them, fewer than none where several prompts share a chunk; sequences that get a token;
+        most; tokens before them, of a long prompt those of its middle, fewer than none where several share a chunk; sequences that get a token;
         tokens that each of them has cached)."""
         from cutaway.predict.memory import CHUNK
 
         prompt, output = self.asked["prompt"], self.asked["output"]
-        share = math.ceil(self.users / self.parallel.dp)
+        lanes = self.parallel.dp if self.regime == "static" else self.setup.machine.lanes
+        share = math.ceil(self.users / lanes)
         chunk = min(prompt * share, CHUNK)
-        points = {"prefill": (chunk, (min(prompt, chunk) - chunk) / 2, 0, 0)}
+        points = {"prefill": (chunk, (prompt - chunk) / 2, 0, 0)}
         if self.setup.decode is not None and output > 1:
             points["decode"] = (0, 0, share, prompt + output / 2)
         return points
@@ -179,6 +180,17 @@ class Prediction:
             found.append(
                 f"{guesses.name} has {guesses.workload.vocabulary} tokens to choose from and {self.model} "
                 f"{self.setup.prefill.vocabulary}: engines may refuse such a pair"
+            )
+        stored, published = self.quant.weights, self.setup.published
+        if published is not None and published != stored and published.element == stored.element:
+            found.append(
+                f"the model is published in {published.name}: weights in {stored.name} would have to be made, and engines run "
+                "other kernels for them; without --weights it is as published"
+            )
+        if self.regime == "static" and self.parallel.pp > 1:
+            found.append(
+                f"a batch goes through the {self.parallel.pp} stages as one, and each waits for the others; --concurrency, --rate "
+                "and --requests keep all of them at work"
             )
         if not self.fits:
             how = f"; what would do: {' or '.join(self.memory.advice)}" if self.memory.advice else ""
@@ -311,18 +323,19 @@ def predict(
     from cutaway.predict import serving
 
     users = concurrency or batch or 1
-    share = math.ceil(users / dp)  # what one copy of the attention sees
     if concurrency is not None:
         # Pages are taken as answers grow, so that requests at all stages of theirs share the memory.
         machine = setup.machine
         if utilisation is not None:
             machine = replace(machine, capacity=setup.hardware.capacity * utilisation)
-        most = max(1.0, float(machine.most_sequences(prompt + output / 2)) // dp)
+        share = math.ceil(users / machine.lanes)
+        most = float(machine.most_of_a_lane(prompt + output / 2))
         got = serving.closed_loop(
             setup.machine.step, setup.engine, share, prompt, output, most_sequences=most, rounds=rounds, yields=machine.yields
         )
     else:
         machine = setup.machine
+        share = math.ceil(users / dp)  # what one copy of the attention sees
         got = serving.static(machine.step, share, prompt, output, request=setup.engine.arrival(prompt), yields=machine.yields)
     figures = float(got.ttft), float(got.tpot), float(got.throughput) * users / share
     return Prediction(setup, "static" if concurrency is None else "closed loop", asked, *figures)

@@ -60,8 +60,8 @@ def loop_grid(
     loads between a dozen of them are read between.
     """
     b, p, o = (np.asarray(v, float) for v in (users, prompts, outputs))
-    own = np.ceil(b / machine.copies)[:, None, None]
-    room = np.maximum(machine.most_sequences(p[:, None] + o / 2) // machine.copies, 1)  # as in predicting.py
+    own = np.ceil(b / machine.lanes)[:, None, None]
+    room = machine.most_of_a_lane(p[:, None] + o / 2)  # as in predicting.py
     if own.size * room.size <= _EXACT:
         got = serving.closed_loop(
             machine.step, machine.engine, own, p[:, None], o, most_sequences=room

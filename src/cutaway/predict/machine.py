@@ -30,7 +30,8 @@ class Machine:
     overheads included; `cache(tokens)` the bytes that one sequence of so many tokens keeps on one device.
 
     weights, fixed, capacity: bytes on one device; `fixed` is what neither weights nor sequences take. copies: sequences
-    are spread over so many copies of the attention. watts and price: of all devices, as far as the sheet knows.
+    are spread over so many copies of the attention. stages: so many batches are under way in each of them, if there are
+    users enough. watts and price: of all devices, as far as the sheet knows.
     """
 
     name: str
@@ -44,12 +45,24 @@ class Machine:
     capacity: float
     tier: str
     copies: int = 1
+    stages: int = 1
     watts: float | None = None
     price: float | None = None  # USD per hour
     max_positions: int = 0
     kernels: Step | None = None  # the step without the engine
     mixtures: int = 0  # layers with experts
     yields: float = 1.0  # tokens that a decoding sequence gets of a step
+
+    @property
+    def lanes(self) -> int:
+        """How many batches run side by side: each stage has one at a time, and hands it on. A step is its way through all of
+        them, and meanwhile the others are in the other stages."""
+        return self.copies * self.stages
+
+    def most_of_a_lane(self, tokens: np.ndarray | float) -> np.ndarray:
+        """How many sequences of so many tokens one batch may have; 1 where nothing fits."""
+        most = np.minimum(self.most_sequences(tokens), self.engine.sequences * self.copies)
+        return np.maximum(most // self.lanes, 1)
 
     def memory(self, batch: np.ndarray | float, tokens: np.ndarray | float) -> np.ndarray:
         """Bytes on one device with `batch` sequences of `tokens` tokens."""
@@ -126,6 +139,7 @@ def assemble(
         capacity=hw.capacity * utilisation,
         tier=", ".join(step.tiers),
         copies=parallel.dp,
+        stages=parallel.pp,
         watts=None if hw.power is None else hw.power * devices,
         price=None if hw.price is None else hw.price * devices,
         max_positions=prefill.max_positions,

@@ -87,8 +87,8 @@ def serve(
     """
     engine = machine.engine
     longest = max(r.input_tokens + r.output_tokens for r in trace)
-    room = int(machine.most_sequences(prompt + output)) // machine.copies
-    most = max(1, min(room, engine.sequences))
+    room = int(machine.most_sequences(prompt + output)) // machine.lanes
+    most = max(1, min(room, engine.sequences // machine.stages))
     guessed = guesses.tokens if guesses else 0
     config = ServerConfig(
         max_num_seqs=most, max_num_batched_tokens=engine.tokens, block_size=PAGE,
@@ -99,10 +99,10 @@ def serve(
     table = StepTable(machine.step, max_tokens=engine.tokens, max_sequences=most, max_context=longest)
     apart = None
     if split is not None:
-        counts = (n * machine.copies for n in (split.prefill_instances, split.decode_instances))
+        counts = (n * machine.lanes for n in (split.prefill_instances, split.decode_instances))
         apart = Disaggregation(*counts, lambda tokens: float(machine.cache(tokens)), split.bandwidth)
     found: dict[str, Any] = simulate(
-        trace, table, config, instances=machine.copies, disaggregation=apart, concurrency=concurrency
+        trace, table, config, instances=machine.lanes, disaggregation=apart, concurrency=concurrency
     ).summary()
     for name in ("ttft_s", "e2e_s"):  # what happens to a request before it is in the queue
         found[name] = {mark: value + engine.arrival(prompt) for mark, value in found[name].items()}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from cutaway.errors import BadValue
 from cutaway.predict import engine as engines
 from cutaway.predict.machine import assemble
-from cutaway.predict.quant import quantisation
+from cutaway.predict.quant import quantisation, quantisation_of
 from cutaway.predict.shard import Parallel
 from cutaway.predict.shipped import traced, workloads_of
 from cutaway.predict.step import Step
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from cutaway.hardware import Hardware
     from cutaway.predict.engine import Engine
     from cutaway.predict.machine import Machine
-    from cutaway.predict.quant import Quant
+    from cutaway.predict.quant import Format, Quant
     from cutaway.predict.speculative import Speculation
     from cutaway.predict.types import Workload
 
@@ -42,6 +42,7 @@ class Setup:
     machine: Machine
     at: Callable[[float], Machine]  # the same with so many times the memory bandwidth
     speculation: Speculation | None = None
+    published: Format | None = None  # of the weights, where the model's config says it
 
     @property
     def engine(self) -> Engine:
@@ -83,6 +84,7 @@ def _made(
     cut = Parallel(tp=tp, pp=pp, ep=ep, dp=dp, sp=sp)
     device = device_of(hardware)
     prefill, decode, config = traced(model, trust_code=trust_code, args=args) if args else workloads_of(model, trust_code)
+    said = quantisation_of(config or {})
 
     def on(device: Hardware) -> Setup:
         stored = quantisation(weights, activations, kv, config, device)
@@ -97,7 +99,7 @@ def _made(
                 *guessing, hardware=device, parallel=cut, engine=running, kv=kv, tier=tier, trust_code=trust_code
             )
         machine = guesses.beside(machine) if guesses else machine
-        return Setup(prefill, decode, device, cut, stored, step, machine, faster, guesses)
+        return Setup(prefill, decode, device, cut, stored, step, machine, faster, guesses, said.weights if said else None)
 
     def faster(factor: float) -> Machine:
         return on(replace(device, bandwidth=device.bandwidth * factor)).machine

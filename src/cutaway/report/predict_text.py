@@ -180,10 +180,10 @@ def seconds(value: float) -> str:
     return f"{value * 1e6:.3g} µs"
 
 
-def _held(phase: str, tokens: float, _: float, sequences: float, cached: float) -> str:
+def _held(phase: str, tokens: float, before: float, sequences: float, cached: float) -> str:
     """What a device has before it in this step."""
     if phase == "prefill":
-        return f"{_counted(tokens, 'token')} of prompts"
+        return f"{_counted(tokens, 'token')} of prompts" + (f", {before:.15g} before them" if before > 0 else "")
     return f"{_counted(sequences, 'sequence')} of {cached:.15g} tokens"
 
 
