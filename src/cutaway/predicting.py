@@ -103,8 +103,8 @@ class Prediction:
     @cached_property
     def points(self) -> Mapping[str, tuple[float, float, float, float]]:
         """Phase -> the point of its step, as `Step` takes it, of one device's share: (tokens of prompts, a chunk at the
-        most; tokens before them, of a long prompt those of its middle, fewer than none where several share a chunk; sequences that get a token;
-        tokens that each of them has cached)."""
+        most; tokens before them, of a long prompt those of its middle, fewer than none where several share a chunk;
+        sequences that get a token; tokens that each of them has cached)."""
         from cutaway.predict.memory import CHUNK
 
         prompt, output = self.asked["prompt"], self.asked["output"]
@@ -184,8 +184,8 @@ class Prediction:
         stored, published = self.quant.weights, self.setup.published
         if published is not None and published != stored and published.element == stored.element:
             found.append(
-                f"the model is published in {published.name}: weights in {stored.name} would have to be made, and engines run "
-                "other kernels for them; without --weights it is as published"
+                f"the model is published in {published.name}: weights in {stored.name} would have to be made, "
+                "and engines run other kernels for them; without --weights it is as published"
             )
         if self.regime == "static" and self.parallel.pp > 1:
             found.append(
@@ -345,20 +345,21 @@ def _check_load(asked: Mapping[str, Any]) -> None:
     """Raises BadValue for what is negative, huge or contradictory."""
     loads = [name for name in ("batch", "concurrency", "rate", "requests") if asked[name] is not None]
     if len(loads) > 1:
-        raise BadValue("a load is a batch, a concurrency, a rate or requests", asked=", ".join(loads))
+        asked_for = " ".join(f"--{name} {asked[name]}" for name in loads)
+        raise BadValue("a load is a batch, a concurrency, a rate or requests", asked=asked_for, try_="one of them")
     for name, most in (("batch", MOST), ("concurrency", MOST), ("rounds", MOST), ("prompt", LONGEST), ("output", LONGEST)):
         value = asked[name]
         if value is not None and (
             not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most
         ):
-            raise BadValue(f"{name} must be a whole number from 1 to {most}", asked=str(value))
+            raise BadValue(f"{name} must be a whole number from 1 to {most}", asked=f"--{name} {value}")
     if asked["rounds"] is not None and asked["concurrency"] is None:
         raise BadValue("rounds are of users who ask again", asked=f"--rounds {asked['rounds']}", try_="--concurrency")
     if asked["rate"] is not None and not 1e-6 <= asked["rate"] < 1e6:
-        raise BadValue("rate must be from a millionth to a million requests per second", asked=str(asked["rate"]))
+        raise BadValue("rate must be from a millionth to a million requests per second", asked=f"--rate {asked['rate']}")
     target = asked["target_tpot"]
     if target is not None and not 0 < target < 1e9:
-        raise BadValue("target_tpot must be above 0 and finite, in milliseconds", asked=str(target))
+        raise BadValue("target_tpot must be above 0 and finite, in milliseconds", asked=f"--target-tpot {target}")
     if asked["utilisation"] is not None and not 0 < asked["utilisation"] <= 1:
         raise BadValue(
             "utilisation is a share of the memory, above 0 and at most 1", asked=str(asked["utilisation"])

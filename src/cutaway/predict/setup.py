@@ -79,11 +79,12 @@ def _made(
     trust_code: bool, guessing: tuple, args: Mapping[str, Any] | None = None,
 ) -> Setup:  # fmt: skip
     if not 0 <= overlap <= 1:
-        raise BadValue("overlap is a share from 0 to 1", asked=str(overlap))
+        raise BadValue("overlap is a share from 0 to 1", asked=f"--overlap {overlap:g}")
     running = engines.find(engine)
     cut = Parallel(tp=tp, pp=pp, ep=ep, dp=dp, sp=sp)
     device = device_of(hardware)
     prefill, decode, config = traced(model, trust_code=trust_code, args=args) if args else workloads_of(model, trust_code)
+    decode = decode if prefill.chooses else None
     said = quantisation_of(config or {})
 
     def on(device: Hardware) -> Setup:

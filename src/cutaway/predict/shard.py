@@ -33,7 +33,7 @@ class Parallel:
         for name in ("tp", "pp", "ep", "dp"):
             value = getattr(self, name)
             if not isinstance(value, int) or not 1 <= value <= 4096:
-                raise BadValue(f"{name} must be a whole number from 1 to 4096", asked=str(value))
+                raise BadValue(f"{name} must be a whole number from 1 to 4096", asked=f"--{name} {value}")
         spread = self.tp * self.dp if self.ep > self.tp or (self.ep > 1 and self.dp > 1) else self.tp
         own = self.moe_tp or max(1, spread // self.ep)
         if self.ep * own not in (self.tp, self.tp * self.dp):

@@ -78,6 +78,14 @@ class Workload:
         return sum(op.count for op in self.ops if op.role == "expert_row")
 
     @property
+    def chooses(self) -> bool:
+        """Whether what is made of the last position is a choice of the next token, or nothing. An encoder of sentences turns it
+        by a square matrix, as wide as the stream, into one that is as wide; no table has that many tokens."""
+        heads = [op for op in self.ops if op.role == "lm_head"]
+        tables = {op.weight_elements for op in self.ops if op.role == "embedding"}
+        return not heads or any(op.dims["n"] != op.dims["k"] or op.weight_elements in tables for op in heads)
+
+    @property
     def vocabulary(self) -> int:
         """How many tokens there are to choose from; 0 of a model that chooses none."""
         sizes = (op.dims["n"] for op in self.ops if op.role == "lm_head")

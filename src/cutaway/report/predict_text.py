@@ -131,7 +131,7 @@ def figures(p: Prediction) -> list[tuple[str, str, str]]:
     steady = "; steady state, see --rounds" if p.regime == "closed loop" and not p.served and p.asked["rounds"] is None else ""
     rows = [
         ("TTFT", seconds(p.ttft_s), p.tier + steady),
-        ("TPOT", seconds(p.tpot_s), p.tier),
+        ("TPOT", seconds(p.tpot_s), p.tier) if p.setup.decode else ("TPOT", "-", "no next token"),
         ("throughput", f"{p.throughput_tokens_per_s:.4g} tok/s", p.tier),
         ("per M tokens", money, note),
         ("per token", energy, "at the boards' power limit"),
