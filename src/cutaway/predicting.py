@@ -189,8 +189,8 @@ class Prediction:
             )
         if self.regime == "static" and self.parallel.pp > 1:
             found.append(
-                f"a batch goes through the {self.parallel.pp} stages as one, and each waits for the others; --concurrency, --rate "
-                "and --requests keep all of them at work"
+                f"a batch goes through the {self.parallel.pp} stages as one, and each waits for the others; --concurrency, "
+                "--rate and --requests keep all of them at work"
             )
         if not self.fits:
             how = f"; what would do: {' or '.join(self.memory.advice)}" if self.memory.advice else ""
