@@ -9,9 +9,10 @@ from cutaway.cli import run
 from cutaway.errors import BadValue, CutawayError, UnknownTarget
 from cutaway.hardware import find
 from cutaway.predict.memory import state_bytes, weight_bytes
+from cutaway.predict.pieces import messages, pieces, without_inner
 from cutaway.predict.quant import FORMATS, Quant, quantisation, quantisation_of
 from cutaway.predict.shard import Parallel, check, cut
-from cutaway.predict.step import Step, messages, pieces, without_inner
+from cutaway.predict.step import Step
 from cutaway.predict.text import loads
 from cutaway.predict.time import beside_prompts
 from cutaway.predicting import predict
