@@ -19,6 +19,7 @@ __all__ = ["header_units"]
 SHOWS = ("example", "benchmark")
 HEADERS = (".h", ".hpp", ".hh", ".hxx")
 _INCLUDE = re.compile(r"(^|/)include/")
+_BUILT = re.compile(r"librar|module|extension|executable", re.IGNORECASE)  # and no custom target, test or folder
 _EXPORT = re.compile(r"^(?:extern\s+\"C\"\s+|class\s+|struct\s+)?[A-Z][A-Z0-9_]*(?:API|EXPORTS?|PUBLIC|DLL|SHARED)\w*\b")
 
 
@@ -48,7 +49,7 @@ def _makes_programs(program: Program) -> bool:
             marks = program.record(path).marks
             titles = {m.name for m in marks if m.kind == "title"}
             for mark in marks:
-                if mark.kind == "target":
+                if mark.kind == "target" and _BUILT.search(mark.detail.get("callee", "")):
                     kind = mark.detail.get("type", "")
                     whole = kind == "interface" and (mark.name in titles or "$" in mark.name)
                     kinds.add("library" if whole else kind)

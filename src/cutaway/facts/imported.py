@@ -18,7 +18,7 @@ from cutaway.facts.shown import words_of
 from cutaway.model.code import Import
 from cutaway.read.program import Program
 
-__all__ = ["importers", "imports"]
+__all__ = ["BODIES", "importers", "imports"]
 
 _known: WeakKeyDictionary[Program, dict[str, set[str]]] = WeakKeyDictionary()
 DEEP = 4  # re-exports of re-exports
@@ -26,7 +26,7 @@ _STANDARD = re.compile(  # C's own headers: a repository's file of such a name i
     r"(assert|complex|ctype|errno|fenv|float|inttypes|iso646|limits|locale|math|setjmp|signal|stdalign|stdarg|stdatomic|stdbool"
     r"|stddef|stdint|stdio|stdlib|stdnoreturn|string|tgmath|threads|time|uchar|unistd|wchar|wctype)\.h"
 )
-_BODIES = (".c", ".cc", ".cpp", ".cxx", ".cu", ".m", ".mm")
+BODIES = (".c", ".cc", ".cpp", ".cxx", ".cu", ".m", ".mm")
 _SCRIPTS = (".ts", ".tsx", ".js", ".jsx", ".mjs", "/index.ts", "/index.tsx", "/index.js")
 
 
@@ -91,10 +91,10 @@ class _Imported:
     def bodies(self) -> Iterator[tuple[str, str]]:
         """(file, header) of those that implement what the header declares: of one name, and it includes the header."""
         for path in self.program.paths:
-            if path.endswith(_BODIES):
+            if path.endswith(BODIES):
                 for one in self.program.record(path).imports:
                     for header in self._included(path, one):
-                        if _stem(header) == _stem(path) and not header.endswith(_BODIES):
+                        if _stem(header) == _stem(path) and not header.endswith(BODIES):
                             yield path, header
 
     def _rust(self, path: str, one: Import, depth: int = DEEP) -> Iterator[str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from cutaway.facts.imported import imports
+from cutaway.facts.imported import BODIES, imports
 from cutaway.report.graph import MAX_EDGES, MAX_NODES, Graph
 from cutaway.report.mermaid import fenced
 from cutaway.report.repo.page import Page
@@ -72,6 +72,10 @@ def _of_modules(page: Page) -> Graph:
             mine = _module(user, rows)
             if mine and mine != theirs:
                 links[mine, theirs] += 1
+    for mine, theirs in list(links):  # who includes a header has not included what implements it
+        header = next((r for r in rows if r != theirs and r.partition(".")[0] == theirs.partition(".")[0]), None)
+        if theirs.endswith(BODIES) and (mine, header) in links:
+            del links[mine, theirs]
     for (one, other), _ in sorted(links.items(), key=lambda i: (-i[1], i[0]))[:MAX_EDGES]:
         graph.edge(one, other)
     return graph

@@ -243,14 +243,16 @@ class Page:
         """The README's prose, a paragraph each, of the lines from which its words are."""
         path = self.readme
         found: list[Claim] = []
-        fenced = how = hidden = goes_on = False
+        fenced = hidden = goes_on = False
+        how = 0  # the level of the heading below which it is said how, 0 elsewhere
         for number, line in enumerate(self.program.lines(path)[:120] if path else (), 1):
             fenced ^= line.lstrip().startswith("```")
             begins_hidden = "<!--" in line and not hidden
             hidden = (hidden or begins_hidden) and "-->" not in line
             plain = _MARKUP.sub(r"\1", _MARKUP.sub(r"\1", line)).strip()  # markup in a quotation too
-            if line.startswith("#") and not fenced:
-                how = bool(_HOW.search(line))
+            level = len(line) - len(line.lstrip("#"))
+            if level and not fenced and (not how or level <= how):
+                how = level if _HOW.search(line) else 0
             speaks = not (
                 fenced
                 or how

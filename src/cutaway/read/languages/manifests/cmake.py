@@ -42,6 +42,8 @@ def read_cmake(path: str, text: str) -> FileRecord:
             kind = "executable" if "executable" in lower else "library"
             if words[1:2] in (["OBJECT"], ["INTERFACE"]):
                 kind = words[1].lower()
+            elif "IMPORTED" in words[1:4]:  # built elsewhere
+                kind = "imported"
             notes.mark(
                 "target",
                 lines.at(max(text.find(first, start, end), start)),  # often below the command's own line
