@@ -86,19 +86,22 @@ def generate(model, prompt_tokens, max_new_tokens, eos_id, temperature=1.0):
     return tokens.tolist()
 
 def main(ckpt_path, config):
+    """Loads the model from a checkpoint and answers."""
     torch.manual_seed(7)
-    model = Transformer(Settings())
+    with open(config) as f:
+        settings = Settings(**json.load(f))
+    model = Transformer(settings).to(torch.bfloat16)
     load_model(model, os.path.join(ckpt_path, "model.safetensors"))
     print(generate(model, [[1]], 10, 2))
 '''
 
 
 def test_code_beside_a_paper():
-    found = find({"model.py": MODEL, "say.py": SAY})
+    found = find({"model.py": MODEL, "generate.py": SAY})
     assert first(found, "kv_cache_structure") == ("model.py", "Latent")
     assert first(found, "attention_backend") == ("model.py", "Latent")
-    assert first(found, "sampler") == ("say.py", "sample")
-    assert first(found, "weight_loader") == ("say.py", "main")
+    assert first(found, "sampler") == ("generate.py", "sample")
+    assert first(found, "weight_loader") == ("generate.py", "main")
 
 
 def test_a_model_that_takes_its_weights_out_of_a_file_and_counts_its_steps():
@@ -152,7 +155,7 @@ class StartRecentKVCache:
 
 
 def test_a_cache_that_keeps_the_first_and_the_latest_tokens_evicts():
-    found = find({"streaming/kv_cache.py": FORGETS, "model.py": MODEL, "say.py": SAY})
+    found = find({"streaming/kv_cache.py": FORGETS, "model.py": MODEL, "generate.py": SAY})
     path, symbol = first(found, "kv_cache_eviction_or_prefix_reuse")
     assert path == "streaming/kv_cache.py" and symbol.startswith("StartRecentKVCache")
 
@@ -251,7 +254,10 @@ if __name__ == "__main__":
 def test_where_nothing_serves_the_loop_is_the_trainers():
     loops = find({"model.py": MODEL, "train.py": TRAIN})["runtime_loop"].candidates
     assert {(c.path, c.symbol) for c in loops} <= {("train.py", "train_step"), ("train.py", "")} and loops
-    assert first(find({"model.py": MODEL, "train.py": TRAIN, "say.py": SAY}), "runtime_loop")[0] == "say.py"
+    assert (
+        first(find({"model.py": MODEL, "train.py": TRAIN, "generate.py": SAY}), "runtime_loop")[0]
+        == "generate.py"
+    )
 
 
 PAIRS = """
@@ -275,7 +281,7 @@ class GroupedQuery(nn.Module):
 
 
 def test_a_dictionary_of_keys_and_values_is_a_cache():
-    found = find({"lm.py": PAIRS, "say.py": SAY})
+    found = find({"lm.py": PAIRS, "generate.py": SAY})
     path, symbol = first(found, "kv_cache_structure")
     assert path == "lm.py" and symbol.startswith("GroupedQuery")
 
@@ -308,6 +314,18 @@ def test_an_application_that_is_handed_to_a_library_that_serves():
     found = find({"app.py": SERVER})
     assert first(found, "runtime_loop") == ("app.py", "App.run_task")
     assert first(found, "admission_or_backpressure") == ("app.py", "BaseServer.readable")
+
+
+def test_a_class_of_settings_in_a_file_of_settings():
+    config = "class Config(dict):\n    def from_prefixed_env(self, prefix='APP', *, loads=json.loads):\n"
+    config += (
+        "        for key, value in sorted(os.environ.items()):\n            if key.startswith(prefix):\n"
+    )
+    config += "                self[key.removeprefix(prefix)] = loads(value)\n        return self\n"
+    assert first(find({"app/config.py": config, "app/app.py": SERVER}), "config_parser") == (
+        "app/config.py",
+        "Config",
+    )
 
 
 @pytest.mark.parametrize(

@@ -108,11 +108,9 @@ CONFIG = Concept(
         uses(r"popen|subprocess|create_subprocess\w*|check_(?:call|output)", -5),  # writes flags for another program
         uses(r"init_process_group|load_state_dict|set_device|clip_grad_norm_?", -2.5),  # builds what it was told
         path(r"evaluat\w*|eval_\w+|\w+_eval|plot\w*|\w*bench(?:mark)?\w*", -2.5),  # what is told a side program
-        marked(r"dataclass\w*|attrs?_define", 0.3, "settings"),
-        base(r"\w*base_settings|base_model", 0.1, "settings"),
         base(r"\w*command|cli_command", -3),
         name("(?:command|group)$", -3),  # is told what to do by name
-        base(r"\w*config|\w*settings", 0.1, "settings"),  # those of what it derives from
+        path("config|settings|conf", 0.1, "declared"),  # its file says so, whatever it holds
         keeps("stoi|itos", -5),  # numbers of characters
         has(r"forward(?:_\w+)?|prefill\w*|decode(?:_\w+)?|generate(?:_\w+)?", -4),
         uses("^arg$|invalid_param|args|flags", 1.5, "parses"),
@@ -162,7 +160,7 @@ CONFIG = Concept(
             "parses",
         ),
     ),
-    needs=("named|cli", "settings|cli", "parses|cli|settings"),
+    needs=("named|cli", "settings|cli|declared", "parses|cli|settings"),
     least=6.5,
     holds=True,
     anywhere=True,

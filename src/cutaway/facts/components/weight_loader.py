@@ -126,7 +126,7 @@ WEIGHT_LOADER = Concept(
             r"(?s)\b(?:torch\.load|safe_open|load_file|np\.load|mx\.load)\(.{0,2500}?\.load_(?:state_dict|weights|params\w*)\("
             r"|\bload_(?:model|weights|checkpoint|state_dict|parameters)\(\s*(?:self\.)?model\b"
             r"|\bmodel(?:, \w+)*\s*=\s*[\w.]*load_(?:model|checkpoint|pretrained)\w*\(",
-            4,
+            0.5,
             "fills",
         ),
         # or takes its parts out of it
