@@ -2,6 +2,7 @@
 # another folder, and wrong questions get an answer.
 import json
 import os
+import re
 import shutil
 import subprocess
 from types import SimpleNamespace
@@ -14,6 +15,7 @@ from cutaway.cli import run
 from cutaway.reading import KINDS
 from cutaway.report.project import markdown as project
 from cutaway.report.repo.page import Page
+from cutaway.report.verify import verify
 
 ENGINE = {
     "README.md": "# tiny\n\nA tiny engine that serves one model and shows how a request becomes tokens.\n\n"
@@ -307,3 +309,14 @@ def test_only_what_begins_a_sentence_may_begin_a_list():
     program = type("Program", (dict,), {"source": SimpleNamespace(url="", commit="")})()
     words = Page({"repo": {}}, program).words
     assert words("- set (`x`) to `y`. See `z` https://a.b") == "\\- set (`x`) to `y`. See `z` https\\://a.b"
+
+
+def test_a_small_program_says_which_parts_it_lacks(tmp_path):
+    source, out = tmp_path / "small", tmp_path / "report.md"
+    source.mkdir()
+    text = '"""Adds."""\n\n\ndef add(a, b):\n    return a + b\n\n\nif __name__ == "__main__":\n    print(add(1, 2))\n'
+    (source / "tool.py").write_text(text)
+    assert run(["report", str(source), "--no-cache", "-o", str(out)]) == 0
+    rows = re.findall(r"^\| (.+?) \| not present \| nothing of the kind was found \|$", out.read_text(), re.MULTILINE)
+    assert {"main loop", "shutdown"} <= set(rows) and "entry" not in rows
+    assert verify(out, source).findings == ()

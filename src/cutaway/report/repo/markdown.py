@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["COMPONENTS", "markdown"]
 
+PHASES = {"start": "startup", "main loop": "main_loop", "shutdown": "shutdown", "tasks": "task_creation_points"}
 COMPONENT_ROWS, ENTRIES = 6, 4  # at least so many components; of entry points, that many where others are plenty
 STATEMENT = 12  # lines in which a statement spells what it declares
 # The rows of the component table: key in the facts -> (name, what such a part is responsible for).
@@ -242,19 +243,17 @@ def _components(page: Page) -> list[str]:
             )
     if not page.repo["llm_related"]:
         life = page.facts["lifecycle"]
-        for name, key in (
-            ("start", "startup"),
-            ("main loop", "main_loop"),
-            ("shutdown", "shutdown"),
-            ("tasks", "task_creation_points"),
-        ):
-            rows += [[name, page.pointer(r, cell=True), page.why(r)] for r in life[key][:3]]
-        rows += [
-            ["configuration", page.pointer(r, cell=True), "holds settings"]
-            for r in page.facts["config_surface"]["config_classes"][:3]
-        ]
+        parts = {
+            name: [[name, page.pointer(r, cell=True), page.why(r)] for r in life[key][:3]] for name, key in PHASES.items()
+        }
+        classes = page.facts["config_surface"]["config_classes"][:3]
+        parts["configuration"] = [["configuration", page.pointer(r, cell=True), "holds settings"] for r in classes]
+        rows += [row for some in parts.values() for row in some]
         entries = page.facts["entrypoints"][: max(ENTRIES, COMPONENT_ROWS - len(rows))]
-        rows += [["entry", page.pointer(r, cell=True), page.because(r, cell=True)] for r in entries]
+        parts["entry"] = [["entry", page.pointer(r, cell=True), page.because(r, cell=True)] for r in entries]
+        rows += parts["entry"]
+        if len(rows) < COMPONENT_ROWS:  # of a small program what it lacks is worth a line too
+            rows += [[name, "not present", "nothing of the kind was found"] for name, some in parts.items() if not some]
     return page.table(["Component", "Location", "Responsibility"], rows)
 
 
