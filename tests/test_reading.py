@@ -15,7 +15,6 @@ from cutaway.cli import run
 from cutaway.reading import KINDS
 from cutaway.report.project import markdown as project
 from cutaway.report.repo.page import Page
-from cutaway.report.verify import verify
 
 ENGINE = {
     "README.md": "# tiny\n\nA tiny engine that serves one model and shows how a request becomes tokens.\n\n"
@@ -319,4 +318,4 @@ def test_a_small_program_says_which_parts_it_lacks(tmp_path):
     assert run(["report", str(source), "--no-cache", "-o", str(out)]) == 0
     rows = re.findall(r"^\| (.+?) \| not present \| nothing of the kind was found \|$", out.read_text(), re.MULTILINE)
     assert {"main loop", "shutdown"} <= set(rows) and "entry" not in rows
-    assert verify(out, source).findings == ()
+    assert run(["verify", str(out), "--source", str(source)]) == 0
