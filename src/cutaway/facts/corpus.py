@@ -31,6 +31,11 @@ SCRIPT = "script"  # the kind of a file's own statements, where they do somethin
 LANGUAGES = ("python", "c", "cpp", "cuda", "rust", "go", "typescript", "javascript")
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
 _LICENCE = re.compile(r"(?:licen[cs]e|copying)(?:[.-]\w+)?$", re.IGNORECASE)
+COMPILED = ("c", "cpp", "cuda", "rust", "go")
+COMPILED_BUILDS = {"CMakeLists.txt", "Makefile", "Cargo.toml", "go.mod", "meson.build", "BUILD.bazel"}
+PYTHON_BUILDS = {"pyproject.toml", "setup.py", "setup.cfg"}
+MUCH = 0.4  # of the lines of code: a program's own language
+HELPS = 0.75  # times the points, for what only helps
 FEW_LINES = 3
 _SCRIPT_WORDS = 12  # fewer identifiers outside of definitions are imports and constants
 
@@ -38,7 +43,18 @@ _SCRIPT_WORDS = 12  # fewer identifiers outside of definitions are imports and c
 class Entity:
     """A definition, or a file's statements outside of any (`definition.kind` is `script`, its name empty)."""
 
-    __slots__ = ("attributes", "definition", "fields", "index", "mask", "members", "parts", "path", "role", "size")
+    __slots__ = (
+        "attributes",
+        "definition",
+        "fields",
+        "index",
+        "mask",
+        "members",
+        "parts",
+        "path",
+        "role",
+        "size",
+    )
 
     def __init__(self, path: str, role: str, index: int, definition: Def):
         self.path, self.role, self.index, self.definition = path, role, index, definition
@@ -268,7 +284,17 @@ class Corpus:
         share = self.shares.get(language, 0.0)
         if language in ("typescript", "javascript") and share < 0.5:
             return 0.4
-        return min(1.0, max(0.75, 0.625 + 1.25 * share)) if language == "python" else 1.0
+        if language != "python":
+            return 1.0
+        return HELPS if self._compiled else min(1.0, max(HELPS, 0.625 + 1.25 * share))
+
+    @cached_property
+    def _compiled(self) -> bool:
+        """Is the program built from another language, with no package of Python around it? Then its Python trains, converts
+        and plots."""
+        packaged = any(path.rpartition("/")[2] in PYTHON_BUILDS for path in self.program.paths)
+        compiled = sum(share for language, share in self.shares.items() if language in COMPILED)
+        return not packaged and compiled >= MUCH and any(build in self.program for build in COMPILED_BUILDS)
 
     @cached_property
     def _foreign(self) -> tuple[str, ...]:

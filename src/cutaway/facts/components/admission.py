@@ -64,7 +64,9 @@ ADMISSION = Concept(
         # whoever writes waits until the other side has taken enough
         code(r"(?:can_?write|writable|write_ready|drained?)\w*\.(?:wait|clear|set)\(", 4, "refuses"),
         # takes a limit of how much runs at once
-        takes(r"concurrency|(?:max_|limit_)concurrency|max_(?:workers|in_?flight|jobs|tasks|conns?)", 2, "entry"),
+        takes(
+            r"concurrency|(?:max_|limit_)concurrency|max_(?:workers|in_?flight|jobs|tasks|conns?)", 2, "entry"
+        ),
         uses(r"\w*concurrency|max_in_?flight|prefetch_count", 1.5),
         # waits above a mark of how much is buffered
         code(r"(?i)>=? ?\w*(?:high|max|limit)\w*\)?:\s*\n\s*(?:await )?[\w.]+\.wait\w*\(", 5, "refuses"),
@@ -74,7 +76,10 @@ ADMISSION = Concept(
             "logs?|logf|warnf?|errorf?|debugf?|infof?|tracef?|fatalf?",
             -3,
         ),
-        name(r"linear\w*|attention|moe|gemm|matmul|ops?|reduce\w*|fused?|graph", -4),  # whether a kernel can run
+        name(
+            r"linear\w*|attention|moe|gemm|matmul|ops?|reduce\w*|fused?|graph", -4
+        ),  # whether a kernel can run
+        owner(r"^table$|hash\w*|\w*_map|map", -4),  # room for keys
         has("is_due", -4),  # tells when, and not whether there is room
         owner(
             r"scheduler|sched\w*|\w*manager|adder|queue|server\w*|validation|infer|router|state|"
@@ -83,7 +88,9 @@ ADMISSION = Concept(
         ),
         owner(r"\w*protocol", 0.5),  # of a connection, whose writing a loop of events pauses
         owner(r"\w*limiter|rate_limit\w*|\w*throttl\w*|\w*semaphore", 3, "refuses"),
-        owner(r"clients?|client_v_?\d+|conn\w*|session\w*|consumer\w*|subscri\w*", 1),  # what a server keeps of each
+        owner(
+            r"clients?|client_v_?\d+|conn\w*|session\w*|consumer\w*|subscri\w*", 1
+        ),  # what a server keeps of each
         uses(
             r"can_(?:allocate|append|schedule|run|add|fit|be|admit|accept|start|take)\w*|"
             r"try_(?:allocate|acquire|send|add|reserve)\w*|available_size|available_\w*|"

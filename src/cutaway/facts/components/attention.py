@@ -71,6 +71,13 @@ ATTENTION = Concept(
         path(r"(?<=models/)(?!common|shared|base|layers|utils)\w+|modeling_\w+|custom_modeling", -2.5),
         base(r"\w*attention\w*|\w*attn\w*|\w*att_backend", 1),
         about("attention", 1),
+        # queries times keys over the root of a head's size, and what softmax makes of them: whatever is around it
+        code(
+            r"(?is)\b(?:score|att|attn|dot|qk|val|sum)\w*(?:\[[^\]\n]*\])? ?(?:[/*]=|=[^;\n]*[/*])[^;\n]*(?:sqrt|scale)"
+            r".{0,900}?\bsoft_?max\w*(?:::<[^>\n]*>)?\(",
+            4,
+            "whole",
+        ),
         code(
             r"(?i)softmax|flash_attn\w*\(|scaled_dot_product_attention\(|paged_attention\w*\(|"
             "flash_attn_ext|sdpa",

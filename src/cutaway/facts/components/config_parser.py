@@ -121,10 +121,11 @@ CONFIG = Concept(
         ),
         path(r"macros?|derive|grammar|structured\w*", -3),  # parses programs or answers, not settings
         path(
-            r"configs/\w+|convert\w*|quant\w*|tokenizer|template|models/\w+|benchmark\w*|processors|openai|"
+            r"configs/\w+|quant\w*|tokenizer|template|models/\w+|benchmark\w*|processors|openai|"
             r"connector|integration\w*|kernels?|ops",
             -2,
         ),
+        path(r"convert\w*|conversion\w*|export(?:er)?s?", -6),  # is told what to make a file of
         base(
             r"base_model|\w*config|\w*args|args|parser|serialize|deserialize|base_settings|"
             "pretrained_config",
@@ -142,7 +143,11 @@ CONFIG = Concept(
             "settings",
         ),
         # fields that a file of settings names
-        code(r'(?:[^\n]*`[^`\n]*(?:yaml|toml|mapstructure|koanf|hcl):"[^\n]*\n(?:[^\n`]*\n){0,3}?){4}', 2, "settings"),
+        code(
+            r'(?:[^\n]*`[^`\n]*(?:yaml|toml|mapstructure|koanf|hcl):"[^\n]*\n(?:[^\n`]*\n){0,3}?){4}',
+            2,
+            "settings",
+        ),
         # members of a struct that have values from the start
         code(
             r"(?:^|\n)(?:[ \t]+(?:std::)?[\w:<>, ]+[ \t]\w+(?:\{[^{}\n]*\}|[ \t]*=[ \t]*[^;\n(]+);[^\n]*\n"

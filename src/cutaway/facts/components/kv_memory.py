@@ -47,7 +47,11 @@ KV_MEMORY = Concept(
             "kv",
         ),
         owner(r"\w*graphs?(?:_\w+)?", -3),  # what recorded kernels take
-        owner(r"\w*kv_?cache\w*|\w*prompt_cache|\w*kv_\w*pool|page\w*_pool|block_(?:pool|manager|allocator)", 0.8, "kv"),
+        owner(
+            r"\w*kv_?cache\w*|\w*prompt_cache|\w*kv_\w*pool|page\w*_pool|block_(?:pool|manager|allocator)",
+            0.8,
+            "kv",
+        ),
         uses(
             "mem_get_info|get_free_memory|free_memory|available_memory|total_memory|"
             r"memory_allocated|max_memory_allocated|memory_stats|get_memory_stats|free_mem\w*|"

@@ -1,7 +1,7 @@
 # How the cache is cut into blocks and who holds which: block tables, page tables, slots.
 """Paging of the KV cache."""
 
-from cutaway.facts.concept import Concept, about, base, has, kinds, name, owner, path, uses
+from cutaway.facts.concept import Concept, about, base, code, has, kinds, name, owner, path, uses
 
 KV_PAGING = Concept(
     key="kv_cache_block_table_or_paging",
@@ -62,11 +62,18 @@ KV_PAGING = Concept(
         ),
         uses(r"ref_count|ref_cnt|free\w*|popleft|pop_front|used_block_ids|refs", 1, "frees"),
         uses(
-            r"slot_mapping\w*|seqs?|request\w*|seq_id|table_idx|req|req_index|num_tokens|sequence\w*",
+            r"slot_mapping\w*|(?<!num_)seqs?|request\w*|seq_id|table_idx|req|req_index|num_tokens|sequence\w*",
             1,
             "requests",
         ),
         base(r"(?:nn_)?module", -2.5),  # a block of layers
+        # a free one is taken
+        code(
+            r"(?i)\b\w*(?:free|avail\w*|unused)\w*\s*(?:\.|->)(?:pop\w*|take|remove\w*|shift|dequeue)\(|"
+            r"\b(\w*free\w*) = [\w.>-]*\b\1\[(?:\w*:|:)",
+            2.5,
+            "frees",
+        ),
         path(
             r"block_manager|block_pool|block_table\w*|kv_?cache\w*|kvcache|paged_?att\w*|cache|"
             "mem_?manager|table|scheduler|block_engine|block_allocator|memory_pool",

@@ -28,14 +28,22 @@ KV_REUSE = Concept(
             4,
             "named",
         ),
-        name(r"can_allocate|allocate|allocate_(?:blocks|pages|slots)|cache_blocks|cache_req|insert|free", 1.5, "weak"),
+        name(
+            r"can_allocate|allocate|allocate_(?:blocks|pages|slots)|cache_blocks|cache_req|insert|free",
+            1.5,
+            "weak",
+        ),
         name(r"(?:\w+_)?reuse(?:_\w+)?", 3, "named"),
         # what is kept is compared with what is asked, token by token
         code(r"while [^\n]*\b(\w+)\b[^\n]*\[[^\]\n]*\b\1\][^\n]*==[^\n]*\[[^\]\n]*\b\1\]", 5, "prefix"),
         name(r"(?:prompt|prefix|context|state|\w+_state)_cache", 4, "named"),
         # blocks change places with a store beside the device
         name(r"swap|swap_(?:out|in|blocks?|seqs?|cache|kv)\w*", 3, "named"),
-        uses(r"swap_blocks?|swap_(?:in|out)\w*|is_swap_in|[kv]_swap|(?:cpu|host)_(?:block|cache)\w*", 2, "evicts"),
+        uses(
+            r"swap_blocks?|swap_(?:in|out)\w*|is_swap_in|[kv]_swap|(?:cpu|host)_(?:block|cache)\w*",
+            2,
+            "evicts",
+        ),
         # what no longer fits pushes out the oldest
         code(
             r"(?is)\bif\b[^\n]*(?:len|pos|size|offset)\w*\)?\s*>=?\s*[^\n]*\bmax_\w+[^\n]*\n.{0,400}?"
@@ -44,7 +52,11 @@ KV_REUSE = Concept(
             "evicts",
         ),
         # what has left the window is overwritten
-        name(r"(?:windowed|sliding_window|rotating|rolling|ring)_\w*cache|slide_(?:window|layer|cache)\w*", 4, "named"),
+        name(
+            r"(?:windowed|sliding_window|rotating|rolling|ring)_\w*cache|slide_(?:window|layer|cache)\w*",
+            4,
+            "named",
+        ),
         uses(r"window_size|sliding_window\w*|rotating\w*|max_seq_len_window|slide\w*", 1.5, "evicts"),
         name(
             r"reset|clear|enable\w*|disable\w*|num_common|get_num|config|args|metric\w*|stats?|events?|mode|test|params|error|"

@@ -118,6 +118,8 @@ KV_STRUCTURE = Concept(
             "kv",
         ),
         code(r"[\"'](?:\w*_)?(?:keys?|k)(?:_\w*)?[\"']", 1.5, "kv"),
+        # an entry for the keys, and one of the same name for the values
+        code(r"(?s)[\"'](\w+_)keys?(?:_\w*)?[\"'].{0,200}?[\"']\1values?(?:_\w*)?[\"']", 4, "kv"),
         # keys and values made side by side
         code(
             r"\bk\w*\s*=\s*(?:\w+\.)*(?:zeros|ones|empty|full)\([^\n]*\n?[^\n]*"

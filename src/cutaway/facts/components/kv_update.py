@@ -31,6 +31,9 @@ KV_UPDATE = Concept(
             -3,
         ),
         name(r"read\w*|get_?item|set_?item|contains", -4),  # of a file, of a mapping
+        name(
+            r"^(?:new|init|create|from|with)(?:_\w+)?$|^(?:copy|clone|fork|dup\w*)$", -4
+        ),  # makes a cache, or a second one
         name(r"^(?:can|is|has|should|needs?)_\w+", -4),  # asks and does not write
         owner(
             r"\w*kv_?cache\w*|kv_stor(?:e|age)|\w*cache|\w*attention\w*|\w*_impl|\w*kv_pool|kv_cache_manager|causal|"
@@ -47,7 +50,7 @@ KV_UPDATE = Concept(
         ),
         uses(
             r"slot_mapping\w*|slot|slots|slot_idx|slot_idxs|out_cache_loc|out_loc|indices|input_pos|"
-            r"cache_position|pos|block_offset|block_idx|positions?|offset\w*|cur_pos|dest_loc|"
+            r"cache_position|pos|block_offset|block_idx|(?<!max_)positions?|offset\w*|cur_pos|dest_loc|"
             r"dest_index|mem_index\w*|loc|kv_head|start_pos|cu_seqlen_prefill",
             1.8,
             "where",
@@ -66,7 +69,9 @@ KV_UPDATE = Concept(
             "writes",
         ),
         uses("keys?|values?|k|v|k_val|v_val|new_k|new_v|k_new|v_new|key_states|k_cur|v_cur", 0.7, "kv"),
-        uses(r"softmax\w*|exp|exp_2|expf|exp_2_f|lse|logsumexp\w*", -2),  # attention itself, which reads the cache
+        uses(
+            r"softmax\w*|exp|exp_2|expf|exp_2_f|lse|logsumexp\w*", -2
+        ),  # attention itself, which reads the cache
         owner(r"\w*_model", -1),
         owner(r"\w*for_causal_lm|\w*for_conditional_generation", -2.5),
         takes(r"cache|kv_cache\w*|past_\w+|layer_cache", 1.5, "given"),
@@ -82,7 +87,7 @@ KV_UPDATE = Concept(
         ),
         about("kv[ _-]?cache|cache|slot", 1),
         code(
-            r"(?i)\w*(?:cache|buffer|k_out|keys|k)\w*(?:\[[^\]\n]*\])+\s*=[^=]|"
+            r"(?i)\b(?:\w*(?:cache|buffer|k_out|keys)\w*|(?:\w+_)?k(?:_\w+)?)(?:\[[^\]\n]*\])+\s*=[^=]|"
             r"(?:index_copy_?|index_put_?|scatter_update|slice_set|SliceUpdate|tl\.store|ggml_cpy|set_rows|copy_)\s*\(|"
             r"\b\w*copy\w*\((?:\w+\.)*k\w*,",
             2,
@@ -103,7 +108,15 @@ KV_UPDATE = Concept(
         takes(r"\w*cache\w*|past\w*|\w*kv_\w*", 0.1, "kept"),
         # a part of the cache taken to be written into, or copied onto
         code(
-            r"(?i)&mut [\w.]*\b(?:k|key|v|value)s?_?cache\w*\s*\[|memcpy\w*\(\s*&?\w*(?:k|key|v|value)\w*cache",
+            r"(?i)&mut [\w.]*\b(?:k|key|v|value)s?_?cache\w*\s*(?:\[|\.(?:row|slice|narrow|index|get|at)\w*\()|"
+            r"\b(?:mem)?copy\w*\(\s*&?[\w.>-]*\b(?:k|key|v|value)s?_?cache\w*\s*[\[+,]|memcpy\w*\(\s*&?[\w.>-]*(?:k|key|v|value)\w*cache",
+            3,
+            "puts",
+        ),
+        # the cache under a shorter name, and its places filled
+        code(
+            r"(?is)\b(\w+)\s*=\s*(?:\([\w:<> ]+\*?\)\s*)?&?(?:\w+(?:\.|->|::))*\w*(?:k|key|v|value)s?_?cache\w*"
+            r"(?:\(\)|\[[^\]\n]*\])*(?: \+ [^;\n]*)?[;\n].{0,600}?\b\1\s*\[[^\]\n]*\]\s*=[^=]",
             3,
             "puts",
         ),

@@ -42,7 +42,9 @@ LOGITS = Concept(
         owner(r"\w*sampler\w*|logits_\w+|\w*logits_processor\w*|\w*chooser|sampling\w*", 2),
         owner(r"\w*router|\w*gate|\w*experts?|\w*moe", -5),  # the best of experts, not of tokens
         has(r"apply\w*|process\w*|call|update_state|transform|forward|warp", 1),
-        uses(r"logits|logit|scores|logits_\w*|cur_p|candidates|input_logits|probs", 2, "logits"),
+        uses(
+            r"logits|logit|scores|logits_\w*|cur_p|candidates|input_logits|probs|probabilities", 2, "logits"
+        ),
         uses("temperatures?|temp", 1.8, "knobs"),
         uses(r"top_?k\w*|top_?p\w*|min_?p\w*|topp|topk|kth\w*", 1.8, "knobs"),
         uses(
@@ -56,7 +58,7 @@ LOGITS = Concept(
             "math",
         ),
         uses(r"loss|targets|backward|router_logits|expert\w*|num_experts", -5),
-        takes(r"logits\w*|scores|probs|candidates|cur_p", 1.5, "logits"),
+        takes(r"logits\w*|scores|probs|probabilities|candidates|cur_p", 1.5, "logits"),
         path(r"logits?\w*|samplers?|sampling|sample|penalt\w*|logits_process\w*|generate", 2),
         base(r"logits_processor\w*|logits_warper|logits_\w+", 2),
         about(r"logits|penalt\w*|temperature|top[-_]?k|top[-_]?p", 1),
@@ -74,8 +76,10 @@ LOGITS = Concept(
             "logits",
         ),
         # what must not come is made impossible
-        code(r"(?i)\b(?:logits?|probs?)\w*(?:\[[^\]\n]*\]|\.\w+)?\s*=\s*(?:0\.0|[\w.:-]*inf\w*)", 1.5, "math"),
-        code(r"logits?\w*(?:\[[^\]\n]*\])*\s*/=?\s*[\w.]*temp", 3, "scaled"),
+        code(
+            r"(?i)\b(?:logits?|probs?)\w*(?:\[[^\]\n]*\]|\.\w+)?\s*=\s*(?:0\.0|[\w.:-]*inf\w*)", 1.5, "math"
+        ),
+        code(r"(?i)logits?\w*(?:\[[^\]\n]*\])*\s*/=?\s*(?:\w+\()?[\w.>-]*temp", 3, "scaled"),
     ),
     needs=("processor|named|weak|scaled", "logits", "knobs|math"),
     least=6.5,

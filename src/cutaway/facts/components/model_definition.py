@@ -78,7 +78,11 @@ MODEL = Concept(
             1,
             "stack",
         ),
-        keeps(r"encoder|decoder|backbone|transformer|^(?:(?:decoder|transformer|hidden)_)?(?:layers|blocks)$", 1.5, "stack"),
+        keeps(
+            r"encoder|decoder|backbone|transformer|^(?:(?:decoder|transformer|hidden)_)?(?:layers|blocks)$",
+            1.5,
+            "stack",
+        ),
         keeps(r"lm_head|head|linear|output|ln(?:_\w+)?|norm", 1, "heads"),
         uses(
             "norm|rms_norm|ln_f|final_norm|norm_f|layer_norm|rmsnorm|build_norm|final_layernorm",
@@ -90,7 +94,11 @@ MODEL = Concept(
             1,
             "attention",
         ),
-        uses(r"timesteps?|t_emb|guidance\w*|img\w*|latents?|vae|unet|denoise\w*|patchify\w*|noise\w*", -4),
+        uses(
+            r"^timesteps?$|num_(?:\w+_)?timesteps|timesteps?_(?:emb\w*|proj\w*)|t_emb|"
+            r"guidance\w*|img\w*|latents?|vae|unet|denoise\w*|patchify\w*|noise\w*",
+            -4,
+        ),
         takes("input_ids|idx|tokens?|token_ids|positions|input_pos|pos|inp", 0.7),
         base(
             r"module|\w*causal_lm\w*|base_model|model|\w*model\w*|supports_\w+|normal_model|"

@@ -31,7 +31,9 @@ RUNTIME_LOOP = Concept(
         uses(r"\w*_processes|keep_subprocess\w*|join_all", -1),  # looks after processes, in which the loop is
         # keeps house or tries again: the work itself is done elsewhere
         name(r"gc|gc_\w+|clean_?up\w*|sweep\w*|maintenance|expir\w*|reap\w*|flush\w*|retry\w*|back_?off", -3),
-        owner(r"\w*retry\w*|\w*back_?off|\w*exporter|\w*output|\w*recorder|\w*logger|\w*writer|\w*headers?", -3),
+        owner(
+            r"\w*retry\w*|\w*back_?off|\w*exporter|\w*output|\w*recorder|\w*logger|\w*writer|\w*headers?", -3
+        ),
         name(
             r"stats\w*|lookup\w*|catch_?up\w*|telemetry|report\w*|readline\w*|repl|listen\w*|monitor\w*|handler|route|middleware|download\w*|upload\w*|refresh|watch|poll\w*|prefix|cache|"
             "model_list|prompt",
@@ -127,7 +129,7 @@ RUNTIME_LOOP = Concept(
         ),
         code(
             r"(?:\bwhile\b|\bfor\b|\bloop\b)[^\n]*[{:]\n(?:[^\n]*\n){0,25}?[^\n]*"
-            r"(?:[fF]orward|generate_?[tT]oken|[pP]redict|[dD]ecode|[sS]ample|[eE]val)\w*\(",
+            r"(?:[fF]orward|[gG]enerate_?(?:[nN]ext_?)?[tT]oken|[pP]redict|[dD]ecode|[sS]ample|[eE]val)\w*\(",
             1.5,
             "steps",
         ),
@@ -160,7 +162,11 @@ RUNTIME_LOOP = Concept(
             "takes",
         ),
         # the loop of a library of events, which runs until it is stopped
-        code(r"\b(?:reactor|io_?loop|hub)\.(?:run|start)\(|IOLoop\.(?:current|instance)\(\)\.start\(", 5, "picks"),
+        code(
+            r"\b(?:reactor|io_?loop|hub)\.(?:run|start)\(|IOLoop\.(?:current|instance)\(\)\.start\(",
+            5,
+            "picks",
+        ),
         # its application is handed to a server, which runs until it is stopped
         code(r"\b(?:uvicorn|hypercorn|waitress|web)\.(?:run|serve|run_app)\(", 5.5, "picks"),
         code(r"\b(?:return|await) (?:\w+\.)?serve\(\s*(?:self|app|application)\b", 5.5, "picks"),

@@ -67,8 +67,15 @@ SAMPLER = Concept(
             4,
             "drawn",
         ),
+        # or simply the likeliest
+        code(
+            r"(?i)\b(?:tok\w*|tk|ids?|idx|next\w*)\b[^\n=]*=\s*(?:\w+(?:\.|::))*(?:arg_?)?max\w*\(\s*&?(?:mut )?"
+            r"[\w.>-]*(?:prob|logit)",
+            4,
+            "drawn",
+        ),
     ),
-    needs=("named|weak|drawn", "logits", "draws|knobs"),
+    needs=("named|weak|drawn", "logits", "draws|knobs|drawn"),
     least=7,
     leads="named",
     whole=True,

@@ -38,6 +38,13 @@ _PLACES = (
     r"\b\1\[(\w+)\] = \w*(?:::)?(?i:busy|taken|locked|running|used|active)"
 )
 
+# Those that wait are gone through, and where not too many run one of them is started.
+_STARTS = (
+    r"(?s)\bfor\b[^\n]*\b(?i:\w*(?:queue|waiting|pending|backlog)\w*)\b[^\n]*\n(?:(?!\n\}).){0,400}?"
+    r"(?:>=?|<=?) ?[\w.>-]*\b(?i:max|limit)\w*(?:(?!\n\}).){0,600}?"
+    r"(?:\bgo \w|\bspawn\w*\(|create_task\(|std::thread|\.start\(|\.submit\()"
+)
+
 SCHEDULER = Concept(
     key="scheduler",
     looked_for="holds waiting and running requests and picks among them under a budget of tokens, slots or memory",
@@ -69,7 +76,13 @@ SCHEDULER = Concept(
         code(FREE_PLACES, 3, "picks"),
         code(KEPT_WAITING, 3, "picks"),
         code(_PLACES, 4, "places"),
-        has(r"\w*(?:delayed|scheduled|periodic|due)_(?:tasks?|jobs?|messages?)|schedule_(?:task|job|retry)\w*", 2.5, "timed"),
+        code(_STARTS, 8, "picks"),
+        code(r"(?i)\b(?:running|active|in_?flight|busy)\w*\)? ?>=? ?[\w.>-]*\b(?:max|limit)", 1.5, "budget"),
+        has(
+            r"\w*(?:delayed|scheduled|periodic|due)_(?:tasks?|jobs?|messages?)|schedule_(?:task|job|retry)\w*",
+            2.5,
+            "timed",
+        ),
         uses(r"is_due|due|due_(?:at|time)|run_at|next_run\w*|next_time\w*|fire_time", 1.5, "timed"),
         uses("priority_queue|p_?queue|pq|heappush|heappop|binary_heap", 2.5, "picks"),
         name(

@@ -17,10 +17,12 @@ SEEDS = Concept(
         ),
         name(
             r"sampler|sampling|sampling_states?|sample|random_sample|gumbel_sample|\w*sampler\w*|"
-            r"rng|^generator$|xorshift\w*|random_\w*|build_sampler|new_sampler|llama_sampler_init_dist",
+            r"^generator$|build_sampler|new_sampler|llama_sampler_init_dist",
             3,
             "named",
         ),
+        name(r"(?:\w+_)?p?rng(?:_\w+)?|xorshift\w*|random_\w*", 3.5, "rng"),
+        name(r"(?:create|make|build|new|init)_(?:\w+_)?logits_processor", 2, "maker"),
         name(
             "main|run|generate|init_device|update_states|from_pb|engine|init|init_model|"
             r"add_request|main_\w+|__main__|worker",
@@ -63,7 +65,9 @@ SEEDS = Concept(
             2.5,
             "seeds",
         ),
-        code(r"(?i)nanos\b|time_ns|UnixNano|random_device|from_entropy|from_os_rng", 1.5, "seeds"),  # chosen anew
+        code(
+            r"(?i)nanos\b|time_ns|UnixNano|random_device|from_entropy|from_os_rng", 1.5, "seeds"
+        ),  # chosen anew
         code(r"(?i)(?:sampl\w*|logits_?processor\w*|rng|random)(?:::|\.|\()[^\n]*\bseed\b", 2.5, "seeds"),
     ),
     needs=("seeds|rng", "seed|seeds"),

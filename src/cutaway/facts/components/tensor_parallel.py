@@ -79,7 +79,9 @@ TENSOR_PARALLEL = Concept(
         uses(r"device_count|n_devices|main_device|row_low|row_high|num_devices", 1.5, "ranks"),
         uses(r"weight|linear|in_features|input_size_per_partition|shard\w*|chunk|split|slice\w*", 0.7),
         # whole weights go from a trainer to those who serve them
-        uses(r"\w*trainer|param(?:eter)?_server|sync_(?:model_)?weights?\w*|update_(?:\w+_)?weights?\w*", -2.5),
+        uses(
+            r"\w*trainer|param(?:eter)?_server|sync_(?:model_)?weights?\w*|update_(?:\w+_)?weights?\w*", -2.5
+        ),
         uses(r"ddp|distributed_data_parallel|optimizer|backward|fsdp\w*", -3),
         uses(r"pipeline_(?:rank|size|layers)|recv_like", -3),  # whole layers are dealt out
         name(r"\w*optim|\w*optimizer", -4),  # what it sums are gradients

@@ -96,7 +96,10 @@ WEIGHT_LOADER = Concept(
             1.5,
         ),
         path(r"conver(?:t|sion)(?:_\w+)?|export(?:_\w+)?", -1.5),
-        path(r"(?<=models/)\w+|models/\w+/\w+|export\w*|conver(?:t|sion)\w*|diffusion\w*|speech\w*|imagegen", -2),
+        path(
+            r"(?<=models/)\w+|models/\w+/\w+|export\w*|conver(?:t|sion)\w*|diffusion\w*|speech\w*|imagegen",
+            -2,
+        ),
         base(r"\w*loader\w*", 1),
         base(r"callbacks?|\w+_callback", -5),  # told of a training's events
         uses(r"save_pretrained|torch_save|save_file|upload\w*", -2),  # writes them
