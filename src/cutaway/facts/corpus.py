@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from cutaway.read.program import Program
 
-__all__ = ["SCRIPT", "Corpus", "Entity", "Scored"]
+__all__ = ["HELPS", "SCRIPT", "Corpus", "Entity", "Scored"]
 
 SCRIPT = "script"  # the kind of a file's own statements, where they do something
 LANGUAGES = ("python", "c", "cpp", "cuda", "rust", "go", "typescript", "javascript")
@@ -286,10 +286,10 @@ class Corpus:
             return 0.4
         if language != "python":
             return 1.0
-        return HELPS if self._compiled else min(1.0, max(HELPS, 0.625 + 1.25 * share))
+        return min(1.0, max(HELPS, 0.625 + 1.25 * share))
 
     @cached_property
-    def _compiled(self) -> bool:
+    def compiled(self) -> bool:
         """Is the program built from another language, with no package of Python around it? Then its Python trains, converts
         and plots."""
         packaged = any(path.rpartition("/")[2] in PYTHON_BUILDS for path in self.program.paths)

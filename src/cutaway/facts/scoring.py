@@ -8,7 +8,7 @@ import math
 import re
 
 from cutaway.facts.concept import CALLABLE, TYPE, Concept
-from cutaway.facts.corpus import Corpus, Entity, Scored
+from cutaway.facts.corpus import HELPS, Corpus, Entity, Scored
 from cutaway.facts.kinship import Kinship
 from cutaway.facts.reasons import body, found_in
 from cutaway.facts.words import matcher, snake
@@ -17,7 +17,10 @@ __all__ = ["KEPT", "Scored", "rank"]
 
 FINALISTS, KEPT = 180, 12
 ROUGHLY = 0.3  # of the points that a claim needs: text may still speak for it
-SHOWS, DOUBTED = 4, 0.5  # what code shows by a clue of so many points, a name's warning takes back by this share only
+SHOWS, DOUBTED = (
+    4,
+    0.5,
+)  # what code shows by a clue of so many points, a name's warning takes back by this share only
 LOOP = "runtime_loop"  # what the call graph is followed from
 MODEL = "model_definition"  # whose parts several architectures share
 LEAD = 0.55  # of the best score, enough for what leads its concept (`Concept.leads`)
@@ -42,9 +45,13 @@ _SPECIAL = matcher(
 _STUB = re.compile(
     r"raise (?:NotImplementedError|Exception)|^\s*(?:pass|\.\.\.)\s*$|unimplemented!|todo!", re.MULTILINE
 )
-_DOES = re.compile(r"\w\)? (?:[*/%]{1,2}|-) \(?\w|self\.\w+\.(?:clear|set)\(\)")  # computes, or changes its own state
+_DOES = re.compile(
+    r"\w\)? (?:[*/%]{1,2}|-) \(?\w|self\.\w+\.(?:clear|set)\(\)"
+)  # computes, or changes its own state
 _PRODUCT = re.compile(r"(?:^|/)(?:examples?|tools?|demos?)/(?:server|serve|main|cli|engine)[/.]")
-_PAST = re.compile(r"(?:^|/)(?:legacy|deprecated|obsolete|attic|archived?)/")  # kept for those who need it still
+_PAST = re.compile(
+    r"(?:^|/)(?:legacy|deprecated|obsolete|attic|archived?)/"
+)  # kept for those who need it still
 PAST_FACTOR = 0.6
 NATIVE = ("c", "cpp", "cuda")
 _SERVES = re.compile(r"(?:^|[/_.-])server(?:[/_.-]|$)")
@@ -95,7 +102,8 @@ def _rough(corpus: Corpus, concept: Concept, bits: list[int]) -> list[Scored]:
     telling = sum(
         1 << bit
         for bit in bits
-        if clues[bit].weight > 0 and clues[bit].field in ("name", "has", "keeps", "uses", "base", "marked", "takes")
+        if clues[bit].weight > 0
+        and clues[bit].field in ("name", "has", "keeps", "uses", "base", "marked", "takes")
     )
     rough = []
     for entity in corpus.entities:
@@ -123,9 +131,18 @@ def _judged(
     if not final:
         final = _shown(corpus, concept, rough)
     _newest_first(final)
+    _own_first(corpus, final)
     if concept.leads:
         _leaders_first(corpus, concept, final)
     return final
+
+
+def _own_first(corpus: Corpus, final: list[Scored]) -> None:
+    """Where a compiled program has a thing of its own, what its scripts in Python have steps back."""
+    scripts = [s for s in final if corpus.program.record(s.entity.path).language == "python"]
+    if scripts and len(scripts) < len(final) and corpus.compiled:
+        for scored in scripts:
+            scored.score *= HELPS / max(HELPS, corpus.weight_of(scored.entity.path))
 
 
 def _shown(corpus: Corpus, concept: Concept, rough: list[Scored]) -> list[Scored]:
