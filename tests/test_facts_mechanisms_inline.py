@@ -283,7 +283,12 @@ float* forward(Transformer* t, int token) {
 """
     tree = {"model.py": script, "run.c": engine, "Makefile": "run: run.c\n\tcc -o run run.c\n"}
     assert first("sampler", tree) == ("run.c", "sample")
-    assert first("sampler", {**tree, "setup.py": "setup(name='marl')\n"}) == ("model.py", "generate")
+
+    def points(some):
+        found = find_components(program_of({**ABOUT, **some}))["sampler"].candidates
+        return next(c.score for c in found if c.path == "model.py")
+
+    assert points({**tree, "setup.py": "setup(name='marl')\n"}) > points(tree)  # a package is the product too
 
 
 def test_whether_a_table_of_keys_is_full_admits_no_request():
