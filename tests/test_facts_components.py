@@ -547,6 +547,27 @@ def test_the_verdict_cites_lines(files):
         assert word in repository.lines(signal.path)[signal.line - 1]
 
 
+def test_who_answers_as_a_language_model_does_is_about_them():
+    """A router in front of engines has no cache and samples nothing; the paths that it answers say what it is for."""
+    proxy = """
+package main
+
+func main() {
+    mux.HandleFunc("/v1/chat/completions", forward)
+    serve(mux)
+}
+
+func forward(w http.ResponseWriter, r *http.Request) {
+    promptTokens := count(r)
+    relay(w, ChatCompletionRequest{promptTokens})
+}
+"""
+    verdict = llm_verdict(program({"main.go": proxy}))
+    assert verdict.related and verdict.signals[0].text == "it answers /v1/chat/completions"
+    assert (verdict.signals[0].path, verdict.signals[0].line) == ("main.go", 5)
+    assert not llm_verdict(program({"main.go": proxy.replace("/v1/chat/completions", "/v1/orders")})).related
+
+
 def test_an_empty_repository_claims_nothing():
     found = find_components(program({}))
     assert set(found) == {c.key for c in CONCEPTS}

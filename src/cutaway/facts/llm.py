@@ -56,6 +56,8 @@ _DEPENDENCIES = re.compile(
     re.IGNORECASE,
 )
 
+_SERVED = re.compile(r".*/(chat/completions|v\d/completions|v\d/messages|api/generate)/?")  # what clients of such servers ask
+
 
 class Verdict(Struct, frozen=True):
     """`related` is the answer, `score` the points of the signals, `signals` the lines that say so, strongest first."""
@@ -80,6 +82,7 @@ def _verdict(program: Program) -> Verdict:
     places: list[list[tuple[str, int, str]]] = [[] for _ in rows]
     known: dict[str, tuple[int, ...]] = {}
     dependencies: dict[str, Evidence] = {}
+    served: list[Evidence] = []
     for path in program.paths:
         record = program.record(path)
         role = role_of(path, record.doc)
@@ -90,6 +93,8 @@ def _verdict(program: Program) -> Verdict:
                 )
         if role in _SKIPPED:
             continue
+        routes = (m for m in record.marks if m.kind == "route" and _SERVED.fullmatch(m.detail.get("path", "")))
+        served += [Evidence(f"it answers {m.detail['path']}", path, m.line) for m in routes]
         named = [(i, (d.name.rpartition(".")[2], *d.words)) for i, d in enumerate(record.defs)]
         for scope, words in [*named, (-1, record.words)]:
             for word in words:
@@ -100,11 +105,11 @@ def _verdict(program: Program) -> Verdict:
                 for i in hits:
                     if len(places[i]) < 2000:
                         places[i].append((path, scope, word))
-    return _judge(program, rows, places, dependencies)
+    return _judge(program, rows, places, dependencies, served[:1])
 
 
-def _judge(program, rows, places, dependencies) -> Verdict:
-    signals: list[tuple[float, Evidence]] = []
+def _judge(program, rows, places, dependencies, served) -> Verdict:
+    signals: list[tuple[float, Evidence]] = [(2.0, evidence) for evidence in served]
     for (text, weight), found in zip(rows, places, strict=True):
         if found:
             path, scope, word = found[0]
