@@ -283,6 +283,8 @@ def test_every_check_is_planted():
         ("`OPT` is given (`docs/run.md:7`)", []),  # as a shell reads it
         ("19 examples and 12 documents use it (`tiny/engine.py:5`)", []),
         ("`run --model x --port 80` (`docs/run.md:1`)", []),
+        ("`run --model x --po…` (`docs/run.md:1`)", []),  # cut within a word
+        ("`FAST=1 run --port 80 --mod…` (`docs/run.md:1`)", ["claim"]),
         ("serves 1,200 users (`docs/run.md:3`)", []),
         ("serves 1,300 users (`docs/run.md:3`)", ["claim"]),
         ("`run --model x.y-z.f --port 80` (`docs/run.md:5-6`)", []),

@@ -127,12 +127,15 @@ def _follows(quote: str, cited: list[Cited]) -> bool:
 
 
 def _occurs(quote: str, text: str, known: set[str]) -> bool:
-    """Whether the quote is in the text as it stands, white space apart, or each of its names is."""
+    """Whether the quote is in the text as it stands, white space apart, or each of its names is; `…` ends one that was cut."""
     folded = " ".join(quote.split())
     if _FORMULA.search(folded):
         return True  # derived from the lines, not copied; it has a check of its own
-    if folded in CONSTANTS or folded in " ".join(_JOINED.sub("\n", text).split()):
+    whole = folded.removesuffix("…").rstrip()
+    if folded in CONSTANTS or whole in " ".join(_JOINED.sub("\n", text).split()):
         return True
+    if whole != folded:  # cut to a length, perhaps within a word
+        folded = whole.rpartition(" ")[0] or whole
     last = re.sub(r"[A-Za-z_$][\w$]*(?:\.|::|->)(?=~?[A-Za-z_$])", "", folded)  # of a.b.c, c
     names = words(re.sub(r"(?<=\w)-(?=\w)", "_", last)) - CONSTANTS
     if names:
