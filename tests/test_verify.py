@@ -284,6 +284,7 @@ def test_every_check_is_planted():
         ("19 examples and 12 documents use it (`tiny/engine.py:5`)", []),
         ("`run --model x --port 80` (`docs/run.md:1`)", []),
         ("`run --model x --po…` (`docs/run.md:1`)", []),  # cut within a word
+        ("`cp -r ${batch_size} x` (`docs/run.md:7`)", []),  # a shell's variable and no symbol
         ("`FAST=1 run --port 80 --mod…` (`docs/run.md:1`)", ["claim"]),
         ("serves 1,200 users (`docs/run.md:3`)", []),
         ("serves 1,300 users (`docs/run.md:3`)", ["claim"]),

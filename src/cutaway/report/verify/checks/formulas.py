@@ -19,6 +19,7 @@ FIGURES = frozenset({
     "element_bytes",
 })  # fmt: skip
 _SYMBOLS = re.compile(r"\{(\w+)\}")
+_OTHER = re.compile(r"[$\"'`\\;&|]")  # of a shell's line or a text with places in it, never of a formula
 
 
 def find(document: Document) -> Iterator[Finding]:
@@ -33,7 +34,7 @@ def find(document: Document) -> Iterator[Finding]:
 
 def _is_formula(text: str) -> bool:
     """A code span with a known symbol in braces beside an operator."""
-    return any(name in BY_NAME for name in _SYMBOLS.findall(text)) and bool(re.search(r"[-+*/%(]", text))
+    return not _OTHER.search(text) and any(name in BY_NAME for name in _SYMBOLS.findall(text)) and bool(re.search(r"[-+*/%(]", text))
 
 
 def _figure(document: Document, where: str, value: str) -> bool:
