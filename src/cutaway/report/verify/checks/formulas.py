@@ -34,7 +34,8 @@ def find(document: Document) -> Iterator[Finding]:
 
 def _is_formula(text: str) -> bool:
     """A code span with a known symbol in braces beside an operator."""
-    return not _OTHER.search(text) and any(name in BY_NAME for name in _SYMBOLS.findall(text)) and bool(re.search(r"[-+*/%(]", text))
+    named = any(name in BY_NAME for name in _SYMBOLS.findall(text))
+    return named and not _OTHER.search(text) and bool(re.search(r"[-+*/%(]", text))
 
 
 def _figure(document: Document, where: str, value: str) -> bool:
