@@ -20,3 +20,8 @@ def test_an_encoder_of_sentences_has_no_next_token(model) -> None:
 def test_what_chooses_tokens_does(model) -> None:
     assert workloads_of(model)[0].chooses
     assert predict(model, "h100", prompt=64, output=2).tpot_s > 0
+
+
+def test_an_encoder_of_sentences_guesses_no_token_either() -> None:
+    with pytest.raises(BadValue, match="cannot guess one"):
+        predict("llama-3.1-8b", "h100", prompt=64, output=2, draft="bge-m3", acceptance=0.7)

@@ -12,6 +12,7 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from cutaway.facts.concept import CALLABLE, TYPE, Clue
+from cutaway.facts.lookup import lookup
 from cutaway.facts.outermost import tests_of
 from cutaway.facts.roles import PRODUCT, role_of
 from cutaway.facts.vocabulary import Vocabulary
@@ -33,7 +34,6 @@ _IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
 _LICENCE = re.compile(r"(?:licen[cs]e|copying)(?:[.-]\w+)?$", re.IGNORECASE)
 COMPILED = ("c", "cpp", "cuda", "rust", "go")
 COMPILED_BUILDS = {"CMakeLists.txt", "Makefile", "Cargo.toml", "go.mod", "meson.build", "BUILD.bazel"}
-PYTHON_BUILDS = {"pyproject.toml", "setup.py", "setup.cfg"}
 MUCH = 0.4  # of the lines of code: a program's own language
 HELPS = 0.75  # times the points, for what only helps
 FEW_LINES = 3
@@ -43,18 +43,7 @@ _SCRIPT_WORDS = 12  # fewer identifiers outside of definitions are imports and c
 class Entity:
     """A definition, or a file's statements outside of any (`definition.kind` is `script`, its name empty)."""
 
-    __slots__ = (
-        "attributes",
-        "definition",
-        "fields",
-        "index",
-        "mask",
-        "members",
-        "parts",
-        "path",
-        "role",
-        "size",
-    )
+    __slots__ = ("attributes", "definition", "fields", "index", "mask", "members", "parts", "path", "role", "size")
 
     def __init__(self, path: str, role: str, index: int, definition: Def):
         self.path, self.role, self.index, self.definition = path, role, index, definition
@@ -292,9 +281,10 @@ class Corpus:
     def compiled(self) -> bool:
         """Is the program built from another language, with no package of Python around it? Then its Python trains, converts
         and plots."""
-        packaged = any(path.rpartition("/")[2] in PYTHON_BUILDS for path in self.program.paths)
         compiled = sum(share for language, share in self.shares.items() if language in COMPILED)
-        return not packaged and compiled >= MUCH and any(build in self.program for build in COMPILED_BUILDS)
+        if compiled < MUCH or lookup(self.program).packaged:
+            return False
+        return any(build in self.program for build in COMPILED_BUILDS)
 
     @cached_property
     def _foreign(self) -> tuple[str, ...]:

@@ -104,15 +104,10 @@ def _candidates(program: Program, serving: dict) -> Iterator[dict[str, Any]]:
         if definition is not None and why["starts"]:
             yield _entry("server", "serves", path, definition.line, symbol, "", [why["evidence"]])
     for path, definition, name, works, proofs in (*public_objects(program), *exported_objects(program)):
-        public = "public" if not path.endswith(".py") or _installed(program) else "alone"
+        public = "public" if not path.endswith(".py") or look.packaged else "alone"
         yield _entry(
             "library", public if works else "data", path, definition.line, definition.name, name, proofs
         )
-
-
-def _installed(program: Program) -> bool:
-    """Whether a manifest makes a Python package of the repository: without one its programs are what a user has."""
-    return any(p.rpartition("/")[2] in ("setup.py", "pyproject.toml", "setup.cfg") for p in program.paths)
 
 
 def _entry(kind: str, via: str, path: str, line: int, symbol: str, name: str, proofs: list) -> dict[str, Any]:

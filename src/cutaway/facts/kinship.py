@@ -23,26 +23,17 @@ CONTEST, REACH = 12, 1500  # candidates and definitions that are looked at for i
 AHEAD = 0.1  # points that one of two relatives is put before the other by
 WITHIN = 0.85  # of the points of the type around it, enough for a type to stand before that
 DRIVES = 0.5  # points for a loop over another candidate
-STEPS, WHOLE = (
-    2,
-    0.6,
-)  # candidates that one must call to be their whole, and the share of their points that it needs
+STEPS, WHOLE = 2, 0.6  # candidates that one must call to be their whole, and the share of their points that it needs
 DEEP, HOLDS = 2, 0.5  # how far what a type keeps is followed; the share of its parts' points that it needs
 SHARED = 0.85  # of the best points, enough for a base of many to stand before them
 GENERATIONS = 4  # how far up bases are followed
-FEW, INNER = (
-    3,
-    0.5,
-)  # definitions of a name that a call can mean; the share of a caller's points that its loop needs
+FEW, INNER = 3, 0.5  # definitions of a name that a call can mean; the share of a caller's points that its loop needs
 WEAK = "weak"  # the tag of names that others bear too
 MUCH = 2  # times the identifiers of a method make a class that does other things too
 MUCH_LED, ALONE = 12, 2  # definitions that a loop leads to, itself among them: many, and none to speak of
 MOST_OF = 0.4  # of what lies in a folder, enough for a family
 MANY = 5  # files of a folder that hold a model each: a family
-SHARED_ENOUGH, OWN = (
-    0.75,
-    0.8,
-)  # of the points of what one of a family has, enough for the shared; what it then keeps
+SHARED_ENOUGH, OWN = 0.75, 0.8  # of the points of what one of a family has, enough for the shared; what it then keeps
 _SAYS_LITTLE = 8  # identifiers of a body that only declares or passes on
 
 
@@ -119,17 +110,13 @@ class Kinship:
             holder = by_name.get((entity.path, entity.container)) or apart.get(id(entity))
             if holder is None:
                 continue
-            if (
-                holder.entity.definition.kind in CALLABLE
-            ):  # who makes a function within it is where it is found
+            if holder.entity.definition.kind in CALLABLE:  # who makes a function within it is where it is found
                 if 0.7 * scored.score <= holder.score <= scored.score:
                     holder.score = scored.score + AHEAD
                 continue
             if holder.entity.definition.kind not in TYPE:
                 continue
-            if (
-                entity.definition.kind in TYPE
-            ):  # of settings within settings, the inner ones are what is asked for
+            if entity.definition.kind in TYPE:  # of settings within settings, the inner ones are what is asked for
                 if WITHIN * holder.score <= scored.score <= holder.score:
                     scored.score = holder.score + AHEAD
                 continue

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -17,6 +17,7 @@ __all__ = ["Lookup", "evidence", "lookup", "owner_of", "scope_name"]
 Place = tuple[str, Def]
 _known: WeakKeyDictionary[Program, Lookup] = WeakKeyDictionary()
 _DOTTED = re.compile(r"^[A-Za-z_][\w.]*$")
+_PACKAGES = {"pyproject.toml", "setup.py", "setup.cfg"}
 _LAZY = re.compile(r"""^["'](?P<module>\.*[\w.]*)(?::(?P<symbol>\w+))?["']$""")
 
 
@@ -34,6 +35,11 @@ class Lookup:
         self.program = program
         self.modules = program.modules
         self.follow = lru_cache(maxsize=100_000)(self._follow)
+
+    @cached_property
+    def packaged(self) -> bool:
+        """Whether a manifest makes a Python package of a part of the repository: without one its programs are all there is."""
+        return any(path.rpartition("/")[2] in _PACKAGES for path in self.program.paths)
 
     def _follow(self, path: str, name: str, depth: int = 10) -> Place | None:
         """The definition that a dotted `name`, seen in the module scope of `path`, stands for: through imports (those

@@ -8,7 +8,7 @@ import ast
 import re
 from typing import Any
 
-from cutaway.facts.pseudocode_native import native_lines
+from cutaway.facts.pseudocode_native import LONGEST, native_lines
 from cutaway.facts.trees import tree_of
 from cutaway.model.code import Def
 from cutaway.read.languages.text import one_line
@@ -18,7 +18,6 @@ __all__ = ["pseudocode"]
 
 MOST = 28
 WIDE = 96
-LONGEST = 40  # lines of one statement that are cited
 _NOISE = re.compile(
     r"^(logger|logging|log|warnings|print|pbar|tqdm|time|math|len|isinstance|getattr|hasattr|str|int|float|bool|list|dict|set|tuple|"
     r"range|max|min|sum|sorted|super|zip|enumerate|next|iter|repr|format|any|all|cast|typing|perf_counter|click\.style)\b|"

@@ -14,7 +14,7 @@ from cutaway.read.program import Program
 if TYPE_CHECKING:
     from tree_sitter import Node
 
-__all__ = ["native_lines"]
+__all__ = ["LONGEST", "native_lines"]
 
 _FUNCTION = re.compile(r"function|method|constructor|arrow|lambda|closure|func_literal")
 _LITERAL = (

@@ -17,10 +17,7 @@ __all__ = ["KEPT", "Scored", "rank"]
 
 FINALISTS, KEPT = 180, 12
 ROUGHLY = 0.3  # of the points that a claim needs: text may still speak for it
-SHOWS, DOUBTED = (
-    4,
-    0.5,
-)  # what code shows by a clue of so many points, a name's warning takes back by this share only
+SHOWS, DOUBTED = 4, 0.5  # what code shows by a clue of so many points, a name's warning takes back by this share only
 LOOP = "runtime_loop"  # what the call graph is followed from
 MODEL = "model_definition"  # whose parts several architectures share
 LEAD = 0.55  # of the best score, enough for what leads its concept (`Concept.leads`)
@@ -45,13 +42,9 @@ _SPECIAL = matcher(
 _STUB = re.compile(
     r"raise (?:NotImplementedError|Exception)|^\s*(?:pass|\.\.\.)\s*$|unimplemented!|todo!", re.MULTILINE
 )
-_DOES = re.compile(
-    r"\w\)? (?:[*/%]{1,2}|-) \(?\w|self\.\w+\.(?:clear|set)\(\)"
-)  # computes, or changes its own state
+_DOES = re.compile(r"\w\)? (?:[*/%]{1,2}|-) \(?\w|self\.\w+\.(?:clear|set)\(\)")  # computes, or changes its own state
 _PRODUCT = re.compile(r"(?:^|/)(?:examples?|tools?|demos?)/(?:server|serve|main|cli|engine)[/.]")
-_PAST = re.compile(
-    r"(?:^|/)(?:legacy|deprecated|obsolete|attic|archived?)/"
-)  # kept for those who need it still
+_PAST = re.compile(r"(?:^|/)(?:legacy|deprecated|obsolete|attic|archived?)/")  # kept for those who need it still
 PAST_FACTOR = 0.6
 NATIVE = ("c", "cpp", "cuda")
 _SERVES = re.compile(r"(?:^|[/_.-])server(?:[/_.-]|$)")

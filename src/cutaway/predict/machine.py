@@ -95,7 +95,6 @@ def build(
     from cutaway.predict.shipped import workloads_of
 
     prefill, decode, config = workloads_of(model, trust_code)
-    decode = decode if prefill.chooses else None
     device = find_hardware(hardware) if isinstance(hardware, str) else hardware
     quant = quantisation(weights, activations, kv, config, device)
     return assemble(

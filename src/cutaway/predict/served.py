@@ -88,7 +88,7 @@ def serve(
     engine = machine.engine
     longest = max(r.input_tokens + r.output_tokens for r in trace)
     room = int(machine.most_sequences(prompt + output)) // machine.lanes
-    most = max(1, min(room, engine.sequences // machine.stages))
+    most = int(machine.most_of_a_lane(prompt + output))
     guessed = guesses.tokens if guesses else 0
     config = ServerConfig(
         max_num_seqs=most, max_num_batched_tokens=engine.tokens, block_size=PAGE,

@@ -84,7 +84,6 @@ def _made(
     cut = Parallel(tp=tp, pp=pp, ep=ep, dp=dp, sp=sp)
     device = device_of(hardware)
     prefill, decode, config = traced(model, trust_code=trust_code, args=args) if args else workloads_of(model, trust_code)
-    decode = decode if prefill.chooses else None
     said = quantisation_of(config or {})
 
     def on(device: Hardware) -> Setup:

@@ -23,7 +23,7 @@ def workloads_of(target: str, trust_code: bool = False) -> tuple[Workload, Workl
     except UnknownTarget:
         return traced(target, trust_code=trust_code)
     text = saved_workload(target)
-    return (*loads(text), entry.config) if text else traced(entry.id)
+    return _phases(*loads(text), entry.config) if text else traced(entry.id)
 
 
 def traced(
@@ -47,7 +47,14 @@ def traced(
     if decode is not None and (far := _beyond(decode.valid_when, both[0].max_positions)):
         decode = of_text(found, phase="decode", values=far)
         both = workloads(prefill, decode, config)
-    return (*both, config)
+    return _phases(*both, config)
+
+
+def _phases(
+    prefill: Workload, decode: Workload | None, config: dict[str, Any]
+) -> tuple[Workload, Workload | None, dict[str, Any]]:
+    """What only turns the last position, as encoders of sentences do, has no next token, whatever phases its form allows."""
+    return prefill, decode if prefill.chooses else None, config
 
 
 def _beyond(conditions: tuple[str, ...], limit: int) -> dict[str, int]:

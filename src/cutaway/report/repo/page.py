@@ -210,7 +210,7 @@ class Page:
         if not claims:
             return None
         text, place = claims[0]
-        return sentence(text, 240).rstrip("."), place
+        return sentence(text, LONG).rstrip("."), place
 
     def claims(self) -> list[Claim]:
         """What the README says that the project does: the items of its list of features, or its first sentences."""

@@ -74,16 +74,16 @@ def _commands(notes: Notes, block: list[tuple[int, str]], language: str, section
         goes_on = bool(rows) and rows[-1][0] == number - 1 and rows[-1][1].rstrip().endswith("\\")
         if not prompts or goes_on or line.lstrip().startswith("$ "):
             rows.append((number, line))
-    if not (language or prompts or _begins_with_commands(rows)):
+    commands = shell_commands(rows)
+    if not (language or prompts or _begins_with_commands([command for _, command in commands])):
         return
-    for number, command in shell_commands(rows):
+    for number, command in commands:
         if (language in _SHELL and language != "console") or prompts or TOOLS.match(command):
             notes.mark("command", number, command, where="document", section=section)
 
 
-def _begins_with_commands(rows: list[tuple[int, str]]) -> bool:
+def _begins_with_commands(said: list[str]) -> bool:
     """Whether a block that says no language shows commands: the first of its lines is one, or every other. What a program
     printed may have lines that begin with `make` as well."""
-    said = [command for _, command in shell_commands(rows)]
     tools = sum(bool(TOOLS.match(command)) for command in said)
     return bool(said) and (bool(_FIRST.match(said[0]) or TOOLS.match(said[0])) or 2 * tools >= len(said))
