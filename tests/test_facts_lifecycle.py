@@ -70,8 +70,10 @@ def test_phases_of_a_server():
     assert {"Server.main_loop", "Server.listen"} == set(symbols(found["main_loop"]))
     assert {"Server.startup", "Engine.warmup", "GpuEngine.warmup"} <= set(symbols(found["startup"]))
     assert {"Server.shutdown", "Engine.close"} <= set(symbols(found["shutdown"]))
-    assert [(t["symbol"], t["flag"]) for t in found["exit_triggers"]] == [
-        ("Server.handle_exit", "should_exit")
+    triggers = [(t["symbol"], t["flag"], t["evidence"][0]["why"]) for t in found["exit_triggers"]]
+    assert triggers == [
+        ("Server.startup", "", "asks to be told of SIGTERM: signal.signal"),
+        ("Server.handle_exit", "should_exit", "sets self.should_exit = True"),
     ]
 
 

@@ -13,7 +13,8 @@ from cutaway.read.program import Program
 
 __all__ = ["find_experiments"]
 
-_WAIT = re.compile(r"(sleep|wait|wait_for|poll|get|call_later)$")
+_WAIT = re.compile(r"(?i)(^|\.|::|_)(sleep|wait|wait_for|poll|select|recv|call_later)$")
+_TIMEOUT = re.compile(r"^timeout(_s|_ms)?\s*=")
 _DECIDES = re.compile(r"[<>]=?|\bmin\(|\bmax\(|\brange\(")
 _NUMBER = re.compile(r"^(timeout\s*=\s*)?(0?\.\d*[1-9]\d*|[1-9]\d*(\.\d+)?)$")
 KNOWN = 2  # files that mention a class of settings, below which it is a detail
@@ -90,9 +91,10 @@ def _timing(program: Program, project: dict[str, Any]) -> dict[str, Any] | None:
             definition = program.enclosing(loop["path"], call.line)
             inside = definition and definition.name.startswith(loop["symbol"])
             number = next((a for a in call.args if _NUMBER.match(a)), "")
-            if inside and number and _WAIT.search(call.callee):
+            waits = _WAIT.search(call.callee) or (_TIMEOUT.match(number) and call.callee.endswith("get"))
+            if inside and number and waits and "loop" in call.how:
                 do = f"change {number} in `{call.callee}({', '.join(call.args)})` to ten times as much"
-                see = f"{loop['symbol']} turns a tenth as often; ending the program takes up to that much longer"
+                see = f"each turn of {loop['symbol']} that comes here waits ten times as long, and so does whoever ends it"
                 return _row(program, "timing", loop["path"], call.line, do, see)
     for queue in project["queues"]:
         if "Queue" in queue["kind"] and not queue["bounded"] and queue["put"] and queue["get"]:

@@ -1,21 +1,17 @@
 # What makes a function a start, a main loop or an end of a program. Each judge adds points for kinds of evidence and says
 # on which line each was seen; the weights were set on repositories of several kinds and name none of them.
-"""`startup_score`, `loop_score`, `shutdown_score`, `triggers`."""
+"""`startup_score`, `loop_score`, `shutdown_score`."""
 
 from __future__ import annotations
 
 import re
 from math import log2
-from typing import Any
 
 from cutaway.facts.life import Function
-from cutaway.facts.lookup import evidence
 from cutaway.facts.reach import Node
-from cutaway.facts.roles import role_of
 from cutaway.model.code import Mark
-from cutaway.read.program import Program
 
-__all__ = ["loop_score", "shutdown_score", "startup_score", "triggers"]
+__all__ = ["loop_score", "shutdown_score", "startup_score"]
 
 Judged = tuple[float, list[tuple[int, str]]]
 
@@ -56,14 +52,10 @@ _FREE = re.compile(
     r"(^|\.)(close|aclose|shutdown|terminate|join|kill|cancel|destroy\w*|unlink|stop|wait_closed|release|term|exit|cleanup\w*)$"
 )
 _RAISES_SIGNAL = re.compile(r"(raise_signal|os\.kill|os\._exit|killpg)$")
-_EXITS = re.compile(r"(^|\.)(sys\.exit|os\._exit|exit)$")
 _ERROR = re.compile(r"(Error|Exception|Warning)(\.__init__)?$")
 _LAYER = re.compile(r"\bModule(Dict|List)?\b|\bLayer\b")  # a network's parts are built, not started
 _CALLBACK = re.compile(r"(Protocol|RequestHandler|Servicer|StreamRequestHandler|DatagramProtocol)\b")
 _ASKED = ("data_received", "datagram_received", "do_GET", "do_POST", "handle", "on_message")
-_FLAG = re.compile(
-    r"^self\.(?P<flag>\w*(exit|stop|shut|terminat|clos|cancel|kill|quit|finish|running)\w*)$", re.IGNORECASE
-)
 
 
 def _near(function: Function) -> tuple[float, list[tuple[int, str]]]:
@@ -252,66 +244,3 @@ def shutdown_score(function: Function, known: dict[Node, Function], looping: set
         points += 0.5
     near, why = _near(function)
     return points + near, [*reasons, *why]
-
-
-def triggers(program: Program, known: dict[Node, Function], looping: set[Node]) -> list[dict[str, Any]]:
-    """`{path, line, symbol, flag, evidence}`: where a flag is set that ends a loop or asks for the end, and where the process
-    exits."""
-    rows = []
-    for function in known.values():
-        if (not function.step and not function.runs_as) or role_of(function.path) != "code":
-            continue
-        record = program.record(function.path)
-        first, last = function.definition.line, function.definition.end
-        for bind in record.binds:
-            if not first <= bind.line <= last or bind.value not in ("True", "False"):
-                continue
-            if (flag := _FLAG.match(bind.target)) and function.name != "__init__":
-                why = f"sets {bind.target} = {bind.value}"
-                rows.append(_trigger(program, function, bind.line, flag["flag"], why))
-        for call in function.calls:
-            if _EXITS.search(call.callee):
-                rows.append(
-                    _trigger(
-                        program, function, call.line, "", f"exits: {call.callee}({', '.join(call.args)})"
-                    )
-                )
-    for node in sorted(looping):
-        rows += _answers(program, known[node])
-    return sorted(rows, key=lambda r: (r["path"], r["line"]))[:60]
-
-
-def _answers(program: Program, loop: Function) -> list[dict[str, Any]]:
-    """Where a function says True to the loop that asks it whether to end: `stop = self.tick()` under `while not stop`."""
-    asked = {word for mark in loop.loops for word in re.findall(r"\bnot (\w+)$", mark.name)}
-    record = program.record(loop.path)
-    first, last = loop.definition.line, loop.definition.end
-    told = {b.line for b in record.binds if b.target in asked and first <= b.line <= last}
-    rows = []
-    for edge in loop.edges:
-        definition = program.definition(edge.path, edge.symbol) if edge.line in told and edge.path else None
-        if definition is None:
-            continue
-        lines = program.lines(edge.path)
-        for number in range(definition.line, definition.end + 1):
-            if lines[number - 1].strip() == "return True":
-                above = (
-                    n for n in range(number, definition.line, -1) if lines[n - 1].lstrip().startswith("if ")
-                )
-                at = next(above, number)
-                proof = evidence(program, edge.path, at, "says that the loop is to end", number)
-                where = {"path": edge.path, "line": at, "symbol": definition.name}
-                if not any(r["line"] == at for r in rows):
-                    rows.append({**where, "flag": "", "evidence": [proof]})
-    return rows
-
-
-def _trigger(program: Program, function: Function, line: int, flag: str, why: str) -> dict[str, Any]:
-    proof = evidence(program, function.path, line, why)
-    return {
-        "path": function.path,
-        "line": line,
-        "symbol": function.definition.name,
-        "flag": flag,
-        "evidence": [proof],
-    }

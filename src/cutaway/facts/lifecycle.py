@@ -8,8 +8,9 @@ from __future__ import annotations
 from math import log2
 from typing import Any
 
+from cutaway.facts.exits import triggers
 from cutaway.facts.life import Function, functions
-from cutaway.facts.life_phases import loop_score, shutdown_score, startup_score, triggers
+from cutaway.facts.life_phases import loop_score, shutdown_score, startup_score
 from cutaway.facts.lookup import evidence
 from cutaway.facts.reach import Node, entry_reach, reach
 from cutaway.facts.tasks import creation_points

@@ -21,6 +21,7 @@ __all__ = ["Verdict", "llm_verdict"]
 
 ENOUGH, SHOWN = 3.5, 10
 _SKIPPED = ("test", "doc", "vendored", "generated", "example", "benchmark")
+_DECLARED = ("interface", "type", "namespace")
 
 # What code of language models computes with; each row counts once, by its weight.
 _MECHANISMS: tuple[tuple[str, float, str], ...] = (
@@ -95,6 +96,8 @@ def _verdict(program: Program) -> Verdict:
             continue
         routes = (m for m in record.marks if m.kind == "route" and _SERVED.fullmatch(m.detail.get("path", "")))
         served += [Evidence(f"it answers {m.detail['path']}", path, m.line) for m in routes]
+        if record.defs and not record.calls and all(d.kind in _DECLARED for d in record.defs):
+            continue  # it only says how the data of another look
         named = [(i, (d.name.rpartition(".")[2], *d.words)) for i, d in enumerate(record.defs)]
         for scope, words in [*named, (-1, record.words)]:
             for word in words:

@@ -133,8 +133,9 @@ def _notes(program: Program):
         if role_of(path) != "code":
             continue
         for mark in record.marks:
-            if mark.kind == "note" and mark.name in GRAVE and _commented(program, path, mark):
-                what = f"a note in the code ({mark.name.lower()}): {mark.detail.get('text', '')}"[:160]
+            told = mark.detail.get("text", "").strip(" :-.")
+            if mark.kind == "note" and mark.name in GRAVE and told and _commented(program, path, mark):
+                what = f"its author marked it {mark.name}: {told}"[:160]
                 symbol = holder(record, mark.scope)
                 yield _row(
                     program,
@@ -142,8 +143,8 @@ def _notes(program: Program):
                     path,
                     mark.line,
                     what,
-                    "read the comment where it stands",
-                    "resolve it first",
+                    "run into the case that the comment names",
+                    "do what it asks for, or work around it",
                     symbol,
                 )
 
@@ -157,7 +158,9 @@ def _commented(program: Program, path: str, mark: Mark) -> bool:
 
 def _config(program: Program, config: dict[str, Any]):
     """Variables that must be set, and settings with two sources."""
-    alike = Counter(_unprefixed(v) for v in config["env_vars"])
+    prefixes = Counter(map(_prefix, config["env_vars"]))
+    name = re.sub(r"\W", "", program.source.name).lower()
+    own = {p for p, count in prefixes.items() if p == name or 2 * count > prefixes.total()}
     flags = {f["name"].lstrip("-").replace("-", "_").lower(): f for f in config["cli_flags"]}
     for variable in config["env_vars"]:
         if not variable["default"] and _demanded(program, variable):
@@ -165,11 +168,16 @@ def _config(program: Program, config: dict[str, Any]):
             detect, fix = f"unset {variable['name']} and start", "give it a default, or set it"
             yield _row(program, "must be set", variable["path"], variable["line"], what, detect, fix)
         name = _unprefixed(variable)
-        flag = flags.get(name) if len(name) > 5 and alike[name] == 1 else None  # of several no prefix is the project's own
+        flag = flags.get(name) if len(name) > 5 and _prefix(variable) in own else None
         if flag and role_of(flag["path"]) == "code" and not _one_statement(program, variable, flag):
             what = f"{variable['name']} and {flag['name']} ({flag['path']}:{flag['line']}) set the same thing"
             detect, fix = "set both to different values", "find which is read last"
             yield _row(program, "two sources", variable["path"], variable["line"], what, detect, fix)
+
+
+def _prefix(variable: dict[str, Any]) -> str:
+    """The word before the first `_`: the project's own name, or what kind of thing the variable is about (`DB_PASSWORD`)."""
+    return variable["name"].lower().partition("_")[0]
 
 
 def _unprefixed(variable: dict[str, Any]) -> str:

@@ -49,7 +49,7 @@ def holder(record: FileRecord, scope: int) -> str:
 
 def runs_as(point: dict[str, Any]) -> str:
     """What a creation point runs as (process, thread, task, ...), or empty where it only makes others."""
-    return point.get("runs_as", "") if point["spawns"] else point["kind"]
+    return point.get("runs_as", "")
 
 
 class Calls(Mapping[str, list[Edge]]):

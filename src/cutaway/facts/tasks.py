@@ -14,17 +14,18 @@ from cutaway.read.program import Program
 
 __all__ = ["KINDS", "creation_points"]
 
-KINDS = ("process", "thread", "task", "executor", "timer")
-WEIGHT = {"process": 5.0, "thread": 4.0, "task": 3.5, "executor": 2.5, "timer": 2.0}
+KINDS = ("process", "thread", "worker", "task", "goroutine", "executor", "timer")
+WEIGHT = {"process": 5.0, "thread": 4.0, "worker": 4.0, "task": 3.5, "goroutine": 3.5, "executor": 2.5, "timer": 2.0}
 _ENDS = re.compile(
     r"(^|_)(shutdown|stop|close|join|terminate|kill|exit|finish|cancel|cleanup)", re.IGNORECASE
 )
 
 
 def creation_points(program: Program) -> list[dict[str, Any]]:
-    """`{path, line, symbol, kind, spawns, at, score, evidence}`: the functions that make tasks (`at` is the line that does),
-    then the functions that run as one, then the classes that own what they make until they end it. Signal and exit
-    handlers are no tasks."""
+    """`{path, line, symbol, kind, spawns, closures, at, score, evidence}`: the functions that make tasks (`at` is the line that
+    does), then the functions that run as one (`runs_as`), then the classes that own what they make until they end it.
+    `spawns` names what runs; `closures` are functions without a name, by a call that each makes. Signal and exit handlers
+    are no tasks."""
     makers: dict[tuple[str, str], dict[str, Any]] = {}
     targets: dict[tuple[str, str], dict[str, Any]] = {}
     for path in program.paths:
@@ -35,7 +36,8 @@ def creation_points(program: Program) -> list[dict[str, Any]]:
         marks = [m for m in record.marks if m.kind == "task" and m.detail.get("how") in KINDS]
         if not marks:
             continue
-        ends = _edges(program, path, {m.scope for m in marks})
+        handed = {(m.line, m.name) for m in marks if m.detail["how"] == "goroutine" and not m.detail.get("closure")}
+        ends = _edges(program, path, {m.scope for m in marks}, handed)
         for mark in marks:
             far = ends.get(mark.line, [])
             row = _maker(program, path, record, mark, far, role)
@@ -43,12 +45,14 @@ def creation_points(program: Program) -> list[dict[str, Any]]:
             if known is not row:
                 known["evidence"] += row["evidence"]
                 known["spawns"] += [s for s in row["spawns"] if s not in known["spawns"]]
+                known["closures"] += row["closures"]
                 known["score"] = max(known["score"], row["score"]) + 0.1
             for where, symbol, line in far if role == "code" else ():
                 proof = evidence(program, path, mark.line, f"runs as a {mark.detail['how']}")
                 target = {
-                    "path": where, "line": line, "symbol": symbol, "kind": mark.detail["how"], "spawns": [], "at": mark.line,
-                    "score": WEIGHT[mark.detail["how"]] - 1.5, "evidence": [proof],
+                    "path": where, "line": line, "symbol": symbol, "kind": mark.detail["how"], "spawns": [], "closures": [],
+                    "at": mark.line, "runs_as": mark.detail["how"], "score": WEIGHT[mark.detail["how"]] - 1.5,
+                    "evidence": [proof],
                 }  # fmt: skip
                 targets.setdefault((where, symbol), target)
     for node in targets.keys() & makers.keys():
@@ -59,11 +63,14 @@ def creation_points(program: Program) -> list[dict[str, Any]]:
     return sorted(rows.values(), key=lambda r: (-r["score"], r["path"], r["line"]))
 
 
-def _edges(program: Program, path: str, scopes: set[int]) -> dict[int, list[tuple[str, str, int]]]:
-    """line -> (path, symbol, line of its definition) of what is started there, in some scopes."""
+def _edges(
+    program: Program, path: str, scopes: set[int], handed: set[tuple[int, str]]
+) -> dict[int, list[tuple[str, str, int]]]:
+    """line -> (path, symbol, line of its definition) of what is started there, in some scopes; `handed` are calls that a
+    statement starts (`go worker.run()`), by line and callee."""
     found: dict[int, list[tuple[str, str, int]]] = {}
     for edge in program.graph.within(path, scopes):
-        if edge.origin in STARTS and edge.path:
+        if edge.path and (edge.origin in STARTS or (edge.line, edge.callee) in handed):
             found.setdefault(edge.line, []).append((edge.path, edge.symbol, edge.at))
     return found
 
@@ -74,12 +81,14 @@ def _maker(
     symbol = holder(record, mark.scope)
     definition = next((d for d in record.defs if d.name == symbol), None)
     kind = mark.detail["how"]
-    spawns = [f"{where}:{name}" for where, name, _ in far] or ([mark.name] if mark.name else [])
-    proof = evidence(
-        program, path, mark.line, f"makes a {kind}" + (f" that runs {mark.name}" if mark.name else "")
-    )
+    closure = bool(mark.detail.get("closure"))  # which is named by what it calls, and is not that
+    spawns = [f"{where}:{name}" for where, name, _ in far] or ([mark.name] if mark.name and not closure else [])
+    runs = f" for a closure that calls {mark.name}" if closure else f" that runs {mark.name}" if mark.name else ""
+    article = "an" if kind[0] in "aeiou" else "a"
+    proof = evidence(program, path, mark.line, f"makes {article} {kind}{runs}")
     return {
         "path": path, "line": definition.line if definition else mark.line, "symbol": symbol, "kind": kind, "spawns": spawns,
+        "closures": [{"line": mark.line, "calls": mark.name}] if closure else [],
         "at": mark.line, "score": WEIGHT[kind] - (role != "code") * 2.0, "evidence": [proof],
     }  # fmt: skip
 

@@ -65,7 +65,7 @@ def call(walk: Walk, node: Node, scope: Scope) -> None:
     elif callee == "make" and args and args[0].startswith("chan"):
         walk.mark("queue", node, scope, args[0], bound=args[1] if len(args) > 1 else "", callee="make")
     elif last == "Go" and "." in callee and args:
-        walk.mark("task", node, scope, _ran(walk, arguments[0]), how="goroutine", callee=callee)
+        _goroutine(walk, node, scope, arguments[0], callee)
     elif match := _METRIC.search(last):
         if found := _NAME_FIELD.search(walk.text(arguments[0]) if arguments else ""):
             walk.mark("metric", node, scope, found[1], type=match[1].lower())
@@ -159,16 +159,14 @@ def go_statement(walk: Walk, node: Node, scope: Scope) -> None:
     if node.type == "go_statement":
         walk.hints[one.id] = "go"
         function = one.child_by_field_name("function")
-        walk.mark(
-            "task",
-            node,
-            scope,
-            _ran(walk, function if function is not None else one),
-            how="goroutine",
-            callee="go",
-        )
+        _goroutine(walk, node, scope, function if function is not None else one, "go")
     else:
         walk.hints[one.id] = "defer"
+
+
+def _goroutine(walk: Walk, node: Node, scope: Scope, runs: Node, callee: str) -> None:
+    closure = "1" if runs.type == "func_literal" else ""
+    walk.mark("task", node, scope, _ran(walk, runs), how="goroutine", callee=callee, closure=closure)
 
 
 def _ran(walk: Walk, node: Node) -> str:

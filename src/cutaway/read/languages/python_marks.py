@@ -76,6 +76,8 @@ def _declared(
         target = next((a.split("=", 1)[1] for a in arguments if a.startswith(("target=", "func="))), "")
         target = target or (_nth(arguments, 1) if last in ("run_in_executor", "call_later", "signal", "add_signal_handler")
                             else _nth(arguments, 0))  # fmt: skip
+        if last.endswith("Executor") or (not node.args and re.match(r"\w+=[^=]", target)):  # a pool runs nothing yet
+            target = ""
         yield "task", target, {"how": kind, "callee": callee}
     elif last in _LOCKS and (_THREADING.match(callee) or callee == last):
         yield "lock", last, {"callee": callee}

@@ -52,6 +52,8 @@ _NO_CALLS = {
     "drop",
 }
 _CALLED = re.compile(r"([A-Za-z_][\w.:]*)\s*\(")
+_WRITTEN = re.compile(r"#!?\[[^\]]*\]|//[^\n]*")  # attributes and comments call nothing
+_LITERALS = ("async_block", "closure_expression")
 
 
 def call(walk: Walk, node: Node, scope: Scope) -> None:
@@ -85,6 +87,7 @@ def call(walk: Walk, node: Node, scope: Scope) -> None:
             _spawned(walk, arguments[0]),
             how="thread" if "thread" in callee else _TASKS[last],
             callee=callee,
+            closure="1" if arguments[0].type in _LITERALS else "",
         )
     elif last in ("channel", "unbounded_channel", "sync_channel", "unbounded", "bounded") and "::" in callee:
         walk.mark(
@@ -144,8 +147,8 @@ def _last(walk: Walk, function: Node | None, callee: str) -> str:
 def _spawned(walk: Walk, node: Node) -> str:
     """What a task runs: the first call in its block or closure, or the name that is handed over."""
     text = walk.text(node)
-    if node.type in ("async_block", "closure_expression"):
-        body = re.sub(r"^(async\s+)?(move\s+)?(\|[^|]*\|)?\s*\{?", "", text)
+    if node.type in _LITERALS:
+        body = re.sub(r"^(async\s+)?(move\s+)?(\|[^|]*\|)?\s*\{?", "", _WRITTEN.sub("", text))
         names = [n for n in _CALLED.findall(body) if n not in _NO_CALLS]
         return names[0] if names else text[:80]
     return text[:80].split("(")[0]

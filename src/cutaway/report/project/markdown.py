@@ -14,6 +14,7 @@ from cutaway.report.escape import code, prose, visible
 from cutaway.report.graph import Graph
 from cutaway.report.mermaid import fenced
 from cutaway.report.repo.page import Page
+from cutaway.report.repo.phases import told
 from cutaway.report.templates import template
 
 __all__ = ["markdown"]
@@ -21,6 +22,7 @@ __all__ = ["markdown"]
 RETURNED = {"rust", "go", "c", "shell", "cmake", "make", "docker"}  # where a failure is a value that a function returns
 _BARE = ("else:", "try:", "finally:")  # these stand wherever their block begins
 MACHINES, MODULES, ROWS = 8, 5, 12
+PHASES = ("startup", "main_loop", "shutdown")
 
 
 def markdown(page: Page) -> str:
@@ -44,7 +46,6 @@ def markdown(page: Page) -> str:
 
 
 def _lifecycle(page: Page) -> list[str]:
-    life = page.facts["lifecycle"]
     lines = []
     for title, key in (
         ("Start", "startup"),
@@ -52,16 +53,39 @@ def _lifecycle(page: Page) -> list[str]:
         ("Shutdown", "shutdown"),
         ("What ends it", "exit_triggers"),
     ):
-        rows = life.get(key, [])[:ROWS]
+        rows = [f"{_row(page, r)}: {why}" for r, why in told(page, key)] if key in PHASES else _ends_it(page)
         lines += [f"**{title}**", ""]
-        lines += [f"- {_row(page, r)}: {page.because(r)}" for r in rows] or ["- none found"]
+        lines += [f"- {row}" for row in rows[:ROWS]] or ["- none found"]
         lines.append("")
-    errors = page.facts["errors"][:ROWS]
-    lines += ["**How errors end**", ""]
-    lines += [
-        f"- {prose(e['kind'])}: {code(e['caught']) + ' ' if e['caught'] else ''}{page.place(e['path'], e['line'])}"
-        for e in errors
-    ] or [f"- {_unthrown(page)}"]
+    return [*lines, "**How errors end**", "", *(_errors(page) or [f"- {_unthrown(page)}"])]
+
+
+def _ends_it(page: Page) -> list[str]:
+    """Signals, flags and exits, those of one kind in one function together."""
+    same: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+    for row in page.facts["lifecycle"]["exit_triggers"]:
+        kind = row["evidence"][0]["why"].partition("(")[0]
+        same.setdefault((row["path"], row["symbol"], kind), []).append(row)
+    return [
+        f"{prose(kind)} in {prose(symbol or 'the module')}: {_places(page, path, rows)}"
+        for (path, symbol, kind), rows in same.items()
+    ]
+
+
+def _places(page: Page, path: str, rows: list[dict[str, Any]]) -> str:
+    more = f" and {len(rows) - 3} more" if len(rows) > 3 else ""
+    return ", ".join(page.place(path, row["line"]) for row in rows[:3]) + more
+
+
+def _errors(page: Page) -> list[str]:
+    """What is done with failures: where a function does the same with several of one kind, they are one statement."""
+    same: dict[tuple[str, str, str, str], list[dict[str, Any]]] = {}
+    for error in page.facts["errors"]:
+        same.setdefault((error["path"], error["symbol"], error["kind"], error["caught"]), []).append(error)
+    lines = []
+    for (path, symbol, kind, caught), rows in list(same.items())[:ROWS]:
+        what = f"{code(caught)} {prose(kind)}" if caught else prose(kind)
+        lines.append(f"- {what} in {prose(symbol or 'the module')}: {_places(page, path, rows)}")
     return lines
 
 
@@ -77,7 +101,7 @@ def _row(page: Page, row: dict[str, Any]) -> str:
     definition = page.program.definition(row["path"], row.get("symbol") or "")
     if definition is not None and definition.line == row["line"]:
         return page.pointer(row)
-    return f"in {prose(row.get('symbol') or 'the module')} {page.place(row['path'], row['line'])}"
+    return f"In {prose(row.get('symbol') or 'the module')} {page.place(row['path'], row['line'])}"
 
 
 def _states(page: Page) -> list[str]:
@@ -209,9 +233,16 @@ def _started(page: Page, task: dict[str, Any], name: str) -> str:
     """`path:Symbol` with its own place; what could not be resolved, as the code names it, a lambda by what it calls."""
     path, _, symbol = name.partition(":")
     definition = page.program.definition(path, symbol) if path in page.program else None
-    if definition is None:
-        return page.quoted(name.partition("(")[0], task["path"], task["line"], cell=True)
+    if definition is None:  # of a coroutine the function, of a command's arguments all
+        shown = name if task["kind"] == "process" else name.partition("(")[0]
+        return page.quoted(shown, task["path"], task["at"], cell=True)
     return page.pointer({"path": path, "symbol": symbol, "line": definition.line}, cell=True)
+
+
+def _closure(page: Page, task: dict[str, Any], row: dict[str, Any]) -> str:
+    """A function without a name, by where it stands and a call that it makes."""
+    place = page.place(task["path"], row["line"], cell=True)
+    return f"a closure {place}" + (f" that calls {prose(row['calls'])}" if row["calls"] else "")
 
 
 def _async(page: Page) -> list[str]:
@@ -220,7 +251,8 @@ def _async(page: Page) -> list[str]:
     tasks = facts["lifecycle"]["task_creation_points"]
     run = {spawned for task in tasks for spawned in task["spawns"]}
     for task in tasks[: 2 * ROWS]:
-        spawns = ", ".join(_started(page, task, s) for s in task["spawns"][:3])
+        ran = [_started(page, task, s) for s in task["spawns"][:3]]
+        spawns = ", ".join([*ran, *(_closure(page, task, c) for c in task["closures"][: 3 - len(ran)])])
         if spawns or f"{task['path']}:{task['symbol']}" not in run:  # else the row of its starter tells more
             rows.append([prose(task.get("kind", "task")), page.pointer(task, cell=True), spawns])
     lines = (

@@ -13,6 +13,7 @@ from cutaway.report.escape import code, prose
 from cutaway.report.repo.architecture_map import architecture_map
 from cutaway.report.repo.llm import llm_sections
 from cutaway.report.repo.page import Page
+from cutaway.report.repo.phases import told
 from cutaway.report.templates import template
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["COMPONENTS", "markdown"]
 
-PHASES = {"start": "startup", "main loop": "main_loop", "shutdown": "shutdown", "tasks": "task_creation_points"}
+PHASES = {"start": "startup", "main loop": "main_loop", "shutdown": "shutdown"}
 COMPONENT_ROWS, ENTRIES = 6, 4  # at least so many components; of entry points, that many where others are plenty
 STATEMENT = 12  # lines in which a statement spells what it declares
 # The rows of the component table: key in the facts -> (name, what such a part is responsible for).
@@ -132,13 +133,10 @@ def _summary(page: Page) -> list[str]:
         if absent:
             lines.append(f"- It has no {', no '.join(absent[:6])}, as far as its code shows.")
     else:
-        loops = facts["lifecycle"]["main_loop"][:2]
-        if loops:
-            lines.append("- It runs in " + " and ".join(page.pointer(r) for r in loops) + ".")
-        for name, key in (("starts at", "startup"), ("stops at", "shutdown")):
-            rows = facts["lifecycle"][key][:2]
+        for name, key in (("runs in", "main_loop"), ("starts at", "startup"), ("stops at", "shutdown")):
+            rows = [page.pointer(row) for row, _ in told(page, key)[:2]]
             if rows:
-                lines.append(f"- It {name} " + ", ".join(page.pointer(r) for r in rows) + ".")
+                lines.append(f"- It {name} {' and '.join(rows)}.")
     surface = facts["config_surface"]
     lines.append(
         f"- It is controlled by {len(surface['env_vars'])} environment variables, {len(surface['cli_flags'])} "
@@ -244,8 +242,11 @@ def _components(page: Page) -> list[str]:
     if not page.repo["llm_related"]:
         life = page.facts["lifecycle"]
         parts = {
-            name: [[name, page.pointer(r, cell=True), page.why(r)] for r in life[key][:3]] for name, key in PHASES.items()
+            name: [[name, page.pointer(r, cell=True), why] for r, why in told(page, key, cell=True)[:3]]
+            for name, key in PHASES.items()
         }
+        tasks = [t for t in life["task_creation_points"] if not t.get("runs_as")][:3]
+        parts["tasks"] = [["tasks", page.pointer(r, cell=True), page.why(r)] for r in tasks]
         classes = page.facts["config_surface"]["config_classes"][:3]
         parts["configuration"] = [["configuration", page.pointer(r, cell=True), "holds settings"] for r in classes]
         rows += [row for some in parts.values() for row in some]

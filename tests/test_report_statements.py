@@ -1,0 +1,130 @@
+# Sentences that reports must not say: what only a name, a declaration or a coincidence of words speaks for; and those that
+# they must.
+import pytest
+
+import cutaway
+from cutaway.facts.llm import llm_verdict
+from cutaway.facts.project import find_project
+from cutaway.facts.tasks import creation_points
+from cutaway.read.memory import program_of
+
+GO = """\
+package main
+
+func main() {
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, os.Interrupt, syscall.SIGTERM)
+	w := &Worker{}
+	go w.run()
+	go func() {
+		defer wg.Done()
+		fetch(1)
+	}()
+	<-c
+	w.Close()
+	os.Exit(1)
+}
+
+type Worker struct{ queue chan int }
+
+func (w *Worker) run() {
+	for {
+		w.step()
+	}
+}
+func (w *Worker) step()  {}
+func (w *Worker) Close() { close(w.queue) }
+func fetch(n int)        {}
+
+type Door struct{}
+
+func (d *Door) Close() { d.ajar = false }
+"""
+
+
+@pytest.fixture
+def written(tmp_path):
+    """Files -> the Markdown of a report about them."""
+
+    def write(files: dict[str, str], kind: str = "project") -> str:
+        for path, text in files.items():
+            (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / path).write_text(text, encoding="utf-8")
+        return cutaway.report(str(tmp_path), kind=kind, cache=False).to_markdown()
+
+    return write
+
+
+def part(text: str, title: str) -> list[str]:
+    """The items of a list below a bold title."""
+    lines = text.partition(f"**{title}**\n")[2].lstrip("\n").splitlines()
+    return lines[: lines.index("")] if "" in lines else lines
+
+
+def test_what_is_only_named_an_end_is_none(written):
+    text = written({"main.go": GO, "go.mod": "module x\n"})
+    assert part(text, "Shutdown") == ["- `Worker.Close` `main.go:25`: ends: close"]
+    assert "Door.Close" not in text
+
+
+def test_signals_and_exits_end_a_program(written):
+    text = written({"main.go": GO, "go.mod": "module x\n"})
+    assert part(text, "What ends it") == [
+        "- asks to be told of os.Interrupt, SIGTERM: signal.Notify in main: `main.go:5`",
+        "- exits: os.Exit in main: `main.go:14`",
+    ]
+
+
+def test_goroutines_are_started_and_closures_are_not_what_they_call():
+    rows = {r["symbol"]: r for r in creation_points(program_of({"main.go": GO, "go.mod": "module x\n"}))}
+    assert rows["main"]["spawns"] == ["main.go:Worker.run"]
+    assert rows["main"]["closures"] == [{"line": 8, "calls": "fetch"}]
+    assert rows["Worker.run"]["runs_as"] == "goroutine"
+
+
+def test_a_closure_of_rust_calls_no_attribute():
+    text = "fn main() {\n    std::thread::spawn(move || {\n        #[allow(unused)]\n        let a = listen(1);\n    });\n}\n"
+    (row,) = creation_points(program_of({"src/main.rs": text}))
+    assert (row["spawns"], row["closures"]) == ([], [{"line": 2, "calls": "listen"}])
+
+
+def test_a_pool_runs_nothing_before_it_is_told():
+    text = "from concurrent.futures import ThreadPoolExecutor\ndef main():\n    pool = ThreadPoolExecutor(max_workers=3)\n"
+    (row,) = creation_points(program_of({"a.py": text}))
+    assert row["spawns"] == [] and row["evidence"][0]["why"] == "makes an executor"
+
+
+def test_types_of_an_interface_make_no_language_model():
+    declared = "interface Ask { top_p: number; prompt_tokens: number; logits: number; num_heads: number; prefill: number }\n"
+    assert not llm_verdict(program_of({"src/types.ts": declared})).related
+    used = (
+        declared
+        + "export function ask(a: Ask) { return a.top_p + a.prompt_tokens + a.logits + a.num_heads + a.prefill }\n"
+    )
+    assert llm_verdict(program_of({"src/types.ts": used})).related
+
+
+def test_a_note_without_words_is_no_pitfall():
+    files = {"a.py": "def f():\n    # FIXME\n    return g()  # FIXME: breaks on empty input\n"}
+    (note,) = find_project(program_of(files))["pitfalls"]
+    assert (note["line"], note["what"]) == (3, "its author marked it FIXME: breaks on empty input")
+
+
+def test_words_alike_are_no_second_source():
+    files = {
+        "settings.py": "import os\nA = os.getenv('DB_PASSWORD')\nB = os.getenv('SMTP_HOST')\nC = os.getenv('S3_KEY')\n",
+        "cli.py": "import argparse\np = argparse.ArgumentParser()\np.add_argument('--password')\n",
+    }
+    assert find_project(program_of(files))["pitfalls"] == []
+
+
+def test_an_experiment_slows_a_wait_and_no_look_up():
+    loop = "class Loop:\n    def run(self):\n        while True:\n            self.seen.get(1)\n            self.step()\n{}\n"
+    main = "    def step(self): ...\ndef main():\n    Loop().run()\nif __name__ == '__main__':\n    main()\n"
+
+    def kinds(extra: str) -> set[str]:
+        program = program_of({"a.py": loop.format(extra) + main})
+        return {e["kind"] for e in find_project(program)["experiments"]}
+
+    assert "timing" not in kinds("")
+    assert "timing" in kinds("            time.sleep(2)\n")
