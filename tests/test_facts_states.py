@@ -1,12 +1,13 @@
 # How a program keeps its state, what it is told, what its parts talk over, and where it fails.
 from cutaway.facts.chains import chains, class_chains
 from cutaway.facts.errors import find_errors
+from cutaway.facts.extensions import find_extension_points
 from cutaway.facts.project import find_project
 from cutaway.facts.pseudocode import pseudocode
 from cutaway.facts.queues import find_queues, find_sync
 from cutaway.facts.states import find_states
 from cutaway.facts.trees import tree_of
-from cutaway.facts.wiring import find_extension_points, find_wiring
+from cutaway.facts.wiring import find_wiring
 from cutaway.read.memory import program_of
 
 MACHINE = """\

@@ -187,10 +187,13 @@ def _main_function(program: Program, path: str, chief: Def, reached: dict[Node, 
 
 
 def _attributes(record, chief: Def) -> list[dict[str, Any]]:
-    """The attributes that the chief gives itself, with the line that first does."""
+    """The attributes that the chief declares or gives itself, with the line that first does."""
     rows: dict[str, int] = {}
+    own = record.defs.index(chief)
     for bind in record.binds:
-        if (
+        if bind.kind == "field" and bind.scope == own:
+            rows.setdefault(bind.target, bind.line)
+        elif (
             bind.target.startswith("self.")
             and bind.target.count(".") == 1
             and chief.line <= bind.line <= chief.end

@@ -12,6 +12,7 @@ from cutaway.facts.deprecation import find_deprecation
 from cutaway.facts.entrypoints import find_entrypoints
 from cutaway.facts.errors import find_errors
 from cutaway.facts.experiments import find_experiments
+from cutaway.facts.extensions import find_extension_points
 from cutaway.facts.lifecycle import find_lifecycle
 from cutaway.facts.pitfalls import find_pitfalls, find_questions
 from cutaway.facts.processes import find_processes
@@ -19,7 +20,7 @@ from cutaway.facts.queues import find_queues, find_sync
 from cutaway.facts.reach import entry_reach
 from cutaway.facts.requests import find_request_chain
 from cutaway.facts.states import find_states
-from cutaway.facts.wiring import chosen, find_extension_points, find_wiring
+from cutaway.facts.wiring import chosen, find_wiring
 from cutaway.read.program import Program
 
 __all__ = ["find_project"]

@@ -1,6 +1,6 @@
 # What is chosen while the program runs: tables from names to classes, classes taken by whether a package can be imported,
 # names put together for getattr, modules imported by string. A reader of call sites alone does not see these.
-"""`find_wiring(program)`: dynamic wiring, and registries as places to extend."""
+"""`find_wiring(program)`: dynamic wiring."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cutaway.facts.roles import role_of
 from cutaway.model.code import FileRecord, Mark
 from cutaway.read.program import Program
 
-__all__ = ["chosen", "find_extension_points", "find_wiring"]
+__all__ = ["chosen", "find_wiring", "tables"]
 
 MOST = 60
 _QUALIFIED = re.compile(r"""^["'][\w.]+[.:][A-Za-z_]\w*["']$""")
@@ -32,7 +32,7 @@ def find_wiring(program: Program) -> list[dict[str, Any]]:
         record = program.record(path)
         if record.language != "python" or role_of(path) != "code":
             continue
-        rows += _tables(program, path, record)
+        rows += tables(program, path, record)
         rows += _optional(program, path, record)
         for call in record.calls:
             if _IMPORTS.search(call.callee) and call.scope >= 0:
@@ -50,7 +50,7 @@ def _row(program: Program, kind: str, name: str, path: str, line: int, choices: 
     return {"kind": kind, "name": name, "path": path, "line": line, "choices": choices, "evidence": [proof]}
 
 
-def _tables(program: Program, path: str, record: FileRecord) -> list[dict[str, Any]]:
+def tables(program: Program, path: str, record: FileRecord) -> list[dict[str, Any]]:
     """Dictionaries from names to classes, functions, or texts that name one."""
     entries: dict[str, list[Mark]] = defaultdict(list)
     for mark in record.marks:
@@ -102,79 +102,3 @@ def chosen(program: Program, wiring: list[dict[str, Any]]) -> list[tuple[str, st
                     ]
                     nodes.append((place[0], place[1].name))
     return list(dict.fromkeys(nodes))[:2000]
-
-
-def find_extension_points(program: Program) -> list[dict[str, Any]]:
-    """`{goal, path, line, symbol, why, evidence}`: registries (decorated or tables) and abstract classes with several
-    subclasses, those with most entries first."""
-    look = lookup(program)
-    rows = []
-    registered: dict[str, list[tuple[str, Mark]]] = defaultdict(list)
-    for path in program.paths:
-        record = program.record(path)
-        if role_of(path) != "code":
-            continue
-        for mark in record.marks:
-            if mark.kind == "entry" and "regist" in mark.detail.get("table", "").lower() and mark.scope >= 0:
-                registered[mark.detail["table"]].append((path, mark))
-        if record.language != "python":
-            continue
-        for row in _tables(program, path, record):
-            rows.append(
-                _point(
-                    f"add to {row['name']}",
-                    path,
-                    row["line"],
-                    row["name"],
-                    len(row["choices"]),
-                    row["evidence"],
-                )
-            )
-        for definition in record.defs:
-            if definition.kind == "class" and "abstract" in definition.flags:
-                heirs = [h for h in program.subclasses(path, definition.name) if role_of(h[0]) == "code"]
-                if len(heirs) >= 2:
-                    proof = evidence(
-                        program, path, definition.line, f"{len(heirs)} subclasses", symbol=definition.name
-                    )
-                    rows.append(
-                        _point(
-                            f"another {definition.name}",
-                            path,
-                            definition.line,
-                            definition.name,
-                            len(heirs),
-                            [proof],
-                        )
-                    )
-    for name, marks in registered.items():
-        if len(marks) >= 2:
-            path, mark = marks[0]
-            place = look.follow(path, name)
-            where, line = (place[0], place[1].line) if place else (path, mark.line)
-            proof = evidence(program, path, mark.line, f"registered with {name}")
-            rows.append(
-                _point(
-                    f"register with {name}",
-                    where,
-                    line,
-                    place[1].name if place else name,
-                    len(marks),
-                    [proof],
-                )
-            )
-    rows.sort(key=lambda r: (-r["entries"], r["path"], r["line"]))
-    return rows[:30]
-
-
-def _point(goal: str, path: str, line: int, symbol: str, entries: int, proofs: list) -> dict[str, Any]:
-    why = f"{entries} more are found by the same way"
-    return {
-        "goal": goal,
-        "path": path,
-        "line": line,
-        "symbol": symbol,
-        "entries": entries,
-        "why": why,
-        "evidence": proofs,
-    }
