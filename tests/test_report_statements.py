@@ -3,6 +3,7 @@
 import pytest
 
 import cutaway
+from cutaway.facts.extensions import find_extension_points
 from cutaway.facts.llm import llm_verdict
 from cutaway.facts.project import find_project
 from cutaway.facts.tasks import creation_points
@@ -128,3 +129,73 @@ def test_an_experiment_slows_a_wait_and_no_look_up():
 
     assert "timing" not in kinds("")
     assert "timing" in kinds("            time.sleep(2)\n")
+
+
+GUARDED = """\
+namespace store {
+class Base {
+ public:
+  Base()
+      :
+#if !defined(NDEBUG)
+        limit_(1),
+#endif
+        size_(0) {}
+  void add(int n) EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  int take() LOCKS_EXCLUDED(mutex_) { return 1; }
+
+ private:
+  std::vector<int> rows_ GUARDED_BY(mutex_);
+};
+class Disk : public Base {
+  int head_ PT_GUARDED_BY(mutex_) = 0;
+};
+class Memory : public Base {};
+}  // namespace store
+"""
+
+
+def test_locks_and_conditions_leave_the_classes_around_them():
+    record = program_of({"store.cc": GUARDED}).record("store.cc")
+    assert record.parse == "ok"
+    assert [d.name for d in record.defs if d.kind == "class"] == ["store.Base", "store.Disk", "store.Memory"]
+    assert [b.target for b in record.binds if b.kind == "field"] == ["rows_", "head_"]
+    made = program_of({"t.h": "#define GUARDED_BY(x) __attribute__((guarded_by(x)))\nint a;\n"}).record("t.h")
+    assert [d.name for d in made.defs if d.kind == "macro"] == ["GUARDED_BY"]
+
+
+def test_what_several_implement_takes_one_more():
+    rust = "pub trait Backend { fn go(&self); }\n" + "".join(
+        f"pub struct {n};\nimpl Backend for {n} {{ fn go(&self) {{}} }}\n" for n in ("Cpu", "Gpu")
+    )
+    go = "package a\ntype Store interface { Put(k string) }\ntype One struct{}\nfunc (o *One) Put(k string) {}\n"
+    files = {"src/lib.rs": rust, "store.cc": GUARDED, "a.go": go}
+    points = {p["goal"]: p["why"] for p in find_extension_points(program_of(files))}
+    assert points == {
+        "another Backend": "2 types implement it: Cpu, Gpu",
+        "another Base": "2 types derive from it: Disk, Memory",
+    }
+    files["b.go"] = "package a\ntype Two struct{}\nfunc (t *Two) Put(k string) {}\n"
+    points = {p["goal"]: p["why"] for p in find_extension_points(program_of(files))}
+    assert points["another Store"] == "2 types implement it: One, Two"
+
+
+def test_fields_of_a_struct_are_its_state(written):
+    assert "- State: `queue` `main.go:17`." in written({"main.go": GO, "go.mod": "module x\n"})
+
+
+def test_a_tree_looks_into_namespaces_and_knows_customary_names(written):
+    files = {
+        "lib/store.cc": GUARDED, "LICENSE": "x\n",
+        "lib/base.cc": 'namespace s {\nvoid Base::a() { b(); }\nvoid Base::b() {}\n}\n',
+        "lib/base.h": "int open(int a);\n", "lib/base_test.cc": "TEST_F(BaseTest, Grows) {\n  a();\n}\n",
+    }  # fmt: skip
+    text = " ".join(written(files, "tree").split())
+    for line in (
+        "store.cc # 3 classes: Base, Disk, Memory (lib/store.cc:2)",
+        "base.cc # 2 methods of Base: a, b (lib/base.cc:2)",
+        "base.h # declares function open (lib/base.h:1)",
+        "base_test.cc # test: test BaseTest.Grows (lib/base_test.cc:1)",
+        "LICENSE # terms of use",
+    ):
+        assert line in text, text

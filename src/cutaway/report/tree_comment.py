@@ -9,8 +9,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
+from cutaway.facts.outermost import outermost
 from cutaway.facts.roles import role_of
-from cutaway.model.code import MODULE, Def, FileRecord
+from cutaway.model.code import Def, FileRecord
 from cutaway.report.escape import one_line
 from cutaway.report.evidence import Citation, cite
 
@@ -51,7 +52,31 @@ _NO_PROSE = re.compile(
 _MARKUP = re.compile(r"<[^<>]*>|!?\[([^\[\]]*)\]\([^()]*\)|[`*]{1,3}|^#+\s*|:[a-z]+:(?=`)")
 
 
+_MADE = re.compile(r"[A-Z]+(?:_[A-Z]+)*\(\s*(\w+)\s*,\s*(\w+)\s*\)")
 _TELLING = re.compile(r"^(?!python$).*[A-Za-z]{2}")  # not `.`, `%`, or the language itself
+
+
+_CUSTOMS = tuple(
+    (re.compile(pattern), text)
+    for pattern, text in (
+        (r"(?i)(un)?licen[sc]e([-.]\w+)*|copying([-.]\w+)*|notice(\.\w+)?", "terms of use"),
+        (r"(?i)(authors|contributors|maintainers|owners|codeowners)(\.\w+)?", "who made it, who answers for it"),
+        (r"(?i)(changelog|changes|news|history|releases?)(\.\w+)?", "what changed from release to release"),
+        (r"(?i)todo(\.\w+)?", "what is still to do"),
+        (r"(?i)security(\.md)?|code_of_conduct(\.md)?|contributing(\.\w+)?", "how to take part"),
+        (r"\.gitignore|\.dockerignore|\.npmignore|\.\w+ignore", "paths that a tool leaves out"),
+        (r"\.gitattributes", "how git treats files"),
+        (r"\.gitmodules", "repositories within this one"),
+        (r"\.editorconfig|\.clang-(format|tidy)|rustfmt\.toml|\.(eslint|prettier|stylelint)rc(\.\w+)?|\.flake8|\.pylintrc"
+         r"|\.rubocop\.yml|\.golangci\.ya?ml|eslint.*\.json", "style of the code"),
+        (r"tsconfig.*\.json|jsconfig\.json", "settings of the TypeScript compiler"),
+        (r".*\.d\.ts", "declarations of types"),
+        (r"\.env(\.\w+)*", "variables of the environment"),
+        (r".*[.-]lock(\.\w+)?|go\.sum|package-lock\.json|npm-shrinkwrap\.json", "pinned versions of dependencies"),
+        (r"__init__\.py", "makes the folder a package"),
+        (r"py\.typed", "says that the package has types"),
+    )
+)  # fmt: skip
 
 
 class Comment(NamedTuple):
@@ -68,7 +93,13 @@ def file_comment(program: Repository, path: str, role: str) -> Comment | None:
     said += [m.name for m in record.marks if m.kind == "title" and record.language in ("markdown", "text")][
         :1
     ]
-    return next(_quoted(program, path, said), None) or _held(program, path, record, role)
+    return next(_quoted(program, path, said), None) or _held(program, path, record, role) or _customary(path)
+
+
+def _customary(path: str) -> Comment | None:
+    """What files of this name are everywhere."""
+    name = path.rpartition("/")[2]
+    return next((Comment(text, None) for pattern, text in _CUSTOMS if pattern.fullmatch(name)), None)
 
 
 def folder_comment(program: Repository, folder: str, paths: list[str], role: str) -> Comment | None:
@@ -131,13 +162,15 @@ def _source(program: Repository, path: str, line: int) -> Citation:
 
 def _held(program: Repository, path: str, record: FileRecord, role: str) -> Comment | None:
     """The content that dominates a file that says nothing of itself."""
-    top = [d for d in record.defs if d.parent == MODULE and "declaration" not in d.flags]
+    top = [d for d in outermost(record) if "declaration" not in d.flags]
     kernels = [d for d in record.defs if d.kind == "kernel"]
     tests = [d for d in record.defs if role == "test" and _is_test(d)]
     types = sorted((d for d in top if d.kind in TYPES), key=lambda d: (d.start - d.end, d.line))
     functions = sorted(
         (d for d in top if d.kind in ("function", "method")), key=lambda d: (d.start - d.end, d.line)
     )
+    if not (kernels or tests) and (bodies := _bodies(program, path, top, types)):
+        return bodies
     for found, label in (
         (kernels, KERNELS.get(record.language, "kernel")),
         (tests, "test"),
@@ -146,7 +179,26 @@ def _held(program: Repository, path: str, record: FileRecord, role: str) -> Comm
     ):
         if found:
             return Comment(_counted(found, label), _source(program, path, found[0].line))
+    listed = sorted((d for d in outermost(record) if d.kind in ("function", "method")), key=lambda d: d.line)
+    if listed:  # a header
+        return Comment(f"declares {_counted(listed, 'function')}", _source(program, path, listed[0].line))
     return _declared(program, path, record)
+
+
+def _bodies(program: Repository, path: str, top: list[Def], types: list[Def]) -> Comment | None:
+    """The methods of a type that another file declares, where they are most of what stands here."""
+    known = {d.name for d in types}
+    owned = [d for d in top if d.kind == "method" and d.name.rpartition(".")[0] not in known]
+    owners = Counter(d.name.rpartition(".")[0] for d in owned)
+    if not owners:
+        return None
+    owner, count = max(owners.items(), key=lambda o: o[1])
+    if count < 2 or 2 * count < len(top):
+        return None
+    its = sorted((d for d in owned if d.name.startswith(f"{owner}.")), key=lambda d: (d.start - d.end, d.line))
+    names = ", ".join(dict.fromkeys(map(_called, its[:3])))
+    said = f"{_number(count, 'method')} of {owner.rpartition('.')[2]}: {names}{' …' if count > 3 else ''}"
+    return Comment(one_line(said, WIDTH), _source(program, path, its[0].line))
 
 
 def _declared(program: Repository, path: str, record: FileRecord) -> Comment | None:
@@ -188,7 +240,7 @@ def _most(program: Repository, paths: list[str], role: str) -> Comment | None:
     largest = _largest({path: records[path] for path in mine})
     if not largest:
         return Comment(count, None)
-    names = list(dict.fromkeys(d.name for _, d in largest))
+    names = list(dict.fromkeys(_called(d) for _, d in largest))
     more = " …" if len(names) > SHOWN else ""
     said = f"{count}: {', '.join(names[:SHOWN])}{more}"
     return Comment(one_line(said, WIDTH), _source(program, largest[0][0], largest[0][1].line))
@@ -199,8 +251,8 @@ def _largest(records: dict[str, FileRecord]) -> list[tuple[str, Def]]:
     top = [
         (p, d)
         for p, r in records.items()
-        for d in r.defs
-        if d.parent == MODULE and "declaration" not in d.flags
+        for d in outermost(r)
+        if "declaration" not in d.flags
     ]
     found = [(p, d) for p, d in top if d.kind in TYPES] or [(p, d) for p, d in top if d.kind == "function"]
     return sorted(found, key=lambda row: (row[1].start - row[1].end, row[0], row[1].line))
@@ -219,11 +271,17 @@ def _is_test(definition: Def) -> bool:
 
 def _counted(found: list[Def], label: str) -> str:
     """`12 CUDA kernels: a, b, c …`; one thing by its name alone."""
-    names = list(dict.fromkeys(d.name.rpartition(".")[2] for d in found))[:3]
+    names = list(dict.fromkeys(map(_called, found)))[:3]
     more = " …" if len(found) > len(names) else ""
     if len(found) == 1:
         return one_line(f"{label} {names[0]}", WIDTH)
     return one_line(f"{_number(len(found), label)}: {', '.join(names)}{more}", WIDTH)
+
+
+def _called(definition: Def) -> str:
+    """Its own name; of a test that a macro makes (`TEST_F(Suite, Case)`) what the macro is given."""
+    made = _MADE.match(definition.signature)
+    return f"{made[1]}.{made[2]}" if made else definition.name.rpartition(".")[2]
 
 
 def _number(count: int, word: str) -> str:

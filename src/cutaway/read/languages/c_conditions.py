@@ -18,6 +18,8 @@ _TOKEN = re.compile(
     rb"|\n[ \t]*#[ \t]*(?P<word>\w+)(?:[^\n\\]|\\\r?\n|\\.)*|(?P<mark>[(){}])",
     re.DOTALL,
 )  # each begins with plain text, which is searched several times as fast as `^`
+_GOES_ON = re.compile(rb"(?:,|\)\s*:)\s*\Z")  # a list of initialisers, say
+NEAR = 200  # bytes before a directive that are looked at
 _OPENS = (b"if", b"ifdef", b"ifndef")
 _SPLITS = (b"else", b"elif", b"elifdef", b"elifndef")
 
@@ -26,7 +28,7 @@ _SPLITS = (b"else", b"elif", b"elifdef", b"elifndef")
 class _Group:
     """One `#if … #endif`: its directives, where its second branch begins, and how brackets stood where it began."""
 
-    inside: bool  # within open parentheses
+    inside: bool  # within open parentheses, or behind what goes on
     depth: int
     split: int = 0
     uneven: bool = False
@@ -50,7 +52,8 @@ def first_branches(data: bytes) -> bytes:
             if mark == b"}" and not any(g.inside for g in groups):
                 parens = 0  # what a macro left open ends with its block
         elif word in _OPENS:
-            groups.append(_Group(parens > 0, depth, spans=[token.span()]))
+            cut = _GOES_ON.search(lines, max(0, token.start() - NEAR), token.start())
+            groups.append(_Group(parens > 0 or cut is not None, depth, spans=[token.span()]))
         elif groups and word in _SPLITS:
             group = groups[-1]
             if not group.split:
