@@ -23,7 +23,9 @@ import yaml
 from cutaway.facts.components import find_components
 from cutaway.facts.config_surface import find_config_surface
 from cutaway.facts.entrypoints import find_entrypoints
+from cutaway.facts.lifecycle import find_lifecycle
 from cutaway.facts.llm import llm_verdict
+from cutaway.facts.spine import call_nesting
 from cutaway.read.index import Index
 from cutaway.read.program import Program
 from cutaway.read.source import open_source
@@ -31,7 +33,7 @@ from cutaway.read.source import open_source
 OWN = Path(__file__).parent / "keys"
 
 
-def report(git_dir: Path, commit: str, cache: Path | None, surface: bool) -> tuple[dict, float]:
+def report(git_dir: Path, commit: str, cache: Path | None, surface: bool, spine: bool) -> tuple[dict, float]:
     """The part of a report that the keys are about, and the seconds that the detectors took (the index not counted)."""
     with open_source(str(git_dir), commit) as source:
         program = Program(source, Index.open(source, cache))
@@ -45,6 +47,11 @@ def report(git_dir: Path, commit: str, cache: Path | None, surface: bool) -> tup
         made = {"repo": {"llm_related": llm_verdict(program).related}, "components": pointers}
         if surface:
             made |= {"config_surface": find_config_surface(program), "entrypoints": find_entrypoints(program)}
+        if spine:
+            entries = find_entrypoints(program)
+            steps = call_nesting(program, pointers, entries)
+            made["call_nesting"] = [{"path": s.path, "symbol": s.symbol, "line": s.line} for s in steps]
+            made["lifecycle"] = find_lifecycle(program, entries)
         return made, seconds
 
 
@@ -75,6 +82,7 @@ def main() -> int:
     parser.add_argument("--only", default="", help="a part of the names of the repositories to score")
     parser.add_argument("--misses", action="store_true")
     parser.add_argument("--surface", action="store_true", help="score entry points and configuration too")
+    parser.add_argument("--spine", action="store_true", help="score the path of a request and the life cycle too")
     args = parser.parse_args()
     if not (args.keys / "score.py").is_file():
         print(f"{args.keys} holds no score.py: without the shared keys and their scoring nothing is measured")
@@ -94,7 +102,7 @@ def main() -> int:
         if git_dir is None:
             print(f"{key['repo']:44} not here at {key['commit'][:12]}")
             continue
-        made, seconds = report(git_dir, key["commit"], args.cache, args.surface)
+        made, seconds = report(git_dir, key["commit"], args.cache, args.surface, args.spine)
         rows = scoring.components(key, made)
         groups[group or f"own, {key['use']}"] += rows
         verdict = "" if made["repo"]["llm_related"] == key["llm_related"] else "  WRONG VERDICT"
@@ -103,6 +111,8 @@ def main() -> int:
             print("    " + surfaces(scoring.score(key, made)))
             for name in absent_from(scoring, key, made) if args.misses else ():
                 print(f"    not listed: {name}")
+        if args.spine:
+            print("    " + spine(scoring.score(key, made)))
         for row in rows if args.misses else ():
             if not row["hit1"]:
                 print(f"    {row['component']}: {row['got'] or 'nothing'}; wanted {row['want'] or 'absent'}")
@@ -120,6 +130,12 @@ def surfaces(scored: dict) -> str:
     """The recalls of what a key says besides components; what it says nothing of is left out."""
     named = ("entrypoints", "env_vars", "cli_flags", "config_classes")
     return "  ".join(f"{name} {scored[name]:.2f}" for name in named if scored.get(name) is not None)
+
+
+def spine(scored: dict) -> str:
+    """How much of a key's path of a request and of its life cycle is there, and in which order."""
+    names = ("nesting_coverage", "nesting_order", *(n for n in scored if n.startswith("lifecycle_")))
+    return "  ".join(f"{name} {scored[name]:.2f}" for name in names if scored.get(name) is not None)
 
 
 def absent_from(scoring: ModuleType, key: dict, made: dict) -> list[str]:

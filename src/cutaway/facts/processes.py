@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections.abc import Iterator
 from typing import Any
 
 from cutaway.facts.lookup import evidence
@@ -17,14 +17,7 @@ __all__ = ["find_processes"]
 
 MOST = 40
 NEAR = 7.0  # calls into a process that still count as its own
-_ENDPOINT = re.compile(
-    r"(?:^|[\s(,=.])(?P<name>\w*(?:_addr|_address|_addresses|_endpoint|_path|_port|_url|_name))\b"
-)
-_OUT = re.compile(r"(Push|Pub|Dealer|Writer|Send|Client|connect)", re.IGNORECASE)
-_IN = re.compile(r"(Pull|Sub|Router|Reader|Recv|Server|bind)", re.IGNORECASE)
-_CHANNEL = re.compile(
-    r"(Zmq\w*|zmq|Queue|socket|Socket|SharedMemory|MessageQueue|Pipe|grpc\.\w+|Channel)\w*$"
-)
+_LINKED = re.compile(r"(Queue|Pipe|socket)$")  # whose ends the call graph knows
 
 
 def find_processes(
@@ -37,12 +30,12 @@ def find_processes(
     point that starts something, and each process, thread or task by what it runs. A channel is `{kind, name, from, to, put,
     get, evidence}` between units, both ends cited."""
     units = _units(program, entries, life)
-    inside = {u["name"]: reach(program, [((u["path"], u["symbol"]), 0.0)], NEAR, 1500) for u in units}
+    inside = {u["name"]: reach(program, [((u["path"], u["symbol"]), 0.0)], NEAR, 1500, across=False) for u in units}
     for unit in units:  # what another unit runs is not its own
         for other in units:
             if other is not unit:
                 inside[unit["name"]].pop((other["path"], other["symbol"]), None)
-    channels = _by_queue(program, queues, inside) + _by_address(program, inside)
+    channels = [*_by_link(program, inside), *_by_queue(program, queues, inside)]
     return {"units": units, "channels": channels[:MOST]}
 
 
@@ -89,9 +82,9 @@ def _homes(inside: dict[str, dict[Node, Any]], node: Node) -> list[str]:
 
 
 def _by_queue(program: Program, queues: list[dict[str, Any]], inside: dict) -> list[dict[str, Any]]:
-    """Queues whose two ends stand in different units."""
+    """Lists, deques and shared memory whose two ends stand in different units."""
     rows = []
-    for queue in queues:
+    for queue in (q for q in queues if not _LINKED.search(q["kind"])):
         ends = {}
         for end in ("put", "get"):
             ends[end] = [
@@ -122,28 +115,17 @@ def _channel(program: Program, kind: str, name: str, put: tuple, get: tuple) -> 
     }
 
 
-def _by_address(program: Program, inside: dict) -> list[dict[str, Any]]:
-    """Sockets made on the same named address, one to send and one to receive."""
-    ends: dict[str, list[tuple[str, dict[str, Any], str]]] = defaultdict(list)
-    for path in program.paths:
-        record = program.record(path)
-        if record.language != "python" or role_of(path) != "code":
-            continue
-        for call in record.calls:
-            if not _CHANNEL.search(call.callee):
-                continue
-            symbol = holder(record, call.scope)
+def _by_link(program: Program, inside: dict) -> Iterator[dict[str, Any]]:
+    """Queues, pipes and sockets that one unit puts into and another takes from, once for each pair of units."""
+    seen = set()
+    for link in program.graph.channels.links:
+        ends = []
+        for path, call in (link.put, link.get):
+            symbol = holder(program.record(path), call.scope)
             homes = _homes(inside, (path, symbol))
-            way = "put" if _OUT.search(call.callee) else "get" if _IN.search(call.callee) else ""
-            for argument in call.args[:3]:
-                if homes and way and (named := _ENDPOINT.search(argument)):
-                    site = {"path": path, "line": call.line, "symbol": symbol, "call": call.callee}
-                    ends["_".join(named["name"].split("_")[-2:])].append((way, site, homes[0]))
-    rows = []
-    for name, sites in sorted(ends.items()):
-        puts = [(s, u) for way, s, u in sites if way == "put"]
-        gets = [(s, u) for way, s, u in sites if way == "get"]
-        pair = next(((p, g) for p in puts for g in gets if p[1] != g[1]), None)
-        if pair:
-            rows.append(_channel(program, "socket", name, *pair))
-    return rows
+            ends.append(({"path": path, "line": call.line, "symbol": symbol, "call": call.callee}, homes[:1]))
+        (sent, sender), (got, receiver) = ends
+        name = link.name.removeprefix("self.")
+        if sender and receiver and sender != receiver and (name, *sender, *receiver) not in seen:
+            seen.add((name, *sender, *receiver))
+            yield _channel(program, link.kind, name, (sent, *sender), (got, *receiver))

@@ -88,9 +88,14 @@ def calls_of(program: Program, path: str) -> Calls:
 
 
 def reach(
-    program: Program, starts: Iterable[tuple[Node, float]], farthest: float = FARTHEST, most: int = MOST
+    program: Program,
+    starts: Iterable[tuple[Node, float]],
+    farthest: float = FARTHEST,
+    most: int = MOST,
+    across: bool = True,
 ) -> dict[Node, Step]:
-    """Every function that the starts reach within a cost, with the last step of the cheapest way, nearest first."""
+    """Every function that the starts reach within a cost, with the last step of the cheapest way, nearest first; what takes
+    from a queue or socket that they put into counts where `across` is set."""
     heap: list[tuple[float, int, Node, Step]] = []
     for order, (node, cost) in enumerate(starts):
         heappush(heap, (cost, order, node, Step(cost)))
@@ -117,6 +122,8 @@ def reach(
         for edge in edges:
             far = (edge.path, edge.symbol)
             if not edge.path or far in done or (edge.origin == "override" and variants[edge.line] > FAN):
+                continue
+            if edge.origin == "queue_peer" and not across:
                 continue
             if role_of(edge.path) not in OUTSIDE:
                 count += 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from bisect import insort
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,11 @@ NEARER = 3.0  # as much as one place further down in the ranking, a candidate ma
 MOST_INSIDE = 8000  # definitions that the search for one part visits
 MOST_FROM_ENTRY = 2500  # definitions on the way from the entry points to the loop
 FEW = 3  # overrides among which the first stands for all; one of many would be a guess
+ROOTS = 60  # definitions that the search begins at
+MOST_NEAR, NEAR = 400, 8.0  # definitions around a loop and their cost that say what it drives
+AHEAD = 1.5  # times the points that a loop needs to stand before one that is ranked higher
+MOST_ONWARD = 1500  # definitions on the way of a request to the loop
+WAYS_IN = 6
 STEPS = 120  # a nesting that is longer is no longer read
 
 # What is looked for below the loop. The model and its attention come first: they decide which of several back ends is followed.
@@ -59,6 +64,7 @@ _MAIN_METHODS = (
 _ENTERS = re.compile(
     r"^_?(generate|add_request|submit|enqueue|chat|infer|create_completion|put_request|process_request)\w*$"
 )
+_GENERATES = re.compile(r"generat|complet|chat|infer|predict")
 _LEADS = re.compile(
     r"^_?_?(prepare|process|schedule|step|execute|run|forward|model_forward|generate|decode|prefill|sample|allocate|append|update|post_?process|"
     r"compute_logits|logits|load_model|setup_cache\w*|add|store|write|reshape_and_cache|dispatch|busy_loop|event_loop|recv|send|get_next|form|select)(_|$)"
@@ -93,6 +99,7 @@ def call_nesting(
     if not roots or not loops:
         return []
     tree = _Tree(program)
+    loops = _fullest(ways, loops, [n for p in PARTS for c in components.get(p, [])[:2] for n in _callable(program, c)])
     goals = set(loops)
     outside = [r for r in roots if r not in goals] or roots
     start = ways.search(outside, most=MOST_FROM_ENTRY)
@@ -103,9 +110,10 @@ def call_nesting(
         reached = [*declared, *reached]
     if reached:
         tree.add(trail(start, reached[0]))
-    for entry in _entering(start, goals):
-        tree.add(trail(start, entry) or _onward(ways, entry))
     loop = reached[0] if reached else loops[0]
+    ends = {loop, *(hop.node for hop in ways.hops(loop))}
+    for hops in _entering(ways, start, goals, ends):
+        tree.come_in(hops, ends)
     for part in PARTS:  # each part alone: what one search chose where code overrides, the next ones keep to
         candidates = [n for c in components.get(part, [])[:CONSIDERED] for n in _callable(program, c)]
         rank = {n: i for i, n in reversed(list(enumerate(candidates)))}
@@ -133,6 +141,8 @@ class _Tree:
         self.parent: dict[Node, Hop] = {}
         self.children: dict[Node, list[Hop]] = defaultdict(list)
         self.parts: dict[Node, list[str]] = defaultdict(list)
+        self.again: dict[Node, list[Hop]] = defaultdict(list)  # calls to what stands elsewhere in the tree
+        self.ways_in: set[Node] = set()  # where requests come in
 
     def add(self, hops: list[Hop]) -> None:
         for hop in hops:
@@ -140,6 +150,17 @@ class _Tree:
                 if one.node not in self.parent:
                     self.parent[one.node] = one
                     self.children[one.source].append(one)
+
+    def come_in(self, hops: list[Hop], ends: set[Node]) -> None:
+        """Add a way by which requests come in, as far as it meets another way or one of the `ends`, and say so there."""
+        self.ways_in.add(hops[0].source)
+        for hop in hops:
+            known = self.parent.get(hop.node)
+            if hop.node in ends or (known and known.source != hop.source):
+                if hop not in self.children[hop.source] and hop not in self.again[hop.source]:
+                    self.again[hop.source].append(hop)
+                return
+            self.add([hop])
 
     def _through(self, hop: Hop) -> list[Hop]:
         """A method that a string names is reached through the function that takes the string."""
@@ -222,16 +243,17 @@ class _Tree:
         """Every tree's steps, a root that leads to the loop first."""
         tops = [n for n in self.children if n not in self.parent]
         tops.sort(key=lambda n: (not self._leads(n, loop), roots.index(n) if n in roots else len(roots), n))
-        tops = [
-            n
-            for n in tops
-            if self._leads(n, loop)
-            or any(_ENTERS.match(h.node[1].rpartition(".")[2]) for h in self.children[n])
-        ]
+        tops = [n for n in tops if self._leads(n, loop) or n in self.ways_in]
         steps: list[Step] = []
         for top in tops:
             self._walk(top, None, 0, steps, set())
         return steps[:STEPS]
+
+    def _step(self, node: Node, hop: Hop | None, depth: int) -> Step:
+        definition = self.program.definition(*node)
+        call = f"{hop.source[0]}:{hop.line}" if hop else ""
+        return Step(depth, node[0], node[1], definition.line if definition else 0, call,
+                    hop.origin if hop else "", hop.via if hop else "", self.parts.get(node, []))  # fmt: skip
 
     def _leads(self, node: Node, goal: Node) -> bool:
         while node != goal and goal in self.parent:
@@ -242,39 +264,39 @@ class _Tree:
         if node in seen:
             return
         seen.add(node)
-        definition = self.program.definition(*node)
-        call = f"{hop.source[0]}:{hop.line}" if hop else ""
-        steps.append(Step(depth, node[0], node[1], definition.line if definition else 0, call,
-                          hop.origin if hop else "", hop.via if hop else "", self.parts.get(node, [])))  # fmt: skip
-        for child in sorted(self.children.get(node, ()), key=lambda h: h.line):
-            self._walk(child.node, child, depth + 1, steps, seen)
+        steps.append(self._step(node, hop, depth))
+        further = [*self.children.get(node, ()), *self.again.get(node, ())]
+        for child in sorted(further, key=lambda h: h.line):
+            if child in self.again.get(node, ()):
+                steps.append(self._step(child.node, child, depth + 1))
+            else:
+                self._walk(child.node, child, depth + 1, steps, seen)
 
 
 def _roots(program: Program, entrypoints: list[dict[str, Any]]) -> list[Node]:
     """The definitions at which a request can enter: servers, commands, the library's methods, routes, examples."""
-    order = {"server": 0, "cli": 1, "library": 2, "example": 3, "benchmark": 4}
-    found: list[Node] = []
-    for entry in sorted(
-        (e for e in entrypoints if role_of(e["path"]) in ("code", "example", "benchmark")),
-        key=lambda e: (order.get(e["kind"], 9), -e.get("score", 0)),
-    ):
-        found += _callable(program, entry)
+    order = {"server": 0, "request": 1, "cli": 2, "library": 3, "example": 4, "benchmark": 5}
+    ranked = [("request", 0.0, node) for node in _routes(program)]
+    for entry in (e for e in entrypoints if role_of(e["path"]) in ("code", "example", "benchmark")):
+        for node in _callable(program, entry):
+            asked = entry["kind"] == "library" and _ENTERS.match(node[1].rpartition(".")[2])
+            ranked.append(("request" if asked else entry["kind"], -entry.get("score", 0), node))
+    ranked.sort(key=lambda row: (order.get(row[0], 9), row[1]))
+    return list(dict.fromkeys(node for *_, node in ranked))[:ROOTS]
+
+
+def _routes(program: Program) -> Iterator[Node]:
+    """The handlers of addresses that generate text."""
     for path in program.paths:
         if role_of(path) != "code":
             continue
         record = program.record(path)
         for mark in record.marks:
-            if mark.kind == "route" and re.search(
-                r"generat|complet|chat|infer|predict", mark.detail.get("path", "")
-            ):
-                scope = (
-                    mark.scope
-                    if mark.scope >= 0
-                    else next((i for i, d in enumerate(record.defs) if d.name == mark.name), -1)
-                )
+            if mark.kind == "route" and _GENERATES.search(mark.detail.get("path", "")):
+                named = (i for i, d in enumerate(record.defs) if d.name == mark.name)
+                scope = mark.scope if mark.scope >= 0 else next(named, -1)
                 if scope >= 0:
-                    found.append((path, record.defs[scope].name))
-    return list(dict.fromkeys(found))[:60]
+                    yield path, record.defs[scope].name
 
 
 def _callable(program: Program, pointer: dict[str, Any]) -> list[Node]:
@@ -304,19 +326,40 @@ def _decided(rank: dict[Node, int], nearness: float, wanted: int) -> Callable[[N
     return done
 
 
-def _onward(ways: Ways, entry: Node) -> list[Hop]:
-    """From an entry point by which requests come in to the next definition that takes them."""
+def _fullest(ways: Ways, loops: list[Node], parts: list[Node]) -> list[Node]:
+    """The loops, the one first that has far more of the parts near by than the one that stands first."""
+    distinct = list(dict.fromkeys(loops))
+    if len(distinct) < 2:
+        return loops
+    near = {n: ways.search([n], most=MOST_NEAR) for n in distinct}
+    points = {n: sum(max(0.0, NEAR - inside[p][0]) for p in set(parts) if p in inside) for n, inside in near.items()}
+    best = max(distinct, key=lambda n: points[n])
+    return [best, *(n for n in distinct if n != best)] if points[best] > AHEAD * points[distinct[0]] else distinct
+
+
+def _entering(
+    ways: Ways, start: dict[Node, tuple[float, Hop | None]], goals: set[Node], ends: set[Node]
+) -> Iterator[list[Hop]]:
+    """The ways by which requests come in, the nearest first: to a definition that takes them, and on to the loop or to what
+    it calls, across whatever queue or socket lies between."""
+    named = [
+        n
+        for n, (cost, _) in start.items()
+        if _ENTERS.match(n[1].rpartition(".")[2]) and cost <= FAR / 2 and n not in goals and role_of(n[0]) == "code"
+    ]
+    shown = 0
+    for node in sorted(named, key=lambda n: start[n][0]):
+        onward = ways.path([node], lambda n: n in ends, MOST_ONWARD) or _taken(ways, node)
+        if hops := [*trail(start, node), *onward]:
+            yield hops
+            shown += 1
+        if shown == WAYS_IN:
+            return
+
+
+def _taken(ways: Ways, entry: Node) -> list[Hop]:
+    """The next definition that takes a request."""
     taken = [
         h for h in ways.hops(entry) if _ENTERS.match(h.node[1].rpartition(".")[2]) and h.origin != "override"
     ]
     return taken[:1]
-
-
-def _entering(start: dict[Node, tuple[float, Hop | None]], goals: set[Node]) -> list[Node]:
-    """The nearest definitions by which a request comes in."""
-    named = [
-        n
-        for n, (cost, _) in start.items()
-        if _ENTERS.match(n[1].rpartition(".")[2]) and cost <= FAR / 2 and n not in goals
-    ]
-    return sorted(named, key=lambda n: start[n][0])[:6]

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from cutaway.model.code import Edge
+from cutaway.read.resolve.channels import Channels
 from cutaway.read.resolve.dispatch import Dispatch
 from cutaway.read.resolve.edges import PythonEdges, order
 from cutaway.read.resolve.infer import Inference
@@ -28,7 +29,8 @@ class Graph:
         self.inference = Inference(program)
         self.dispatch = Dispatch(self.inference)
         self.native = Native(program)
-        self.python = PythonEdges(self.inference, self.dispatch)
+        self.channels = Channels(self.inference)
+        self.python = PythonEdges(self.inference, self.dispatch, self.channels)
         self._native: dict[str, dict[int, list[Edge]]] = {}
 
     def edges(self, path: str) -> list[Edge]:

@@ -12,7 +12,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from cutaway.model.code import Call, Edge
+from cutaway.read.resolve.channels import Channels
 from cutaway.read.resolve.dispatch import Dispatch
+from cutaway.read.resolve.flow import TARGETS
 from cutaway.read.resolve.infer import Env, Inference
 from cutaway.read.resolve.native import MANY, is_test
 from cutaway.read.resolve.values import Found, expression
@@ -33,16 +35,13 @@ _TASKS = {
     "run_until_complete",
     "run",
 }
-_TARGETS = {"Process": "process_target", "Thread": "thread_target", "Timer": "thread_target", "submit": "thread_target",
-            "run_in_executor": "thread_target", "to_thread": "thread_target", "start_new_thread": "thread_target",
-            "spawn": "process_target", "start_processes": "process_target"}  # fmt: skip
 
 
 class PythonEdges:
     """The edges of each scope (a definition's index, -1 for the module), made once."""
 
-    def __init__(self, inference: Inference, dispatch: Dispatch):
-        self.inference, self.dispatch = inference, dispatch
+    def __init__(self, inference: Inference, dispatch: Dispatch, channels: Channels):
+        self.inference, self.dispatch, self.channels = inference, dispatch, channels
         self._made: dict[tuple[str, int], list[Edge]] = {}
         self._queues: dict[str, dict[int, list[Edge]]] = {}
 
@@ -69,7 +68,7 @@ class PythonEdges:
     def _queued(self, path: str) -> dict[int, list[Edge]]:
         if path not in self._queues:
             table = self._queues[path] = defaultdict(list)
-            for edge in self.dispatch.queue_edges(path):
+            for edge in (*self.dispatch.queue_edges(path), *self.channels.edges(path)):
                 table[edge.scope].append(edge)
         return self._queues[path]
 
@@ -170,7 +169,7 @@ def _below(inference: Inference, node: ast.expr | None, env: Env, call: Call) ->
 
 def _handed_over(inference: Inference, path: str, call: Call, last: str) -> Iterator[Edge]:
     """Functions among the arguments: they run later, or elsewhere."""
-    target = _TARGETS.get(last, "")
+    target = TARGETS.get(last, "")
     named = any(a.startswith(("target=", "func=")) for a in call.args)
     place = 1 if last == "run_in_executor" else 0
     for position, argument in enumerate(call.args):
@@ -178,7 +177,7 @@ def _handed_over(inference: Inference, path: str, call: Call, last: str) -> Iter
         is_target = name in ("target", "func") if named else position == place
         origin = target if target and is_target else "callback"
         text = text if _DOTTED.match(name) and text else argument
-        if not _DOTTED.match(text) or _last(text) not in inference.program.names:
+        if not _DOTTED.match(text) or (origin == "callback" and _last(text) not in inference.program.names):
             continue
         for f in inference.text(text, Env(path, call.scope)):
             handed = f.value

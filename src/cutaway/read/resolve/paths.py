@@ -136,7 +136,7 @@ class Ways:
         cost = 1.0 + (1 - CONFIDENCE.get(hop.origin, 0.5))
         if hop.origin == "override":
             cost += self._choice(hop)
-        if hop.origin == "callback":
+        if hop.origin in ("callback", "queue_peer"):  # what is called by itself, or started, is the likelier way
             cost += 1.5
         last = symbol.rpartition(".")[2]
         cost += (
@@ -184,9 +184,9 @@ class Ways:
                     heapq.heappush(heap, (cost + self.cost(following), count, following.node, following))
         return reached
 
-    def path(self, roots: Iterable[Node], goal: Callable[[Node], bool]) -> list[Hop]:
+    def path(self, roots: Iterable[Node], goal: Callable[[Node], bool], most: int = MOST) -> list[Hop]:
         """The likeliest hops from a root to the first node that `goal` accepts; empty when there is no way."""
-        reached = self.search(roots, lambda node, _: goal(node))
+        reached = self.search(roots, lambda node, _: goal(node), most)
         node = next(reversed(reached), None)
         if node is None or not goal(node):
             return []
