@@ -3,17 +3,22 @@
     python bench/edges.py draw REPO [REPO ...] -o bench/edges.csv     draw 30 edges of each origin from git directories
     python bench/edges.py score bench/edges.csv                       precision per origin beside the stated confidence
 
-`draw` keeps the verdicts of edges that are already in the file. A verdict is `right`, `wrong` or empty; a reader writes it
-after reading both ends in the source at the commit that the row names.
+Each edge has a lot, a hash of the seed and of both its ends. Of every origin `draw` takes the lowest lots, from the
+repositories in turn and at most half from one. What is drawn does not depend on verdicts, so an edge that was checked keeps
+its verdict where the very same edge is drawn again, and after a change of the resolver only edges that are new to the sample
+are left to check. A verdict is `right`, `wrong` or empty; a reader writes it after reading both ends in the source at the
+commit that the row names. An edge is right if the call can run that definition; where dispatch is by base class, right are
+the declaration of the base and each override that this call can meet.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
-import random
+import hashlib
 import sys
 from collections import defaultdict
+from itertools import zip_longest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
@@ -33,7 +38,7 @@ COLUMNS = [
     "verdict",
     "note",
 ]
-EACH, SEED = 30, 20261121
+EACH, SEED = 30, "2026-11-22"
 NOT_CHECKED = ("external", "builtin", "unresolved")
 
 
@@ -52,9 +57,11 @@ def draw(repositories: list[str], output: Path) -> int:
     from cutaway.facts.roles import role_of
     from cutaway.reading import opened
 
-    pool: dict[str, list[dict]] = defaultdict(list)
+    pool: dict[str, dict[str, list[dict]]] = defaultdict(dict)
     for where in repositories:
+        found: dict[str, dict[str, dict]] = defaultdict(dict)
         with opened(where) as program:
+            name, commit = _name(Path(where), program.source.name), program.source.commit
             for path in program.paths:
                 if role_of(path) != "code":
                     continue
@@ -62,33 +69,39 @@ def draw(repositories: list[str], output: Path) -> int:
                 for e in program.edges(path):
                     if e.origin not in NOT_CHECKED and e.path:
                         caller = defs[e.scope].name if e.scope >= 0 else ""
-                        pool[e.origin].append(
-                            dict(zip(COLUMNS, [e.origin, program.source.name, program.source.commit, path, e.line, caller,
-                                               e.callee, e.path, e.at, e.symbol, e.via, "", ""], strict=True))
-                        )  # fmt: skip
-        print(where, {k: len(v) for k, v in sorted(pool.items())}, file=sys.stderr)
-    known = {_identity(r): r for r in _read(output) if r["verdict"]} if output.exists() else {}
-    rng, rows = random.Random(SEED), []
-    for _, edges in sorted(pool.items()):
-        by_repo: dict[str, list[dict]] = defaultdict(list)
-        for edge in edges:
-            by_repo[edge["repo"]].append(edge)
-        for some in by_repo.values():
-            rng.shuffle(some)
-        picked = [e for e in edges if _identity(e) in known][:EACH]  # drawn before and still there
-        taken = {_identity(e) for e in picked}
-        while len(picked) < EACH and any(
-            by_repo.values()
-        ):  # in turn, so that the largest repository is not all there is
-            for some in by_repo.values():
-                if some and len(picked) < EACH and _identity(edge := some.pop()) not in taken:
-                    picked.append(edge)
-        rows += [known.get(_identity(p), p) for p in picked]
+                        row = dict(zip(COLUMNS, [e.origin, name, commit, path, e.line, caller, e.callee, e.path, e.at,
+                                                 e.symbol, e.via, "", ""], strict=True))  # fmt: skip
+                        found[e.origin][_lot(*_identity(row))] = row
+        print(name, {k: len(v) for k, v in sorted(found.items())}, file=sys.stderr, flush=True)
+        for origin, some in found.items():
+            pool[origin][name] = [some[lot] for lot in sorted(some)[: EACH // 2]]
+    known = {_identity(r): r for r in _read(output)} if output.exists() else {}
+    rows = []
+    for origin, by_repo in sorted(pool.items()):
+        order = sorted(by_repo, key=lambda name, origin=origin: _lot(origin, name))
+        turns = zip_longest(*(by_repo[name] for name in order))
+        picked = [edge for turn in turns for edge in turn if edge][:EACH]
+        for edge in sorted(picked, key=_place):
+            before = known.get(_identity(edge), {})
+            rows.append(edge | {c: before.get(c, "") for c in ("verdict", "note")})
     with output.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
     return 0
+
+
+def _name(where: Path, told: str) -> str:
+    """`owner/name` of a git directory that lies at `owner+name/repo`, else what the source itself says."""
+    return where.parent.name.replace("+", "/") if "+" in where.parent.name else told
+
+
+def _lot(*of: str) -> str:
+    return hashlib.sha256("\0".join((SEED, *of)).encode()).hexdigest()
+
+
+def _place(row: dict) -> tuple:
+    return (row["repo"], row["path"], int(row["line"]), row["callee"], row["to_path"], row["symbol"])
 
 
 def score(sheet: Path) -> int:
@@ -115,9 +128,7 @@ def _read(path: Path) -> list[dict[str, str]]:
 
 
 def _identity(row: dict[str, str]) -> tuple[str, ...]:
-    return tuple(
-        str(row[c]) for c in ("origin", "repo", "commit", "path", "line", "callee", "to_path", "symbol")
-    )
+    return tuple(str(row[c]) for c in ("origin", "commit", "path", "line", "callee", "to_path", "symbol"))
 
 
 if __name__ == "__main__":

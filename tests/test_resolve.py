@@ -133,6 +133,29 @@ CASES = {
 }
 
 
+def test_spawn_starts_a_process_only_where_multiprocessing_does_it():
+    made = program(
+        a__py="import gevent\nimport torch.multiprocessing as mp\ndef work(): pass\nasync def task(): pass\n"
+        "def g(group):\n    mp.spawn(work)\n    gevent.spawn(work)\n    group.spawn(task)\n"
+    )
+    edges = reached(made)
+    assert ("process_target", "work") in edges[6, "mp.spawn"]
+    assert ("thread_target", "work") in edges[7, "gevent.spawn"]
+    assert ("task_target", "task") in edges[8, "group.spawn"]
+
+
+def test_what_a_test_puts_into_an_attribute_is_not_what_the_program_runs():
+    layer = "class Layer:\n    def load(self):\n        self.base.load()\n"
+    fake = (
+        "from a import Layer\nclass Base:\n    def load(self): pass\nlayer = Layer()\nlayer.base = Base()\n"
+    )
+    assert reached(program(files={"a.py": layer, "b.py": fake}))[3, "self.base.load"] == {
+        ("attribute_type", "Base.load")
+    }
+    made = program(files={"a.py": layer, "tests/test_a.py": fake})
+    assert {o for o, _ in reached(made)[3, "self.base.load"]} == {"unresolved"}
+
+
 @pytest.mark.parametrize("origin", CASES)
 def test_each_origin(origin):
     text, place, symbol = CASES[origin]
@@ -212,7 +235,12 @@ def test_a_name_that_all_the_world_calls_is_not_followed_to_its_callers():
 
 
 @pytest.mark.parametrize(
-    "held", ["ModuleDict({'h': [B()], 'e': C()})", "ModuleDict(dict(h=[B()], e=C()))", "SimpleNamespace(h=[B()], e=C())"]
+    "held",
+    [
+        "ModuleDict({'h': [B()], 'e': C()})",
+        "ModuleDict(dict(h=[B()], e=C()))",
+        "SimpleNamespace(h=[B()], e=C())",
+    ],
 )
 def test_things_that_are_held_by_name_are_kept_apart(held):
     body = "class B:\n    def f(self): pass\nclass C:\n    def f(self): pass\n    def g(self): pass\n"
@@ -333,11 +361,14 @@ func use(r Runner) { r.Run(1) }
 
 
 def test_types_that_have_the_methods_of_a_go_interface_are_what_a_call_through_it_runs():
-    far = "package q\nimport \"p\"\ntype Far struct{}\nfunc (c Far) Run(x int) error { return nil }\nfunc (c Far) Stop() {}\n"
+    far = 'package q\nimport "p"\ntype Far struct{}\nfunc (c Far) Run(x int) error { return nil }\nfunc (c Far) Stop() {}\n'
     made = program(files={"p/x.go": RUNNERS, "q/y.go": far})
     assert reached(made, "p/x.go")[14, "r.Run"] == {("override", "Near.Run"), ("override", "Far.Run")}
 
 
 def test_a_go_interface_asks_for_what_it_embeds_and_an_empty_one_for_nothing():
-    source = RUNNERS + "type Both interface {\n\tRunner\n\tMore()\n}\ntype Any interface{}\nfunc (a *Near) More() {}\n"
+    source = (
+        RUNNERS
+        + "type Both interface {\n\tRunner\n\tMore()\n}\ntype Any interface{}\nfunc (a *Near) More() {}\n"
+    )
     assert implementers(program(files={"p/x.go": source})) == {"Runner": ["Near"], "Both": ["Near"]}

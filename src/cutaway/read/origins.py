@@ -24,7 +24,7 @@ ORIGINS: dict[str, tuple[float, str]] = {
     "rpc_string_method": (0.96, "a method named by a string and called on the other side (collective_rpc, call)"),
     "getattr_string": (0.95, "getattr with a name that is known"),
     "process_target": (0.98, "the target of a process"),
-    "thread_target": (0.98, "the target of a thread or of an executor's submit"),
+    "thread_target": (0.98, "the target of a thread, a green one too, or of an executor's submit"),
     "task_target": (0.97, "a coroutine handed to the event loop"),
     "callback": (0.96, "a function handed over, to be called later"),
     "queue_peer": (0.96, "what is put at one end of a queue, pipe or socket and taken at the other"),

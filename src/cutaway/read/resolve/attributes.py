@@ -8,6 +8,7 @@ import ast
 import re
 
 from cutaway.read.resolve.env import BASES, DEPTH, Env
+from cutaway.read.resolve.native import is_test
 from cutaway.read.resolve.values import Found, Value, expression, weaker
 
 __all__ = ["Attributes"]
@@ -125,6 +126,7 @@ class Attributes:
     def _given_from_outside(self, value: Value, order: list[Value], name: str) -> list[Found]:
         """What other code assigns to the attribute: `block.attention.kv_cache = KVCache(...)`."""
         sites = self.program.assigned.get(name, ()) if value.kind == "inst" else ()
+        sites = [s for s in sites if is_test(value.path) or not is_test(s[0])]
         if not 0 < len(sites) <= 12 or self.depth > DEPTH // 2:
             return []
         found = []

@@ -96,7 +96,7 @@ def _call_edges(
     reached += _below(inference, node, env, call)
     yield from reached or [Edge(call.scope, call.line, call.callee, "unresolved", why=_why(call.callee))]
     yield from dispatch.by_string(call, found)
-    yield from _handed_over(inference, path, call, last)
+    yield from _handed_over(inference, path, call, last, found)
 
 
 def _takes(inference: Inference, edge: Edge, call: Call) -> bool:
@@ -167,11 +167,14 @@ def _below(inference: Inference, node: ast.expr | None, env: Env, call: Call) ->
             yield _edge(call, "override", path, symbol, at.line, f.via)
 
 
-def _handed_over(inference: Inference, path: str, call: Call, last: str) -> Iterator[Edge]:
+def _handed_over(
+    inference: Inference, path: str, call: Call, last: str, found: list[Found]
+) -> Iterator[Edge]:
     """Functions among the arguments: they run later, or elsewhere."""
     target = TARGETS.get(last, "")
     named = any(a.startswith(("target=", "func=")) for a in call.args)
     place = 1 if last == "run_in_executor" else 0
+    green = last == "spawn" and not any("multiprocessing" in f.value.text for f in found)
     for position, argument in enumerate(call.args):
         name, _, text = argument.partition("=")
         is_target = name in ("target", "func") if named else position == place
@@ -186,7 +189,13 @@ def _handed_over(inference: Inference, path: str, call: Call, last: str) -> Iter
                     yield _with(e, origin)
             elif handed.kind == "func":
                 definition = inference.definition(handed)
-                yield _edge(call, origin, handed.path, definition.name, definition.line, f.via)
+                if (
+                    green and origin == "process_target"
+                ):  # of gevent, eventlet, a task group: no process of its own
+                    how = "task_target" if "async" in definition.flags else "thread_target"
+                else:
+                    how = origin
+                yield _edge(call, how, handed.path, definition.name, definition.line, f.via)
 
 
 @lru_cache(maxsize=16384)
