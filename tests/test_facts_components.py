@@ -586,6 +586,7 @@ def test_an_empty_repository_claims_nothing():
         ("crates/lib-wasm-examples/src/main.rs", "example"),
         ("benchmarks/serve.py", "benchmark"),
         ("api/service_pb2.py", "generated"),
+        ("ui/_next/static/chunks/1a2b.js", "generated"),
         ("docs/design.md", "doc"),
         ("scripts/convert.py", "tool"),
     ],

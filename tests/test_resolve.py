@@ -156,6 +156,63 @@ def test_what_a_test_puts_into_an_attribute_is_not_what_the_program_runs():
     assert {o for o, _ in reached(made)[3, "self.base.load"]} == {"unresolved"}
 
 
+def test_a_task_is_a_coroutine_and_an_executor_s_submit_starts_a_thread():
+    made = program(
+        a__py="async def work(): pass\ndef count(): pass\n"
+        "def g(loop, accelerator, pool, button):\n    loop.create_task(work())\n    accelerator.gather(count())\n"
+        "    pool.submit(count)\n    button.submit(count)\n"
+    )
+    edges = reached(made)
+    assert edges[4, "work"] == {("task_target", "work")}
+    assert edges[5, "count"] == {("local", "count")}
+    assert ("thread_target", "count") in edges[6, "pool.submit"]
+    assert ("callback", "count") in edges[7, "button.submit"]
+
+
+def test_a_loop_s_variable_is_not_what_the_loop_before_went_over():
+    made = program(
+        a__py="class A:\n    def f(self): pass\nclass B:\n    def f(self): pass\n"
+        "def g():\n    one, two = [A()], [B()]\n    for x in one:\n        x.f()\n    for x in two:\n        x.f()\n"
+    )
+    edges = reached(made)
+    assert edges[8, "x.f"] == {("element_type", "A.f")}
+    assert edges[10, "x.f"] == {("element_type", "B.f")}
+
+
+def test_a_type_checker_s_stub_of_another_package_is_not_what_runs():
+    files = {"a.py": "import mlx.core as mx\ndef g(x):\n    mx.eval(x)\n",
+             ".typings/mlx/core/__init__.pyi": "def eval(x): ...\n", ".typings/mlx/__init__.pyi": ""}  # fmt: skip
+    assert {o for o, _ in reached(program(files=files))[3, "mx.eval"]} == {"external"}
+
+
+def test_an_operator_is_what_lies_nearest_to_its_binding_and_no_fake():
+    files = {
+        "ops.py": "import torch\ndef g(x):\n    torch.ops._C.silu(x)\n    torch.ops.ns.pack(x)\n",
+        "csrc/cpu/helper.cpp": "namespace cpu_utils {\nvoid silu(float* a, float* b) { b[0] = a[0]; }\n}\n",
+        "csrc/stable/silu.cu": "void silu(Tensor& out, Tensor& in) { out = in; }\n",
+        "csrc/stable/bindings.cpp": "void silu(Tensor& out, Tensor& in);\nTORCH_LIBRARY_IMPL(_C, CUDA, ops) {\n"
+        '  ops.impl("silu", &silu);\n}\n',
+        "fakes.py": "import torch\ndef register_custom_op(name):\n    return torch.library.register_fake(name)\n"
+        "@register_custom_op('ns::other')\ndef _(x): return x\n@register_custom_op('ns::pack')\ndef _(x): return x\n",
+    }
+    made = program(files=files)
+    (edge,) = [e for e in made.edges("ops.py") if e.line == 3]
+    assert (edge.origin, edge.path) == ("custom_op_binding", "csrc/stable/silu.cu")
+    assert not any(e.path for e in made.edges("ops.py") if e.line == 4)
+    files["fakes.py"] = files["fakes.py"].replace("register_fake", "custom_op")
+    (edge,) = [e for e in program(files=files).edges("ops.py") if e.line == 4]
+    assert (edge.origin, edge.at) == ("custom_op_binding", 7)
+
+
+def test_a_stub_of_what_is_not_built_gives_way_to_the_whole_function():
+    header = (
+        "#if __CUDA_ARCH__ < 800\ninline void fence() {}\n#else\ninline void fence() {\n  int a = 1;\n  wait(a);\n}\n#endif\n"
+        "inline void fence(int n) {\n  int a = n;\n  int b = n;\n  wait(a + b);\n}\n"
+    )
+    made = program(files={"f.h": header, "k.cu": '#include "f.h"\nvoid g() {\n  fence();\n  fence(1);\n}\n'})
+    assert [(e.line, e.at) for e in made.edges("k.cu") if e.path] == [(3, 4), (4, 9)]
+
+
 @pytest.mark.parametrize("origin", CASES)
 def test_each_origin(origin):
     text, place, symbol = CASES[origin]

@@ -9,8 +9,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 from functools import cached_property
 
-from cutaway.model.code import Call, Edge, Mark
+from cutaway.model.code import Call, Def, Edge, Mark
 from cutaway.read.resolve.infer import Env, Inference
+from cutaway.read.resolve.modules import shared
 from cutaway.read.resolve.values import Found
 
 __all__ = ["Dispatch"]
@@ -64,31 +65,7 @@ class Dispatch:
         for other, mark in self.operators.get(name, ()):
             if self._of_another_library(other, mark, space):
                 continue
-            target = mark.detail.get("target", "")
-            if other.endswith(".py"):
-                found = [
-                    (f.value.path, self.inference.definition(f.value))
-                    for f in self.inference.text(target, Env(other, mark.scope))
-                    if f.value.kind == "func"
-                ]
-                if not found and mark.scope >= 0:  # a decorator: the definition under it
-                    found = [(other, self.program.record(other).defs[mark.scope])]
-            else:
-                symbol = _TARGET_NAME.search(target.strip("& )"))
-                found = (
-                    [(p, d) for p, d in self.program.find(symbol[0]) if not p.endswith(".py")]
-                    if symbol
-                    else []
-                )
-                found = [
-                    f for f in found if "declaration" not in f[1].flags and f[1].kind != "kernel"
-                ] or found
-                found = [f for f in found if f[0] == other] or found  # the binding's own file comes first
-                found = (
-                    sorted(found, key=lambda f: f[1].line - f[1].end)[:1]
-                    if len({p for p, _ in found}) == 1
-                    else found
-                )
+            found = self._bound(other, mark)
             for where, definition in found[:3]:
                 yield Edge(
                     call.scope,
@@ -100,6 +77,33 @@ class Dispatch:
                     definition.line,
                     f"{other}:{mark.line}",
                 )
+
+    def _bound(self, path: str, mark: Mark) -> list[tuple[str, Def]]:
+        """The implementations that a binding in `path` names."""
+        target = mark.detail.get("target", "")
+        if not path.endswith(".py"):
+            symbol = _TARGET_NAME.search(target.strip("& )"))
+            found = (
+                [(p, d) for p, d in self.program.find(symbol[0]) if not p.endswith(".py")] if symbol else []
+            )
+            found = [f for f in found if "declaration" not in f[1].flags and f[1].kind != "kernel"] or found
+            found = [f for f in found if f[0] == path] or found  # the binding's own file comes first
+            found = [f for f in found if symbol and f[1].name == symbol[0]] or found  # not a helper's in its namespace
+            near = max((shared(path, p) for p, _ in found), default=0)
+            found = [f for f in found if shared(path, f[0]) == near]  # then what lies nearest
+            if len({p for p, _ in found}) == 1:
+                found = sorted(found, key=lambda f: f[1].line - f[1].end)[:1]
+            return found
+        if mark.scope >= 0 and (under := self.program.record(path).defs[mark.scope]).name.endswith(target):
+            helpers = self.inference.text(mark.detail.get("callee", ""), Env(path, under.parent))
+            fake = any("register_fake" in self.inference.definition(h.value).words for h in helpers
+                       if h.value.kind == "func")  # fmt: skip
+            return [] if fake else [(path, under)]
+        return [
+            (f.value.path, self.inference.definition(f.value))
+            for f in self.inference.text(target, Env(path, mark.scope))
+            if f.value.kind == "func"
+        ]
 
     def _of_another_library(self, path: str, mark: Mark, space: str) -> bool:
         """Is an operator registered in a library that is not the one that the call names?"""

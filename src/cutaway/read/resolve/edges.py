@@ -35,6 +35,7 @@ _TASKS = {
     "run_until_complete",
     "run",
 }
+_EXECUTOR = re.compile(r"pool|exec|thread|worker", re.IGNORECASE)
 
 
 class PythonEdges:
@@ -89,14 +90,25 @@ def _call_edges(
         return
     found = inference.infer(node, env) if node is not None else []
     reached = [e for f in found for e in _reach(inference, call, f) if _takes(inference, e, call)]
+    reached = _of_this_loop(inference, path, call, reached)
     if call.callee in spawned:
-        reached = [_with(e, "task_target") if e.path else e for e in reached]
+        reached = [_with(e, "task_target") if _is(inference, e, "async") else e for e in reached]
     if "launch" in call.how:
         reached = [_with(e, "kernel_launch") if _is_kernel(inference, e) else e for e in reached]
     reached += _below(inference, node, env, call)
     yield from reached or [Edge(call.scope, call.line, call.callee, "unresolved", why=_why(call.callee))]
     yield from dispatch.by_string(call, found)
     yield from _handed_over(inference, path, call, last, found)
+
+
+def _of_this_loop(inference: Inference, path: str, call: Call, reached: list[Edge]) -> list[Edge]:
+    """Where loops share a variable, what the nearest one above the call goes over."""
+    name = call.callee.partition(".")[0]
+    binds = inference.scopes(path).binds.get((call.scope, name), ())
+    loops = {b.line for b in binds if b.kind.startswith("for")}
+    here = max((n for n in loops if n <= call.line), default=0)
+    others = {f"{path}:{n}" for n in loops - {here}} if here else ()
+    return [e for e in reached if e.via not in others]
 
 
 def _takes(inference: Inference, edge: Edge, call: Call) -> bool:
@@ -175,6 +187,8 @@ def _handed_over(
     named = any(a.startswith(("target=", "func=")) for a in call.args)
     place = 1 if last == "run_in_executor" else 0
     green = last == "spawn" and not any("multiprocessing" in f.value.text for f in found)
+    if last == "submit" and not _EXECUTOR.search(" ".join([call.callee, *(f.value.text for f in found)])):
+        target = ""  # of a form or a queue of jobs
     for position, argument in enumerate(call.args):
         name, _, text = argument.partition("=")
         is_target = name in ("target", "func") if named else position == place
@@ -218,6 +232,11 @@ def _edge(call: Call, origin: str, path: str, symbol: str, at: int, via: str) ->
 def _is_kernel(inference: Inference, edge: Edge) -> bool:
     definition = inference.program.definition(edge.path, edge.symbol) if edge.path else None
     return definition is not None and definition.kind == "kernel"
+
+
+def _is(inference: Inference, edge: Edge, flag: str) -> bool:
+    definition = inference.program.definition(edge.path, edge.symbol) if edge.path else None
+    return definition is not None and flag in definition.flags
 
 
 def _with(edge: Edge, origin: str) -> Edge:

@@ -4,11 +4,16 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections import defaultdict
 from collections.abc import Iterable
+from itertools import takewhile
 
-__all__ = ["Modules"]
+__all__ = ["STUBS", "Modules", "shared"]
+
+# What a type checker is told of the packages of others: nothing of it runs.
+STUBS = re.compile(r"(?:^|/)(?:\.?typings|stubs|[\w.-]+-stubs)/.*\.pyi$")
 
 
 class Modules:
@@ -18,7 +23,7 @@ class Modules:
         self.package: dict[str, str] = {}  # path -> the dotted name below its root
         self.files: dict[str, list[str]] = defaultdict(list)
         self._meant: dict[str, list[str]] = {}  # dotted name -> the files that it may mean
-        python = [p for p in paths if p.endswith((".py", ".pyi"))]
+        python = [p for p in paths if p.endswith((".py", ".pyi")) and not STUBS.search(p)]
         packages = {p.rpartition("/")[0] for p in python if p.rpartition("/")[2] == "__init__.py"}
         for path in python:
             parts = path.removesuffix("i").removesuffix(".py").split("/")
@@ -46,7 +51,7 @@ class Modules:
             some = self._meant[name] = exact or (found if "." in name else [])
         if len(some) < 2:
             return some[0] if some else None
-        return max(some, key=lambda p: (_shared(p, near), -len(p), p))
+        return max(some, key=lambda p: (shared(p, near), -len(p), p))
 
     def _importable(self, path: str) -> bool:
         """Does a one-part name mean this file, wherever it is imported? Not a script in some folder, nor what the standard
@@ -93,10 +98,6 @@ class Modules:
         return next((c for c in (f"{base}.py", f"{base}/__init__.py") if c in self.package), None)
 
 
-def _shared(one: str, other: str) -> int:
-    count = 0
-    for a, b in zip(one.split("/"), other.split("/"), strict=False):
-        if a != b:
-            break
-        count += 1
-    return count
+def shared(one: str, other: str) -> int:
+    """How many parts two paths have in common from the root on."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one.split("/"), other.split("/"), strict=False)))

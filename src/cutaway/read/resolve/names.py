@@ -6,10 +6,10 @@ from __future__ import annotations
 import ast
 import builtins
 from collections.abc import Sequence
-from itertools import takewhile
 
 from cutaway.model.code import Bind
 from cutaway.read.resolve.env import DEPTH, Env
+from cutaway.read.resolve.modules import shared
 from cutaway.read.resolve.native import is_test
 from cutaway.read.resolve.scopes import Scopes
 from cutaway.read.resolve.values import Found, Value, weaker
@@ -237,10 +237,5 @@ def _nearest(sites: Sequence[tuple[str, int]], path: str) -> list[tuple[str, int
         return []
     chosen = [s for s in sites if is_test(path) or not is_test(s[0])]
     if len(chosen) > CALLERS:
-        chosen.sort(key=lambda site: -_shared(site[0], path))
+        chosen.sort(key=lambda site: -shared(site[0], path))
     return chosen[:CALLERS]
-
-
-def _shared(one: str, other: str) -> int:
-    """How many parts two paths have in common from the root on."""
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one.split("/"), other.split("/"), strict=False)))

@@ -134,12 +134,16 @@ class Native:
         head = parts[-2]
         owner = self._owner(record, call.scope)
         if parts[0] in ("self", "this", "Self") and len(parts) == 2:
-            return self._on(path, record, owner, name, "self_method") if owner else ([], "outside of a type")
+            return (
+                self._on(path, record, owner, call, name, "self_method")
+                if owner
+                else ([], "outside of a type")
+            )
         declared = self._type_of(path, record, call.scope, parts[:-1], owner)
         if declared:
-            return self._on(path, record, declared, name, "receiver")
+            return self._on(path, record, declared, call, name, "receiver")
         is_type = head[:1].isupper() or head in self.types
-        found = self._best(path, record, f"{head}.{name}") if not is_type or head in self.types else []
+        found = self._best(path, record, f"{head}.{name}", call) if not is_type or head in self.types else []
         if found:
             return found, "receiver" if is_type else "module_attribute"
         if package := self._package(record, head):
@@ -159,18 +163,18 @@ class Native:
         if (
             owner
             and FAMILY[record.language] == "c"
-            and (found := self._best(path, record, f"{owner}.{name}"))
+            and (found := self._best(path, record, f"{owner}.{name}", call))
         ):
             return found, "self_method"
         if local:
             bodies = [d for d in local if "declaration" not in d.flags] or local
             fitting = [d for d in bodies if len(d.params) == len(call.args)] or bodies  # overloads
             return (
-                ([(path, fitting[0])], "local")
+                ([(path, _meant(bodies, call))], "local")
                 if len(fitting) == 1 or len({d.kind for d in fitting}) == 1
                 else ([], "overloaded")
             )
-        found = self._best(path, record, name)
+        found = self._best(path, record, name, call)
         return (
             (found, "include" if FAMILY[record.language] == "c" else "imported")
             if found
@@ -187,23 +191,23 @@ class Native:
         return self._locals[path]
 
     def _on(
-        self, path: str, record: FileRecord, declared: str, name: str, origin: str
+        self, path: str, record: FileRecord, declared: str, call: Call, name: str, origin: str
     ) -> tuple[list[tuple[str, Def]], str]:
         """A method of a declared type, or of the types that implement it."""
-        found = self._best(path, record, f"{declared}.{name}")
+        found = self._best(path, record, f"{declared}.{name}", call)
         if found and "abstract" not in found[0][1].flags and "declaration" not in found[0][1].flags:
             return found, origin
         below = [
             f
             for t in sorted(set(self.implementers.get(declared, ())))
-            for f in self._best(path, record, f"{t}.{name}")
+            for f in self._best(path, record, f"{t}.{name}", call)
         ]
         below = [f for f in below if not is_test(f[0])] or (below if is_test(path) else [])
         if below:
             return below, "override"
         return (found, origin) if found else ([], f"`{declared}` has no `{name}` in this repository")
 
-    def _best(self, path: str, record: FileRecord, key: str) -> list[tuple[str, Def]]:
+    def _best(self, path: str, record: FileRecord, key: str, call: Call) -> list[tuple[str, Def]]:
         """The one definition of a name that this file means: its own, its folder's, the only one."""
         family = FAMILY[record.language]
         found = [
@@ -217,6 +221,11 @@ class Native:
                 f for f in found if f[0] == path or f[0] in seen or _stem(f[0]) in {_stem(h) for h in seen}
             ]
         bodies = [f for f in found if "declaration" not in f[1].flags] or found
+        if family == "c":
+            bodies = [
+                (p, _meant([d for q, d in bodies if q == p], call))
+                for p in dict.fromkeys(p for p, _ in bodies)
+            ]
         for near in (path, path.rpartition("/")[0], path.rpartition("/")[0].rpartition("/")[0]):
             close = [
                 f for f in bodies if f[0] == near or (f[0] != path and near and f[0].startswith(near + "/"))
@@ -326,6 +335,13 @@ class Native:
             if one.name == head or one.module.rpartition("/")[2] == head:
                 return one.module.rpartition("/")[2] if record.language == "go" else ""
         return ""
+
+
+def _meant(bodies: list[Def], call: Call) -> Def:
+    """Of the definitions of one name in one file the one that takes as many arguments; of several functions the longest,
+    for the others are mostly stubs for what is not built."""
+    fitting = [d for d in bodies if len(d.params) == len(call.args)] or bodies
+    return max(fitting, key=lambda d: d.end - d.line if d.kind != "macro" else 0)
 
 
 def is_test(path: str) -> bool:
