@@ -173,10 +173,12 @@ def test_a_loop_s_variable_is_not_what_the_loop_before_went_over():
     made = program(
         a__py="class A:\n    def f(self): pass\nclass B:\n    def f(self): pass\n"
         "def g():\n    one, two = [A()], [B()]\n    for x in one:\n        x.f()\n    for x in two:\n        x.f()\n"
+        "def h():\n    one = [A()]\n    for x in one:\n        x.f()\n    for x in one:\n        x.f()\n"
     )
     edges = reached(made)
     assert edges[8, "x.f"] == {("element_type", "A.f")}
     assert edges[10, "x.f"] == {("element_type", "B.f")}
+    assert edges[14, "x.f"] == edges[16, "x.f"] == {("element_type", "A.f")}
 
 
 def test_a_type_checker_s_stub_of_another_package_is_not_what_runs():

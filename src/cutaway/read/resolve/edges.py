@@ -107,7 +107,9 @@ def _of_this_loop(inference: Inference, path: str, call: Call, reached: list[Edg
     binds = inference.scopes(path).binds.get((call.scope, name), ())
     loops = {b.line for b in binds if b.kind.startswith("for")}
     here = max((n for n in loops if n <= call.line), default=0)
-    others = {f"{path}:{n}" for n in loops - {here}} if here else ()
+    if not any(e.via == f"{path}:{here}" for e in reached):  # what is the same in both is found in the first
+        return reached
+    others = {f"{path}:{n}" for n in loops - {here}}
     return [e for e in reached if e.via not in others]
 
 
