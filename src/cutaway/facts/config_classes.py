@@ -25,6 +25,8 @@ _PARSES = re.compile(r"^((clap|argh|bpaf)::)?(Parser|StructOpt|FromArgs|Bpaf)$|(
 _HANDED = re.compile(r"(Params|Args|params|args)(_t)?$")
 _TABLE = re.compile(r"(^|_)(configs?|presets?|settings|defaults|options)$", re.IGNORECASE)
 _FIELDS = 60  # of one class
+_ARGUMENT = re.compile(r"(?:\w+=)?(?:args|opts?|options|flags|FLAGS|cli_args|namespace)\.\w")  # what was parsed
+_SEVERAL, _HEIRS = 3, 3  # arguments that make a class one of settings; settings that derive from a base of theirs
 NATIVE = ("c", "cpp", "cuda")
 
 
@@ -32,8 +34,10 @@ def find_config_classes(program: Program) -> list[dict[str, Any]]:
     """`{path, line, symbol, fields, mentions, evidence}`: classes of fields named as settings (`EngineArgs`, `ServerConfig`,
     `SamplingParams`), and module-level tables of settings, those that most files of the code mention first."""
     mentions: Counter[str] = Counter()
-    made = _made_of_defaults(program)
+    made, told = _made_of_defaults(program), _told(program)
     found = []
+    bases: Counter[str] = Counter()
+    bare: list[tuple[str, Def, str]] = []
     for path in program.paths:
         record = program.record(path)
         role = role_of(path)
@@ -42,12 +46,20 @@ def find_config_classes(program: Program) -> list[dict[str, Any]]:
         if role not in ("code", "tool", "benchmark", "example"):
             continue
         for index, definition in enumerate(record.defs):
-            fields = _settings(record, index, definition, made)
+            fields = _settings(record, index, definition, made) or _of_flags(record, index, definition, told)
             if fields:
+                bases.update({base.rpartition(".")[2] for base in definition.bases})
                 why = f"{len(fields)} settings"
                 proof = evidence(program, path, definition.line, why, symbol=definition.name)
                 where = {"path": path, "line": definition.line, "symbol": definition.name}
                 found.append({**where, "fields": fields[:_FIELDS], "role": role, "evidence": [proof]})
+            elif definition.kind == "class" and _NAMED.search(definition.name):
+                bare.append((path, definition, role))
+    for path, definition, role in bare:
+        if heirs := bases[definition.name] if bases[definition.name] >= _HEIRS else 0:
+            proof = evidence(program, path, definition.line, f"{heirs} settings derive from it", symbol=definition.name)
+            where = {"path": path, "line": definition.line, "symbol": definition.name}
+            found.append({**where, "fields": [], "role": role, "evidence": [proof]})
     for one in found:
         one["mentions"] = mentions[one["symbol"].rpartition(".")[2]]
     return sorted(
@@ -65,6 +77,24 @@ def _made_of_defaults(program: Program) -> set[str]:
             if definition.returns and "default" in definition.name.rpartition(".")[2].lower():
                 found.update(re.findall(r"\w+", definition.returns))
     return found
+
+
+def _told(program: Program) -> set[str]:
+    """The names of types that are made of several of the arguments that a program was given: `Policy(args.batch, …)`."""
+    return {
+        call.callee.rpartition(".")[2]
+        for path in program.paths
+        for call in program.record(path).calls
+        if sum(_ARGUMENT.match(text) is not None for text in call.args) >= _SEVERAL
+    }
+
+
+def _of_flags(record: FileRecord, index: int, definition: Def, told: set[str]) -> list[dict[str, Any]]:
+    """The fields of a class that is made of arguments, where it declares as many."""
+    if definition.kind != "class" or definition.name not in told or not definition.decorators:
+        return []
+    fields = own_fields(record, index)
+    return fields if len(fields) >= _SEVERAL else []
 
 
 def _settings(record: FileRecord, index: int, definition: Def, made: set[str]) -> list[dict[str, Any]]:

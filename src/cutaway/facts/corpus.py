@@ -12,6 +12,7 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from cutaway.facts.concept import CALLABLE, TYPE, Clue
+from cutaway.facts.imported import imports
 from cutaway.facts.lookup import lookup
 from cutaway.facts.outermost import tests_of
 from cutaway.facts.roles import PRODUCT, role_of
@@ -254,6 +255,10 @@ class Corpus:
         if many is not None:
             for path, data in many(sorted(set(paths) - self._texts.keys())):
                 self._texts[path] = decode(data)
+
+    def is_lone(self, path: str) -> bool:
+        """Is this a file of Python that no other one imports? Whatever it defines is used by itself alone."""
+        return self.program.record(path).language == "python" and not imports(self.program).get(path)
 
     @cached_property
     def shares(self) -> dict[str, float]:

@@ -14,7 +14,7 @@ from cutaway.facts.exported import exported_objects
 from cutaway.facts.lookup import Lookup, evidence, lookup, scope_name
 from cutaway.facts.public import public_objects
 from cutaway.facts.roles import role_of
-from cutaway.facts.serving import serving_functions
+from cutaway.facts.serving import answering, serving_functions
 from cutaway.facts.started import started_by
 from cutaway.model.code import FileRecord, Mark
 from cutaway.read.program import Program
@@ -30,6 +30,7 @@ SCORES = {
     "command": 0.7,
     "image": 0.65,
     "alone": 0.6,
+    "answers": 0.55,
     "data": 0.5,
 }
 OF_ROLE = {"code": 0.0, "tool": -0.2, "benchmark": -0.25, "example": -0.3}
@@ -103,6 +104,9 @@ def _candidates(program: Program, serving: dict) -> Iterator[dict[str, Any]]:
         definition = program.definition(path, symbol)
         if definition is not None and why["starts"]:
             yield _entry("server", "serves", path, definition.line, symbol, "", [why["evidence"]])
+    for path, definition, mark in answering(program):
+        proofs = [evidence(program, path, mark.line, f"answers {mark.detail['path']}")]
+        yield _entry("server", "answers", path, definition.line, definition.name, "", proofs)
     for path, definition, name, works, proofs in (*public_objects(program), *exported_objects(program)):
         public = "public" if not path.endswith(".py") or look.packaged else "alone"
         yield _entry(

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from cutaway.facts.concept import CALLABLE, TYPE, Clue, Concept
 from cutaway.facts.corpus import Corpus, Entity, Scored
+from cutaway.facts.imported import imports
 from cutaway.read.resolve.paths import Node, Ways
 
 __all__ = ["Kinship"]
@@ -34,6 +35,8 @@ MUCH_LED, ALONE = 12, 2  # definitions that a loop leads to, itself among them: 
 MOST_OF = 0.4  # of what lies in a folder, enough for a family
 MANY = 5  # files of a folder that hold a model each: a family
 SHARED_ENOUGH, OWN = 0.75, 0.8  # of the points of what one of a family has, enough for the shared; what it then keeps
+PROGRAMS, OF_ONE = 3, 0.85  # so many make what each has its own; what it then keeps of its points
+_OF_PROCESSES = {"start", "run", "join"}  # what is called so is as often a thread or a process
 _SAYS_LITTLE = 8  # identifiers of a body that only declares or passes on
 
 
@@ -216,6 +219,17 @@ class Kinship:
         beside = [e for e in known if e.path.rpartition("/")[0] == folder]
         return beside or (known if len(known) <= FEW else [])
 
+    def lower_lone(self, concept: Concept, final: list[Scored]) -> None:
+        """Lower what each of several programs that nothing imports does for itself, beside what they share and
+        what is nearly as good."""
+        lone = [s for s in final if self.corpus.is_lone(s.entity.path)]
+        shared = max((s.score for s in final if s not in lone and self._is_named(concept, s)), default=0.0)
+        top = max((s.score for s in lone), default=0.0)
+        if shared >= OF_ONE * top and len({s.entity.path for s in lone}) >= PROGRAMS:
+            for scored in lone:
+                if scored.entity.definition.kind not in TYPE:
+                    scored.score *= OF_ONE
+
     def raise_bases(self, final: list[Scored]) -> None:
         """Put a class that many of the candidates derive from, and that is nearly as good, before them."""
         names = {s.entity.definition.name for s in final if s.entity.definition.kind in TYPE}
@@ -279,11 +293,16 @@ class Kinship:
                 and other.entity.definition.kind in CALLABLE
                 and name in other.entity.definition.words
                 and name != other.entity.local
+                and (name not in _OF_PROCESSES or self._knows(other.entity, inner.entity))
             ]
             top = max((c.score for c in callers), default=0.0)
             if INNER * top <= inner.score < top:
                 inner.score = top + AHEAD
                 inner.notes.append("others call it over and over")
+
+    def _knows(self, user: Entity, other: Entity) -> bool:
+        """Does the file of one import that of the other, or is it the same?"""
+        return user.path in {other.path, *imports(self.corpus.program).get(other.path, ())}
 
     def prefer_live(self, final: list[Scored], loops: Sequence[Scored]) -> None:
         """Raise the best candidates that the main loop calls, directly or not: of twins, the one that runs."""

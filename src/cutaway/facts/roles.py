@@ -81,7 +81,9 @@ def role_of(path: str, head: str = "") -> str:
     program = _RUST_PROGRAM.search(path) is not None
     if hits:
         role = min(hits)[2]
-        return "test" if role in _WEAK and _TEST_FILE.match(name) and not program else role
+        if role in _WEAK and not program:
+            return "test" if _TEST_FILE.match(name) else "benchmark" if _BENCH_FILE.match(name) else role
+        return role
     if program and _TEST_FILE.match(name):
         return "tool"
     for role, pattern in (

@@ -63,12 +63,13 @@ def rank(corpus: Corpus, concepts: list[Concept], bits: dict[str, list[int]]) ->
 
     Concepts are judged in the order given, so that one can lean on those before it (`Concept.near`).
     """
-    rough = {concept.key: _rough(corpus, concept, bits[concept.key]) for concept in concepts}
+    hopeful = {concept.key: _rough(corpus, concept, bits[concept.key]) for concept in concepts}
+    models = [s for c in concepts if c.key == MODEL for s in hopeful[c.key] if s.score >= c.least]
+    rough = {key: found[:FINALISTS] for key, found in hopeful.items()}
     judged = [scored.entity for found in rough.values() for scored in found]
     corpus.prefetch(place.path for entity in judged for place in (entity, *entity.parts))
     winners: dict[str, list[Scored]] = {}
     kinship = Kinship(corpus)
-    models = [s for c in concepts if c.key == MODEL for s in rough[c.key] if s.score >= c.least]
     for concept in concepts:
         final = _judged(corpus, concept, bits[concept.key], rough[concept.key], winners)
         kinship.weigh(concept, final)
@@ -76,6 +77,7 @@ def rank(corpus: Corpus, concepts: list[Concept], bits: dict[str, list[int]]) ->
             kinship.raise_wholes(final)
         if concept.holds:
             kinship.raise_holders(final)
+            kinship.lower_lone(concept, final)
         if concept.key == MODEL:
             kinship.raise_bases(final)
         else:
@@ -110,7 +112,7 @@ def _rough(corpus: Corpus, concept: Concept, bits: list[int]) -> list[Scored]:
         if points - DOUBTED * _warnings(corpus, met) * kind > concept.least * ROUGHLY:
             rough.append(Scored(entity, points, met))
     rough.sort(key=lambda s: -s.score * _role_factor(s.entity))
-    return rough[:FINALISTS]
+    return rough
 
 
 def _judged(
@@ -309,6 +311,8 @@ def _popularity(corpus: Corpus, entity: Entity, scored: Scored) -> float:
         for e in corpus.by_name[name]
     )
     used = imported + max(0, corpus.users[name] - 1) / max(1, namesakes) * 0.5
+    if not entity.container and corpus.is_lone(entity.path):
+        used = 0.0  # its namesakes are other libraries'
     if used >= 1:
         scored.notes.append(
             f"{math.ceil(used)} files use it" if not imported else f"{imported} files import it"

@@ -1,10 +1,11 @@
-# Functions that begin to serve: the call that opens the socket belongs to a library (uvicorn, grpc, axum, net/http), so
-# it is known by that library's names; what calls such a function within the same repository serves as well.
-"""`serving_functions(program)`."""
+# Functions that begin to serve, and those that answer: the call that opens the socket belongs to a library (uvicorn, grpc,
+# axum, net/http), so it is known by that library's names; what calls such a function within the same repository serves as well.
+"""`serving_functions(program)`, `answering(program)`."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -12,9 +13,10 @@ from typing import Any
 from cutaway.facts.lookup import evidence, lookup, scope_name
 from cutaway.facts.roles import role_of
 from cutaway.facts.words import asked_once
+from cutaway.model.code import Def, Mark
 from cutaway.read.program import Program
 
-__all__ = ["SERVES", "serving_functions"]
+__all__ = ["SERVES", "answering", "serving_functions"]
 
 SERVES: dict[str, re.Pattern[str]] = {
     "python": re.compile(
@@ -33,6 +35,7 @@ SERVES: dict[str, re.Pattern[str]] = {
 }
 SERVES["javascript"], SERVES["c"] = SERVES["typescript"], SERVES["cpp"]
 RUNNERS = re.compile(r"(^|\.)(run|run_until_complete|asyncio_run|run_forever)$")
+_RUNS_MODEL = re.compile(r"generat|complet|chat|infer|predict")  # in the path of a route
 DEPTH = 4  # hops from the call that opens the socket to what is started from outside
 
 
@@ -57,6 +60,18 @@ def serving_functions(program: Program) -> dict[tuple[str, str], dict[str, Any]]
                 }
     _callers(program, found)
     return found
+
+
+def answering(program: Program) -> Iterator[tuple[str, Def, Mark]]:
+    """(path, definition, the route): what answers the requests that make a model run."""
+    for path in program.paths:
+        record = program.record(path)
+        for mark in record.marks if role_of(path) == "code" else ():
+            if mark.kind == "route" and _RUNS_MODEL.search(mark.detail.get("path", "")):
+                named = (i for i, d in enumerate(record.defs) if d.name == mark.name)
+                scope = mark.scope if mark.scope >= 0 else next(named, -1)
+                if scope >= 0:
+                    yield path, record.defs[scope], mark
 
 
 def _callers(program: Program, found: dict[tuple[str, str], dict[str, Any]]) -> None:

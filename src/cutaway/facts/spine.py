@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cutaway.facts.roles import role_of
+from cutaway.facts.serving import answering
 from cutaway.read.resolve.paths import Hop, Node, Ways, trail
 
 if TYPE_CHECKING:
@@ -64,7 +65,6 @@ _MAIN_METHODS = (
 _ENTERS = re.compile(
     r"^_?(generate|add_request|submit|enqueue|chat|infer|create_completion|put_request|process_request)\w*$"
 )
-_GENERATES = re.compile(r"generat|complet|chat|infer|predict")
 _LEADS = re.compile(
     r"^_?_?(prepare|process|schedule|step|execute|run|forward|model_forward|generate|decode|prefill|sample|allocate|append|update|post_?process|"
     r"compute_logits|logits|load_model|setup_cache\w*|add|store|write|reshape_and_cache|dispatch|busy_loop|event_loop|recv|send|get_next|form|select)(_|$)"
@@ -276,27 +276,13 @@ class _Tree:
 def _roots(program: Program, entrypoints: list[dict[str, Any]]) -> list[Node]:
     """The definitions at which a request can enter: servers, commands, the library's methods, routes, examples."""
     order = {"server": 0, "request": 1, "cli": 2, "library": 3, "example": 4, "benchmark": 5}
-    ranked = [("request", 0.0, node) for node in _routes(program)]
+    ranked = [("request", 0.0, (path, definition.name)) for path, definition, _ in answering(program)]
     for entry in (e for e in entrypoints if role_of(e["path"]) in ("code", "example", "benchmark")):
         for node in _callable(program, entry):
             asked = entry["kind"] == "library" and _ENTERS.match(node[1].rpartition(".")[2])
             ranked.append(("request" if asked else entry["kind"], -entry.get("score", 0), node))
     ranked.sort(key=lambda row: (order.get(row[0], 9), row[1]))
     return list(dict.fromkeys(node for *_, node in ranked))[:ROOTS]
-
-
-def _routes(program: Program) -> Iterator[Node]:
-    """The handlers of addresses that generate text."""
-    for path in program.paths:
-        if role_of(path) != "code":
-            continue
-        record = program.record(path)
-        for mark in record.marks:
-            if mark.kind == "route" and _GENERATES.search(mark.detail.get("path", "")):
-                named = (i for i, d in enumerate(record.defs) if d.name == mark.name)
-                scope = mark.scope if mark.scope >= 0 else next(named, -1)
-                if scope >= 0:
-                    yield path, record.defs[scope].name
 
 
 def _callable(program: Program, pointer: dict[str, Any]) -> list[Node]:

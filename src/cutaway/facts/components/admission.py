@@ -1,7 +1,7 @@
 # Who says "not now": the test that there is room before a request is taken in, and what pushes back on the client.
 """Admission control and backpressure."""
 
-from cutaway.facts.components.scheduler import FREE_PLACES, KEPT_WAITING
+from cutaway.facts.components.scheduler import FILLS, FREE_PLACES, KEPT_WAITING
 from cutaway.facts.concept import Concept, about, code, has, keeps, kinds, name, owner, path, takes, uses
 
 ADMISSION = Concept(
@@ -155,7 +155,7 @@ ADMISSION = Concept(
         ),
         code(r"\w*sema\w*\s*<-|\w*sem\w*\.(?:[aA]cquire|wait|down)\w*\(", 3, "refuses"),  # a permit is taken
         code(r"wait\w*\([^\n]*(?:size|count|len)\w*\(?\)?\s*<", 3, "refuses"),
-        code(r"(?s)if (\w+)\[(\w+)\] is None:.{0,800}?\b\1\[\2\] = ", 3, "refuses"),  # a free place is taken
+        code(FILLS, 4.5, "permit"),  # a free place is taken
         code(
             r"(?i)(?:num|count|clients|conns|connections|in_?flight|active|running)\w{0,12}\)?"
             r"\s*(?:>=?|<=?)\s*[^\s,;]{0,24}?max_?\w+",

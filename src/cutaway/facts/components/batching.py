@@ -14,6 +14,13 @@ _CONSUMED = (
     r"(?:(?!\n\}).){0,1500}?\b\w*(?:pos|past|offset|start|begin|cur|done|processed)\w* \+= (?P=step)\b"
 )
 
+# Texts are taken so many at a time, and each lot is handed out as one tensor.
+_PADDED = (
+    r"(?s)\bfor [^\n]*\b(?:chunks|chunked|batched|batches|islice|split|range)\w*\([^\n]*(?:size|batch|chunk)\w*[^\n]*:\n"
+    r"(?:(?!\n *(?:async )?def ).){0,1600}?\b\w*(?:tokenizer|tokenize|encode_batch|batch_encode\w*)\("
+    r"(?:(?!\n *def ).){0,400}?\bpadding=(?:(?!\n *def ).){0,600}?\byield\b"
+)
+
 BATCHING = Concept(
     key="batching_or_chunked_prefill",
     looked_for="puts tokens of several requests into one step, or cuts a long prompt into chunks",
@@ -89,6 +96,7 @@ BATCHING = Concept(
             "chunked",
         ),
         code(_CONSUMED, 4.5, "chunked"),
+        code(_PADDED, 4.5, "chunked"),
         # all that waits on a channel is taken into one
         code(
             r"(?s)recv\w*\(.{0,160}?(?:(\w+)\.(?:push|append)\w*\(|(\w+)\(&mut ).{0,240}?"

@@ -22,6 +22,8 @@ GEMM = Concept(
             3.5,
             "named",
         ),
+        # which layer multiplies is chosen there
+        name(r"(?:build|make|create|get)_(?:\w+_)?(?:fc|linear|dense|gemm)(?:_layers?|_module)?", 4, "makes"),
         name(r"(?:de)?compress\w*|\w+_compress(?:ed|or)?\w*", 2.5),
         name(r"\w*mul_mat|mul_mat\w*|matmul\w*|\w*_mat_?mul|\w*matrix_mul\w*", 4, "matmul"),
         name(
@@ -79,6 +81,6 @@ GEMM = Concept(
         # numbers brought into the range of small integers by a scale
         code(r"(?s)\b(?:clamp|clip|round|rint)\w*\(.{0,300}?\bu?int_?(?:8|4)\b", 4, "named"),
     ),
-    needs=("named|matmul", "multiplies|quant", "weights|quant|shape|matmul"),
+    needs=("named|matmul|makes", "multiplies|quant|makes", "weights|quant|shape|matmul"),
     least=6.5,
 )

@@ -95,6 +95,7 @@ KV_MEMORY = Concept(
             1.5,
             "kv",
         ),
+        uses(r"(?:num_)?free_(?:blocks|pages)|\w*remaining_blocks?\w*|block_capacity", 2.5),
         path(r"worker|model_runner|engine|kv_?cache\w*|cache_engine|mem_?manager|memory|kv|cache", 1.2),
         about("memory|bytes|fit|blocks", 1),
         code(
@@ -131,6 +132,12 @@ KV_MEMORY = Concept(
             3,
             "sized",
         ),
+        # of the free blocks so many are reckoned off
+        code(
+            r"\b(?:free|avail\w*|remaining|left)_?\w*(?:blocks|pages)\w*\s*-=?\s*[\w.]*(?:blocks|pages|1)\b",
+            4,
+            "reckoned",
+        ),
         # the size of a cache's own allocation, written out
         code(
             r"(?i)alloc\w*\([^\n]*\b(?:k|key|kv)\w*_?cache[^\n]*\*[^\n]*(?:seq|sq|ctx|len)"
@@ -142,7 +149,12 @@ KV_MEMORY = Concept(
             "sized",
         ),
     ),
-    needs=("named|weak|sized", "free|bytes|shape", "kv|count", "kv|shape|free"),
+    needs=(
+        "named|weak|sized|reckoned",
+        "free|bytes|shape|reckoned",
+        "kv|count|reckoned",
+        "kv|shape|free|reckoned",
+    ),
     leads="named",
     least=6.5,
     near={"kv_cache_structure": 1},

@@ -69,6 +69,7 @@ KV_REUSE = Concept(
             1.5,
             "cache_owner",
         ),
+        name("^init$", -2),  # makes what is then kept
         name("filter|filters|disk", -4),
         owner(r"\w*filter|\w*constraint\w*|\w*grammar\w*", -4),
         has(

@@ -41,6 +41,7 @@ LOGITS = Concept(
         ),
         owner(r"\w*sampler\w*|logits_\w+|\w*logits_processor\w*|\w*chooser|sampling\w*", 2),
         owner(r"\w*router|\w*gate|\w*experts?|\w*moe", -5),  # the best of experts, not of tokens
+        owner(r"\w*trainer", -4),  # what it learns from is drawn already
         has(r"apply\w*|process\w*|call|update_state|transform|forward|warp", 1),
         uses(
             r"logits|logit|scores|logits_\w*|cur_p|candidates|input_logits|probs|probabilities", 2, "logits"

@@ -100,7 +100,8 @@ RUNTIME_LOOP = Concept(
         code(r"\b(?:\w*session|\w*client|requests|httpx)\.post\(", -3),  # asks another one, who has the loop
         # over and over it takes the next of those that came
         code(
-            r"while [^\n]*:\n(?:(?!\s*(?:async )?def )[^\n]*\n){0,20}?[^\n]*"
+            r"while [^\n]*:\n(?:(?!\s*(?:async )?def )[^\n]*\n){0,20}?"
+            r"[^\n]*(?:[=(,]|\b(?:in|await|return|yield))\s*(?:await )?[\w.\[\]]*"
             r"\b\w*(?:messages?|requests?|tasks?|jobs?|backlog)\.(?:popleft|pop|get|recv|receive)\w*\(",
             3,
             "picks",

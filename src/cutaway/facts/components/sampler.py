@@ -67,6 +67,8 @@ SAMPLER = Concept(
             4,
             "drawn",
         ),
+        # of what it keeps it gives what was drawn
+        code(r"\[self\.\w+\[(\w+)\][^\n]* for \1 in ", -6),
         # or simply the likeliest
         code(
             r"(?i)\b(?:tok\w*|tk|ids?|idx|next\w*)\b[^\n=]*=\s*(?:\w+(?:\.|::))*(?:arg_?)?max\w*\(\s*&?(?:mut )?"

@@ -53,6 +53,11 @@ SAMPLING_PARAMS = Concept(
         ),
         takes(r"temperature|top_?p|top_?k|topp|sampling_\w*", 1.5, "temperature"),
         uses(r"sampling_(?:params?|parameters?|config|options)", 1.5),
+        # both of them are said to the function, or are what it has for them
+        code(
+            r"(?s)\A\s*(?:async )?def \w+\((?=[^)]{0,600}?\btemperature\b[^,)]*=)(?=[^)]{0,600}?\btop_?[pk]\b[^,)]*=)",
+            1.5,
+        ),
         # another engine's are made from what the caller says
         code(r"(?is)sampl\w*param\w*\(.{0,300}?\btemperature\b.{0,300}?\btop_?[pk]\b", 3, "builds"),
         path(r"sampling_?params?|sampling\w*|sampl\w*|params|generation|core|validation|api", 1.2),

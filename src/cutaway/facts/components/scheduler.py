@@ -10,7 +10,7 @@ _MOVES = (
 )
 
 # A free place in a table of running requests is given to another one.
-_FILLS = r"(?s)if (\w+)\[(\w+)\] is None:.{0,800}?\b\1\[\2\] = "
+FILLS = r"(?s)if (\w+)\[(\w+)\] is None:.{0,800}?\b\1\[\2\] = "
 
 # What is due by the clock is put into the queue that the workers read.
 _DUE = (
@@ -38,6 +38,13 @@ _PLACES = (
     r"\b\1\[(\w+)\] = \w*(?:::)?(?i:busy|taken|locked|running|used|active)"
 )
 
+# Of those who work, the one with the least to do is chosen.
+_LEAST_BUSY = (
+    r"(?i)\barg_?min\(\s*(?:\w*_)?(?:q_?lens?|queue\w*|loads?|in_?flight\w*|pending\w*|outstanding\w*)\b"
+    r"|\bmin(?:_by(?:_key)?)?\([^\n]{0,120}?(?:\bkey\s*=|\||=>)[^\n]{0,120}?"
+    r"(?:queue_?(?:len|size|depth)|(?<![a-z])q_?len|in_?flight|outstanding|num_(?:running|pending|waiting))"
+)
+
 # Those that wait are gone through, and where not too many run one of them is started.
 _STARTS = (
     r"(?s)\bfor\b[^\n]*\b(?i:\w*(?:queue|waiting|pending|backlog)\w*)\b[^\n]*\n(?:(?!\n\}).){0,400}?"
@@ -50,7 +57,7 @@ SCHEDULER = Concept(
     looked_for="holds waiting and running requests and picks among them under a budget of tokens, slots or memory",
     kinds={**kinds(types=1.0, callables=0.55), "interface": 0.8, "trait": 0.8},  # which keep nothing
     clues=(
-        name(r"batch_\w*generator|batch_(?:engine|manager|runner)|\w*batcher", 3, "named"),
+        name(r"batch_\w*generator|batch_generate|batch_(?:engine|manager|runner)|\w*batcher", 3, "named"),
         uses(r"unprocessed\w*", 1.5, "queue"),
         uses(r"\w+_batch_size", 1.5, "budget"),
         name("scheduler|sched", 5, "named"),
@@ -72,11 +79,12 @@ SCHEDULER = Concept(
             "picks",
         ),
         code(_MOVES, 3, "picks"),
-        code(_FILLS, 3, "picks"),
+        code(FILLS, 8, "picks"),
         code(FREE_PLACES, 3, "picks"),
         code(KEPT_WAITING, 3, "picks"),
         code(_PLACES, 4, "places"),
         code(_STARTS, 8, "picks"),
+        code(_LEAST_BUSY, 7, "places"),
         code(r"(?i)\b(?:running|active|in_?flight|busy)\w*\)? ?>=? ?[\w.>-]*\b(?:max|limit)", 1.5, "budget"),
         has(
             r"\w*(?:delayed|scheduled|periodic|due)_(?:tasks?|jobs?|messages?)|schedule_(?:task|job|retry)\w*",
@@ -138,7 +146,12 @@ SCHEDULER = Concept(
         about(r"schedul\w*|waiting|batch", 1),
         base(r"scheduler\w*|scheduler_\w+", 1),
     ),
-    needs=("named|picks|places", "queue|timed|clock|places", "running|budget|timed", "requests|tokens"),
+    needs=(
+        "named|picks|places",
+        "queue|timed|clock|places",
+        "running|budget|timed|places",
+        "requests|tokens",
+    ),
     least=8.5,
     anywhere=True,
 )

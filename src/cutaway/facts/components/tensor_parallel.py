@@ -46,6 +46,7 @@ TENSOR_PARALLEL = Concept(
         ),
         code(r"\b[tT]ensor_?[pP]arallel\w*\(", 4, "collective"),
         has("forward|apply|call", 0.5),
+        name("main", -2.5),  # a program, in which ranks meet for something
         uses(
             r"all_reduce\w*|sum_all_reduce|allreduce|all_gather(?!_obj)\w*|reduce_scatter\w*|"
             r"nccl_all_reduce|nccl_\w+|all_gather_into_tensor|tensor_model_parallel_all_\w+|funcol|"

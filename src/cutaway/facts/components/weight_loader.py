@@ -41,7 +41,7 @@ WEIGHT_LOADER = Concept(
             "gguf_file|name|mapper|utils",
             -3,
         ),
-        name(r"tokenizers?|rng|random", -3),
+        name(r"tokenizers?|prompts|rng|random", -3),
         name(r"from_(?:file|path|disk|mmap)", 4, "weak"),  # of the type that the file becomes
         name("load_from_state_dict", -4),  # a module's hook
         name(r"checkpoint(?:er|_manager|_engine|_io|_handler)", 3, "named"),
