@@ -27,7 +27,7 @@ ORIGINS: dict[str, tuple[float, str]] = {
     "thread_target": (0.98, "the target of a thread, a green one too, or of an executor's submit"),
     "task_target": (0.97, "a coroutine handed to the event loop"),
     "callback": (0.96, "a function handed over, to be called later"),
-    "queue_peer": (0.96, "what is put at one end of a queue, pipe or socket and taken at the other"),
+    "queue_peer": (0.93, "what is put at one end of a queue, pipe or socket and taken at the other"),
     "registry_entry": (0.92, "an entry of a registry: a decorator, a dictionary, a name to class table"),
     "qualified_string": (0.93, "a dotted name in a string that names a definition of this repository"),
     "custom_op_binding": (0.96, "torch.ops, pybind or m.def: the registered implementation"),
