@@ -431,3 +431,81 @@ def test_a_go_interface_asks_for_what_it_embeds_and_an_empty_one_for_nothing():
         + "type Both interface {\n\tRunner\n\tMore()\n}\ntype Any interface{}\nfunc (a *Near) More() {}\n"
     )
     assert implementers(program(files={"p/x.go": source})) == {"Runner": ["Near"], "Both": ["Near"]}
+
+
+KINDS = """
+from enum import Enum, auto
+
+class Kind(Enum):
+    ATTENTION = auto()
+    NORM = auto()
+    OTHER = auto()
+
+class Attention:
+    def run(self): pass
+
+class Norm:
+    def run(self): pass
+
+class Plain:
+    def run(self): pass
+
+def build(kind):
+{body}
+
+def attention():
+    build(Kind.ATTENTION).run()
+
+def norm():
+    build(Kind.NORM).run()
+
+def unknown(kind):
+    build(kind).run()
+"""
+ALL = {"Attention.run", "Norm.run", "Plain.run"}
+BODIES = [
+    """
+    if kind == Kind.ATTENTION:
+        return Attention()
+    elif kind is Kind.NORM:
+        return Norm()
+    return Plain()""",
+    """
+    if kind != Kind.ATTENTION and kind != Kind.NORM:
+        return Plain()
+    if kind in (Kind.NORM,):
+        return Norm()
+    return Attention()""",
+    """
+    match kind:
+        case Kind.ATTENTION:
+            return Attention()
+        case Kind.NORM:
+            return Norm()
+        case _:
+            return Plain()""",
+]
+
+
+def ran(made, symbol):
+    return {e.symbol for e in made.callees("a.py", symbol) if e.callee.endswith(".run")}
+
+
+@pytest.mark.parametrize("body", BODIES)
+def test_what_is_returned_depends_on_the_constant_that_is_passed(body) -> None:
+    made = program(a__py=KINDS.format(body=body))
+    assert ran(made, "attention") == {"Attention.run"}
+    assert ran(made, "norm") == {"Norm.run"}
+    assert ran(made, "unknown") == ALL
+
+
+def test_a_parameter_that_is_given_another_value_decides_nothing() -> None:
+    body = "    kind = other(kind)\n    if kind == Kind.ATTENTION:\n        return Attention()\n    return Norm()"
+    made = program(a__py=KINDS.format(body=body) + "\ndef other(kind): return kind\n")
+    assert ran(made, "attention") == {"Attention.run", "Norm.run"}
+
+
+def test_strings_choose_too() -> None:
+    body = "    if kind == 'attention':\n        return Attention()\n    raise ValueError(kind) if kind else Norm()"
+    made = program(a__py=KINDS.format(body=body).replace("Kind.ATTENTION).run", "'attention').run"))
+    assert ran(made, "attention") == {"Attention.run"}

@@ -30,7 +30,7 @@ FEW = 3  # overrides among which the first stands for all; one of many would be 
 ROOTS = 60  # definitions that the search begins at
 MOST_NEAR, NEAR = 400, 8.0  # definitions around a loop and their cost that say what it drives
 AHEAD = 1.5  # times the points that a loop needs to stand before one that is ranked higher
-MOST_ONWARD = 1500  # definitions on the way of a request to the loop
+MOST_ONWARD = 3000  # definitions on the way of a request to the loop
 WAYS_IN = 6
 STEPS = 120  # a nesting that is longer is no longer read
 
@@ -335,7 +335,7 @@ def _entering(
     ]
     shown = 0
     for node in sorted(named, key=lambda n: start[n][0]):
-        onward = ways.path([node], lambda n: n in ends, MOST_ONWARD) or _taken(ways, node)
+        onward = _onward(ways, node, ends)
         if hops := [*trail(start, node), *onward]:
             yield hops
             shown += 1
@@ -343,9 +343,11 @@ def _entering(
             return
 
 
-def _taken(ways: Ways, entry: Node) -> list[Hop]:
-    """The next definition that takes a request."""
-    taken = [
-        h for h in ways.hops(entry) if _ENTERS.match(h.node[1].rpartition(".")[2]) and h.origin != "override"
-    ]
-    return taken[:1]
+def _onward(ways: Ways, entry: Node, ends: set[Node]) -> list[Hop]:
+    """From a definition by which requests come in to one of the ends, else to the next definition that takes them."""
+    inside = ways.search([entry], lambda n, _: n in ends, MOST_ONWARD)
+    last = next(reversed(inside))
+    if last in ends:
+        return trail(inside, last)
+    taking = (n for n in inside if n != entry and _ENTERS.match(n[1].rpartition(".")[2]) and inside[n][0] <= NEAR)
+    return trail(inside, near) if (near := next(taking, None)) else []

@@ -184,9 +184,9 @@ class Ways:
                     heapq.heappush(heap, (cost + self.cost(following), count, following.node, following))
         return reached
 
-    def path(self, roots: Iterable[Node], goal: Callable[[Node], bool], most: int = MOST) -> list[Hop]:
+    def path(self, roots: Iterable[Node], goal: Callable[[Node], bool]) -> list[Hop]:
         """The likeliest hops from a root to the first node that `goal` accepts; empty when there is no way."""
-        reached = self.search(roots, lambda node, _: goal(node), most)
+        reached = self.search(roots, lambda node, _: goal(node))
         node = next(reversed(reached), None)
         if node is None or not goal(node):
             return []

@@ -6,6 +6,8 @@ from __future__ import annotations
 import ast
 import re
 
+from cutaway.model.code import Def
+from cutaway.read.resolve.chosen import chosen_lines, constant_text
 from cutaway.read.resolve.env import DEPTH, Env
 from cutaway.read.resolve.values import Found, Value, weaker
 
@@ -189,6 +191,8 @@ class Results:
                 ]
             elif isinstance(argument, ast.Constant) and isinstance(argument.value, str):
                 found = [Found(Value("str", text=argument.value), "local")]
+            elif (member := constant_text(argument)) and member.partition(".")[0] in definition.words:
+                found = [Found(Value("member", text=member), "local")]
             elif isinstance(argument, ast.Name | ast.Attribute | ast.Call) and self.depth < DEPTH // 2:
                 found = [f for f in self.infer(argument, env) if f.value.kind not in ("ext", "extinst")]
             else:
@@ -222,13 +226,28 @@ class Results:
         inner = Env(value.path, value.index, given)
         said = []
         if "generator" not in definition.flags:
-            for bind in scopes.binds.get((value.index, "return"), ()):
+            binds = scopes.binds.get((value.index, "return"), ())
+            lines = self._chosen(value.path, definition, given) if len(binds) > 1 else None
+            for bind in binds:
+                if lines is not None and bind.line not in lines:
+                    continue
                 said += [
                     Found(f.value, weaker(f.origin, "return_type"), f.via or f"{value.path}:{bind.line}")
                     for f in self.text(bind.value, inner)
                 ]
         known = [f for f in said if f.value.kind not in ("ext", "extinst")]
         return known or self.models.built_by(definition, found or said) or found or said
+
+
+    def _chosen(self, path: str, definition: Def, given: tuple) -> set[int] | None:
+        """The lines at which a function may return for constants that it is given; None where none says which."""
+        kept = [(name, found[0].value) for name, found in given if len(found) == 1]
+        known = {n: repr(v.text) if v.kind == "str" else v.text for n, v in kept if v.kind in ("str", "member")}
+        if not known:
+            return None
+        text = "\n".join(self.program.lines(path)[definition.line - 1 : definition.end])
+        lines = chosen_lines(text, known)
+        return None if lines is None else {definition.line - 1 + line for line in lines}
 
 
 def _mentions_external(found: list[Found]) -> bool:
