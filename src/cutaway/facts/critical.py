@@ -5,11 +5,12 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Iterable
 from math import log2
 from typing import Any
 
-from cutaway.facts.imported import importers
+from cutaway.facts.imported import BODIES, importers, imports
 from cutaway.facts.lookup import as_on_its_line, evidence
 from cutaway.facts.outermost import outermost
 from cutaway.facts.pseudocode import pseudocode
@@ -23,6 +24,8 @@ __all__ = ["find_critical"]
 MOST = 5
 SHOWN = 8
 HELPER = 0.65
+USERS = 12  # files that import one, of which its callers are taken
+HEADERS = (".h", ".hpp", ".hh", ".hxx", ".cuh")
 _HELPERS = re.compile(r"(^|/)(utils?|helpers?|common|logging|logger|types|constants|compat)(/|\.\w+$|_)")
 _COMMON = re.compile(r"^(ABC|object|Enum|str|Exception|Generic\b|Protocol|NamedTuple|nn\.Module|Module)")
 _IO = re.compile(
@@ -41,6 +44,9 @@ def find_critical(
     """The 3 to 5 files that most depends on: `{path, line, symbol, role, score, why, state, callers, callees, asynchronous, io,
     pseudocode, evidence}`; the symbol is the file's chief class or function."""
     counts = importers(program)
+    bodies = _bodies(program)
+    for header, body in bodies.items():  # who includes the one uses the other
+        counts[body] = max(counts[body], counts[header])
     phases = Counter(
         row["path"] for name in ("startup", "main_loop", "shutdown") for row in life.get(name, [])
     )
@@ -69,8 +75,8 @@ def find_critical(
             "tasks": min(1.5, 0.5 * made[path]),
             "size": 0.5 * log2(1 + record.code_lines / 50),
         }
-        works = sum(d.kind in ("function", "method") for d in record.defs)
-        if works >= 2:
+        works = sum(d.kind in ("function", "method") and "declaration" not in d.flags for d in record.defs)
+        if works >= 2 and path not in bodies:
             factor = HELPER if _HELPERS.search(path) else 1.0
             scores.append((factor * sum(parts.values()), path, parts))
     scores.sort(key=lambda s: (-s[0], s[1]))
@@ -82,6 +88,20 @@ def find_critical(
             kept.append((score, path, parts))
             family.update(names)
     return [_profile(program, path, score, parts, reached, machines) for score, path, parts in kept]
+
+
+def _bodies(program: Program) -> dict[str, str]:
+    """header -> the one file of its name that has the bodies of what it declares."""
+    named: dict[str, list[str]] = defaultdict(list)
+    for path in program.paths:
+        if role_of(path) == "code":
+            named[path.rpartition("/")[2].partition(".")[0]].append(path)
+    found = {}
+    for paths in named.values():
+        bodies = [p for p in paths if p.endswith(BODIES)]
+        if len(bodies) == 1:
+            found.update({p: bodies[0] for p in paths if p.endswith(HEADERS)})
+    return found
 
 
 def _family(program: Program, path: str) -> set[str]:
@@ -110,12 +130,11 @@ def _profile(
         if e.path and e.path != path and role_of(e.path) == "code"
     ]
     callees = Counter((e.path, e.symbol, e.at) for e in edges)
-    callers: Counter[tuple[str, str, int]] = Counter()
-    for where, symbol in reached:  # those on the way; the graph of everything would be asked for more
-        if where != path and where in program and role_of(where) in PRODUCT:
-            for edge in calls_of(program, where).get(symbol, ()):
-                callers[where, symbol, edge.line] += edge.path == path
-    callers = +callers
+    on_the_way = ((where, symbol) for where, symbol in reached if where in program)
+    callers = _callers(program, path, on_the_way)
+    if not callers:  # by way of nothing that was followed: the files that import it are asked
+        users = sorted(imports(program).get(path, ()), key=lambda p: (p.count("/"), p))[:USERS]
+        callers = _callers(program, path, ((u, s) for u in users for s in calls_of(program, u)))
     main = _main_function(program, path, chief, reached)
     io = [
         {"path": path, "line": c.line, "call": as_on_its_line(c.callee), "symbol": holder(record, c.scope)}
@@ -134,6 +153,17 @@ def _profile(
         "pseudocode": pseudocode(program, path, main) if main else [],
         "evidence": [evidence(program, path, chief.line, "; ".join(why), symbol=chief.name)],
     }  # fmt: skip
+
+
+def _callers(program: Program, path: str, nodes: Iterable[Node]) -> Counter[tuple[str, str, int]]:
+    """(path, symbol, line) of the calls into a file that some functions make."""
+    found: Counter[tuple[str, str, int]] = Counter()
+    for where, symbol in nodes:
+        if where != path and role_of(where) in PRODUCT:
+            for edge in calls_of(program, where).get(symbol, ()):
+                if edge.path == path:
+                    found[where, symbol, edge.line] += 1
+    return found
 
 
 def _machine(machine: dict[str, Any]) -> dict[str, Any]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["describes", "named", "sentence"]
+__all__ = ["describes", "named", "plain", "sentence"]
 
 _REFERENCE = re.compile(r":(?:[a-z]+:)+`~?([^`<]*?)(?:\s*<[^`>]*>)?`")  # of reStructuredText
+_MARKUP = re.compile(r"!?\[([^\[\]]*)\](?:\([^()]*\))|\*\*|`+|(?<!\w)\*(?=\w)|(?<=\w)\*(?!\w)")
 _END = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
 _NO_DESCRIPTION = re.compile(
     r"\W*(copyright|licen[sc]e|spdx|auto-?generated|(code |file )?generated (by|from)|do not edit)|\d+[.)]\s|[-*+]\s|"
@@ -19,6 +20,15 @@ _NO_DESCRIPTION = re.compile(
 def describes(text: str) -> bool:
     """Whether a text tells what something is for: no licence, note of a generator, setting of an editor or list of steps."""
     return bool(text) and not _NO_DESCRIPTION.match(text)
+
+
+def plain(text: str) -> str:
+    """A description without the markup of Markdown.
+
+    >>> plain("**Store** keeps `rows`, see [docs](http://a).")
+    'Store keeps rows, see docs.'
+    """
+    return _MARKUP.sub(r"\1", text)
 
 
 def sentence(text: str, most: int = 200) -> str:

@@ -5,9 +5,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from cutaway.facts.lookup import evidence
+from cutaway.facts.reach import calls_of
 from cutaway.facts.roles import role_of
 from cutaway.read.program import Program
 
@@ -17,6 +19,7 @@ _WAIT = re.compile(r"(?i)(^|\.|::|_)(sleep|wait|wait_for|poll|select|recv|call_l
 _TIMEOUT = re.compile(r"^timeout(_s|_ms)?\s*=")
 _DECIDES = re.compile(r"[<>]=?|\bmin\(|\bmax\(|\brange\(")
 _NUMBER = re.compile(r"^(timeout\s*=\s*)?(0?\.\d*[1-9]\d*|[1-9]\d*(\.\d+)?)$")
+ENOUGH = 3
 KNOWN = 2  # files that mention a class of settings, below which it is a detail
 _LIMIT = re.compile(
     r"(max|limit|size|num|batch|workers|timeout|interval|budget|chunk|depth|ratio|utilization)", re.IGNORECASE
@@ -26,9 +29,11 @@ _LIMIT = re.compile(
 def find_experiments(
     program: Program, project: dict[str, Any], config: dict[str, Any]
 ) -> list[dict[str, Any]]:
-    """`{kind, do, see, path, line, symbol, evidence}`: kinds are log, parameter, timing; at most one of each."""
+    """`{kind, do, see, path, line, symbol, evidence}`: kinds are log, parameter, timing, of which there is at most one each,
+    and call, where these are few."""
     found = [_log(program, project), _parameter(program, project, config), _timing(program, project)]
-    return [row for row in found if row]
+    found = [row for row in found if row]
+    return found + [*_calls(program, project, {row["path"] for row in found})][: max(0, ENOUGH - len(found))]
 
 
 def _row(
@@ -56,6 +61,22 @@ def _log(program: Program, project: dict[str, Any]) -> dict[str, Any] | None:
     work = next((e for e in loop["evidence"] if e["why"].startswith("works")), loop["evidence"][0])
     do = f"log before {loop['path']}:{work['line']}"
     return _row(program, "log", loop["path"], work["line"], do, f"one line for each turn of {loop['symbol']}")
+
+
+def _calls(program: Program, project: dict[str, Any], seen: set[str]) -> Iterator[dict[str, Any]]:
+    """Functions of the core modules by whom others call them: who does so, and how often, is then seen."""
+    for module in project["critical"]:
+        for caller in module["callers"] if module["path"] not in seen else ():
+            edges = calls_of(program, caller["path"]).get(caller["symbol"], ())
+            edge = next((e for e in edges if (e.path, e.line) == (module["path"], caller["line"])), None)
+            called = program.definition(edge.path, edge.symbol) if edge else None
+            if called and called.kind in ("function", "method"):
+                do = f"log the arguments of {called.name} at {edge.path}:{called.line}"
+                who = caller["symbol"] or "the module's own statements"
+                place = f"{caller['path']}:{caller['line']}"
+                see = f"one line each time that {who} calls it at {place}, and one for each caller that was not found"
+                yield _row(program, "call", edge.path, called.line, do, see)
+                break
 
 
 def _parameter(program: Program, project: dict[str, Any], config: dict[str, Any]) -> dict[str, Any] | None:

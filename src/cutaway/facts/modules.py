@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import Any
 
-from cutaway.facts.describing import describes, named, sentence
+from cutaway.facts.describing import describes, named, plain, sentence
 from cutaway.facts.imported import importers
 from cutaway.facts.languages import CODE
 from cutaway.facts.lookup import evidence
@@ -19,6 +19,7 @@ __all__ = ["find_modules"]
 
 LARGE = 60  # code files: a folder beyond this is shown by its parts
 MOST = 40
+MANIFESTS = ("package.json", "Cargo.toml", "pyproject.toml")
 NAMED = 4  # definitions named for a part without a description
 LOOSE, FEW = 24, 8  # files of a folder, and of a large one, beyond which they are one part
 _SPEAKS = {"class": 2, "struct": 2, "trait": 2, "function": 1, "kernel": 1, "interface": 1, "method": 0}
@@ -35,6 +36,7 @@ def find_modules(program: Program) -> list[dict[str, Any]]:
     ]
     parts = _split(code, "")
     rows = [_row(program, name, files, counts) for name, files in parts.items()]
+    rows = [row for row in rows if row["code_lines"]]
     rows.sort(key=lambda r: (r["kind"] != "code", -r["importers"] - r["code_lines"] / 2000, r["path"]))
     return rows[:MOST]
 
@@ -71,7 +73,7 @@ def _row(program: Program, name: str, files: list[str], counts: Counter[str]) ->
     notes = (
         f"{len(files)} files, {lines:,} lines of {what}" if len(files) > 1 else f"{lines:,} lines of {what}"
     )
-    notes += f"; used {f'{users} times' if users > 1 else 'once'} by other files" if users else ""
+    notes += f"; imported {f'{users} times' if users > 1 else 'once'} by other files" if users else ""
     return {
         "path": name, "line": line if place == name else 1, "role": role, "notes": notes, "kind": kind, "files": len(files),
         "code_lines": lines, "importers": users, "evidence": [evidence(program, place, line, "says what it is for")],
@@ -81,6 +83,10 @@ def _row(program: Program, name: str, files: list[str], counts: Counter[str]) ->
 def _description(program: Program, name: str, files: list[str]) -> tuple[str, str, int]:
     """(text, file, line): of the package's docstring, its README, its only file, or of its largest classes and functions."""
     folder = name if name.endswith("/") else ""
+    for manifest in (f"{folder}{n}" for n in MANIFESTS if folder):
+        for mark in program.record(manifest).marks if manifest in program else ():
+            if mark.kind == "title" and describes(said := mark.detail.get("text", "")):
+                return sentence(said), manifest, _line(program, manifest, said)
     for candidate in (
         f"{folder}__init__.py",
         f"{folder}README.md",
@@ -89,9 +95,9 @@ def _description(program: Program, name: str, files: list[str]) -> tuple[str, st
         f"{folder}doc.go",
     ):
         if folder and candidate in program and (doc := _doc(program, candidate)):
-            return sentence(doc), candidate, _line(program, candidate, doc)
+            return sentence(plain(doc)), candidate, _line(program, candidate, doc)
     if len(files) == 1 and (doc := _doc(program, files[0])):
-        return sentence(doc), files[0], _line(program, files[0], doc)
+        return sentence(plain(doc)), files[0], _line(program, files[0], doc)
     found = []
     for path in files:
         for definition in outermost(program.record(path)):
@@ -99,7 +105,7 @@ def _description(program: Program, name: str, files: list[str]) -> tuple[str, st
                 size = definition.end - definition.line
                 found.append((_SPEAKS[definition.kind], size, path, definition))
     if not found:
-        return "no definitions", files[0], 1
+        return _without(program, files)
     found = [f for f in found if f[0]] or found  # methods speak where their class is declared elsewhere
     found.sort(key=lambda f: (-f[0], -f[1], f[2], f[3].line))
     names = list(dict.fromkeys(local_name(program.record(f[2]), f[3]) for f in found[: NAMED * 2]))
@@ -108,6 +114,19 @@ def _description(program: Program, name: str, files: list[str]) -> tuple[str, st
     if described and len(files) == 1:  # a class speaks for its file, a function beside classes does not
         return named(described[3].name, described[3].doc), described[2], described[3].line
     return "defines " + ", ".join(names[:NAMED]), first[2], first[3].line
+
+
+def _without(program: Program, files: list[str]) -> tuple[str, str, int]:
+    """Of files that define nothing: what they can be told to make, else that their statements are what they are."""
+    for path in files:
+        targets = [m for m in program.record(path).marks if m.kind == "target" and m.name.isidentifier()]
+        if targets:
+            names = list(dict.fromkeys(m.name for m in targets))
+            more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+            return f"targets {', '.join(names[:NAMED])}{more}", path, targets[0].line
+    if all(program.record(path).language == "docker" for path in files):
+        return "builds an image of a container", files[0], 1
+    return "defines nothing: its statements run when it is loaded", files[0], 1
 
 
 def _doc(program: Program, path: str) -> str:

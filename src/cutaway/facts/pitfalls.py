@@ -1,5 +1,5 @@
 # What will cost a reader of this repository time, each with how to see it and what to do about it. Only what a line shows.
-"""`find_pitfalls(program, project)` and `find_questions(program, project)`."""
+"""`find_pitfalls(program, project, config, reached)`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cutaway.model.code import Call, Edge, Mark
 from cutaway.read.program import Program
 from cutaway.read.resolve.edges import order
 
-__all__ = ["find_pitfalls", "find_questions"]
+__all__ = ["find_pitfalls"]
 
 MOST = 24
 OF_KIND = 4
@@ -278,53 +278,3 @@ def _pins(program: Program):
             yield _row(
                 program, "conflicting pins", path, line, what, "install both lists", "agree on one version"
             )
-
-
-def find_questions(
-    program: Program, project: dict[str, Any], deprecated: list[dict[str, Any]], reached: dict[Node, Step]
-) -> list[dict[str, Any]]:
-    """`{question, path, line, symbol, evidence}`: what reading alone could not decide: calls on the way that were not resolved,
-    twins of which none is plainly live, loops nobody was seen to enter, notes of things to do in the critical modules."""
-    rows = []
-    loops = [(r["path"], r["symbol"]) for r in project["lifecycle"]["main_loop"][:6]]
-    for path, symbol in loops:
-        for edge in program.callees(path, symbol):
-            if edge.origin == "unresolved" and "self." in edge.callee:
-                rows.append(
-                    _question(
-                        program, f"What does {edge.callee} call in {symbol}? ({edge.why})", path, edge.line
-                    )
-                )
-    for row in project["lifecycle"]["main_loop"][:8]:
-        if (row["path"], row["symbol"]) not in reached and role_of(row["path"]) == "code":
-            rows.append(_question(program, f"Who enters the loop {row['symbol']}?", row["path"], row["line"]))
-    for twin in deprecated:
-        if twin["kind"] == "twins" and twin["live"] is None:
-            places = " and ".join(f"{e['path']}:{e['line']}" for e in twin["evidence"][:2])
-            rows.append(
-                _question(
-                    program, f"Which {twin['name']} is used when: {places}?", twin["path"], twin["line"]
-                )
-            )
-    for module in project["critical"]:
-        for mark in program.record(module["path"]).marks:
-            if mark.kind == "note" and mark.name == "TODO" and mark.detail.get("text"):
-                rows.append(
-                    _question(
-                        program,
-                        f"Is this still to do: {mark.detail['text'][:100]}",
-                        module["path"],
-                        mark.line,
-                    )
-                )
-    seen, kept = set(), []
-    for row in rows:
-        if row["question"] not in seen and len(kept) < MOST:
-            seen.add(row["question"])
-            kept.append(row)
-    return kept
-
-
-def _question(program: Program, question: str, path: str, line: int) -> dict[str, Any]:
-    proof = evidence(program, path, line, question)
-    return {"question": question, "path": path, "line": line, "symbol": proof["symbol"], "evidence": [proof]}

@@ -14,8 +14,9 @@ from cutaway.facts.errors import find_errors
 from cutaway.facts.experiments import find_experiments
 from cutaway.facts.extensions import find_extension_points
 from cutaway.facts.lifecycle import find_lifecycle
-from cutaway.facts.pitfalls import find_pitfalls, find_questions
+from cutaway.facts.pitfalls import find_pitfalls
 from cutaway.facts.processes import find_processes
+from cutaway.facts.questions import find_questions
 from cutaway.facts.queues import find_queues, find_sync
 from cutaway.facts.reach import entry_reach
 from cutaway.facts.requests import find_request_chain

@@ -105,7 +105,7 @@ def _row(page: Page, row: dict[str, Any]) -> str:
 
 
 def _states(page: Page) -> list[str]:
-    machines = [m for m in page.facts["states"] if m["states"]][:MACHINES]
+    machines = [m for m in page.facts["states"] if any(s.get("set") for s in m["states"]) or m.get("events")][:MACHINES]
     if not machines:
         return ["No enumeration, flag or table of states that the code assigns was found."]
     lines = []

@@ -17,6 +17,7 @@ from cutaway.facts.languages import find_languages
 from cutaway.facts.llm import llm_verdict
 from cutaway.facts.modules import find_modules
 from cutaway.facts.project import find_project
+from cutaway.facts.questions import named_here
 from cutaway.facts.spine import Step, call_nesting
 from cutaway.report.repo.markdown import markdown
 from cutaway.report.repo.result import RepoReport
@@ -94,6 +95,8 @@ def _gaps(program: Program, absent: dict[str, str], nesting: list[Step]) -> list
     ]
     for path in program.paths:
         record = program.record(path)
+        if record.language == "json" and record.parse == "fallback":  # with comments, and read all the same
+            continue
         if record.parse in ("fallback", "errors") or (record.parse == "skipped" and record.language):
             gaps.append(
                 {
@@ -104,12 +107,14 @@ def _gaps(program: Program, absent: dict[str, str], nesting: list[Step]) -> list
             )
     for key, why in absent.items():
         gaps.append({"what": key, "where": "", "why": why})
+    own = named_here(program)
     for step in nesting:
         for edge in program.callees(step.path, step.symbol) if step.path.endswith(".py") else ():
             if (
                 edge.origin == "unresolved"
                 and edge.callee.startswith("self.")
                 and edge.callee.count(".") <= 2
+                and edge.callee.rpartition(".")[2] in own
             ):
                 gaps.append(
                     {"what": f"a call to {edge.callee}", "where": f"{step.path}:{edge.line}", "why": edge.why}

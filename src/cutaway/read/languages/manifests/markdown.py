@@ -23,6 +23,7 @@ _FIRST = re.compile(r"(cd|export|mkdir|echo|sudo|set|env|[A-Z_]+=\S*)\s")
 _LINK = re.compile(r"!?\[([^\[\]]{0,300})\]\([^()\s]{0,500}\)|<[^<>]{1,400}>")
 _INLINE = re.compile(r"`((?:[A-Z_]\w*=\S+ |sudo )*(?:pip3?|pipx|uv|conda|brew|apt|apt-get|cargo|go|npm|yarn|pnpm|docker) "
                      r"(?:tool |pip )?(?:install|add|pull|get) [^`]+)`")  # fmt: skip
+_HOW = re.compile(r"(?i)\W*(install|requirements|prerequisites|usage|setup|build|licen[sc]e)(ation|ing)?\W*$")  # not what it is
 _NO_PROSE = re.compile(r"^\s*(\[?!\[|<li\b|[-*+|]\s|\d+[.)]\s)|^[^.]{0,40}:\s*<?https?:")  # badges, lists, links with a label
 
 
@@ -56,7 +57,7 @@ def read_markdown(path: str, text: str) -> FileRecord:
         else:
             if wanted and (found := _INLINE.search(line)):
                 notes.mark("command", number, found[1], where="document", section=section)
-            if len(prose) < 40:
+            if len(prose) < 40 and not _HOW.match(section):
                 prose.append("" if _NO_PROSE.match(line) else _LINK.sub(r"\1", line))
         previous = line
     paragraphs = (p for p in re.split(r"\n\s*\n", "\n".join(prose)) if len(p.strip()) > 40)
