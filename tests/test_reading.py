@@ -269,6 +269,10 @@ def test_states_that_nothing_sets_take_no_table():
     program = type("Program", (dict,), {"source": SimpleNamespace(url="", commit="")})()
     machine = {"name": "S", "kind": "enum", "path": "a.py", "line": 1, "transitions": []}
     machine["states"] = [{"name": n, "path": "a.py", "line": i} for i, n in enumerate(("OFF", "ON"), 2)]
+    assert project._states(Page({"repo": {}, "states": [machine]}, program)) == [
+        "No enumeration, flag or table of states that the code assigns was found."
+    ]
+    machine["events"] = [{"name": "flip", "handler": "flip", "how": "compared"}]
     lines = "\n".join(project._states(Page({"repo": {}, "states": [machine]}, program)))
     assert "`OFF` `a.py:2`, `ON` `a.py:3`: no assignment" in lines and "Set by" not in lines
     machine["states"][1]["set"] = [{"by": "start", "path": "a.py", "line": 9}]

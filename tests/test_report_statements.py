@@ -199,3 +199,76 @@ def test_a_tree_looks_into_namespaces_and_knows_customary_names(written):
         "LICENSE # terms of use",
     ):
         assert line in text, text
+
+
+def test_what_stands_before_a_model_is_no_engine(written):
+    go = (
+        "package main\n\nfunc main() {\n\tmux.HandleFunc(\"/v1/chat/completions\", forward)\n\tserve(mux)\n}\n\n"
+        "type Scheduler struct {\n\twaiting []Request\n\trunning []Request\n}\n\n"
+        "func (s *Scheduler) schedule() Request {\n\tr := s.waiting[0]\n\ts.waiting = s.waiting[1:]\n"
+        "\ts.running = append(s.running, r)\n\treturn r\n}\n\n"
+        "func forward(w http.ResponseWriter, r *http.Request) {\n\tpromptTokens := count(r)\n"
+        "\trelay(w, ChatCompletionRequest{promptTokens})\n}\n"
+    )  # fmt: skip
+    text = written({"main.go": go, "go.mod": "module x\n"}, "repo")
+    assert "**LLM-related:** yes" in text and "decides what is done next" in text
+    assert "decides which requests run in the next step" not in text
+    assert "more parts of an engine." in text
+
+
+def test_commands_say_what_they_do_some_of_each_kind(written):
+    readme = (
+        "# X\n\nX keeps all of the things that one gives it to keep.\n\n## Install\n\n```bash\n"
+        + "".join(f"pip install p{n}\n" for n in range(9))
+    )
+    readme += "yarn add p1\nnpm install p1\nmake build\npython -m x.serve --port 1\n${{ x }}/make it\n```\n"
+    lines = written({"README.md": readme, "x/serve.py": "print()\n"}, "repo").splitlines()
+    first = lines.index("### Install / build") + 2
+    commands = lines[first : lines.index("", first)]
+    assert (
+        commands[0]
+        == "- `pip install p0` (what it does: installs p0 for Python; shown under Install, `README.md:8`)"
+    )
+    assert sum("for JavaScript" in line for line in commands) == 1 and len(commands) <= 12
+    assert any("runs the module x.serve" in line for line in commands) and not any(
+        "${{" in line for line in commands
+    )
+
+
+def test_a_readme_in_html_and_a_package_say_what_things_are_for(written):
+    files = {
+        "README.md": '<div align="center">\n  <h2>\n    A board on which one draws by hand. </br>\n  </h2>\n</div>\n\n'
+        "## Features\n\nIt supports:\n\n- 🎨&nbsp;Hand-drawn like style & more.\n",
+        "packages/math/package.json": '{"name": "@x/math", "description": "Functions of mathematics"}\n',
+        "packages/math/README.md": "# math\n\n## Install\n\nIf you prefer Yarn over npm, use this command to install it:\n",
+        "packages/math/index.ts": "export function add(a: number, b: number) { return a + b }\n",
+        "packages/app/index.ts": "import { add } from '../math'\nexport class App { run() { add(1, 2) } }\n",
+        "packages/app/tsconfig.json": '{\n  // settings\n  "strict": true,\n}\n',
+        "packages/empty/__init__.py": "",
+    }  # fmt: skip
+    text = written(files, "repo")
+    assert "- A board on which one draws by hand (`README.md:3`)." in text
+    assert "- Hand-drawn like style &amp; more. (`README.md:11`)" in text
+    assert "| `packages/math/` | Functions of mathematics |" in text and "prefer Yarn" not in text
+    assert "packages/empty" not in text and "tsconfig.json`" not in text.partition("## Open questions")[2]
+
+
+def test_an_own_name_is_asked_about_and_a_strangers_is_not():
+    text = (
+        "class Loop:\n    def run(self):\n        while True:\n            self.a.append(1)\n            self.b.step()\n"
+        "    def step(self): ...\nimport threading\nclass Ticker(threading.Thread):\n    def run(self):\n"
+        "        while True:\n            time.sleep(1)\n            # TODO(ann). Write it\n"
+    )
+    asked = [q["question"] for q in find_project(program_of({"a.py": text}))["questions"]]
+    assert any("self.b.step" in q for q in asked) and not any("append" in q or "Ticker" in q for q in asked)
+
+
+def test_a_header_steps_back_behind_its_body_and_importers_are_callers():
+    files = {
+        "store.h": "class Store {\n public:\n  int get(int k);\n  int put(int k);\n};\n",
+        "store.cc": '#include "store.h"\nint Store::get(int k) { return put(k); }\nint Store::put(int k) { return k; }\n',
+        "use.cc": '#include "store.h"\nint ask(Store& s) { return s.get(1); }\nint tell(Store& s) { return s.put(1); }\n',
+    }
+    critical = {m["path"]: m for m in find_project(program_of(files))["critical"]}
+    assert "store.h" not in critical
+    assert {c["symbol"] for c in critical["store.cc"]["callers"]} == {"ask", "tell"}

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from cutaway.facts.command_words import command_does
 from cutaway.facts.lookup import evidence
 from cutaway.facts.roles import role_of
 from cutaway.model.code import Mark
@@ -74,6 +75,7 @@ def _row(program: Program, cmd: str, kind: str, path: str, line: int, what: str)
         "line": line,
         "end": end,
         "what": what,
+        "does": command_does(cmd),
         "evidence": [proof],
     }
 
@@ -110,7 +112,7 @@ def _shown(program: Program) -> Iterator[tuple[float, dict[str, Any]]]:
                 0.0 + depth if _README.search(path) else 3.0 + depth if where == "document" else 6.0 + depth
             )
             section = _NUMBERED.sub("", section).strip()  # a heading's figures stand on its own line, not on the command's
-            what = f"shown under {section}" if section else f"said by {path.rpartition('/')[2]}"
+            what = f"shown under {section}" if section else f"a step of {path.rpartition('/')[2]}"
             yield rank, _row(program, mark.name, kind, path, mark.line, what)
 
 
@@ -205,7 +207,7 @@ def _implied(program: Program) -> Iterator[tuple[float, dict[str, Any]]]:
             found = (n for n, t in enumerate(program.lines(path), 1) if pattern and re.match(pattern, t))
             command = command.replace("npm", _manager(program, folder))
             cmd = command if not folder else f"cd {folder} && {command}"
-            yield rank, _row(program, cmd, kind, path, next(found, 1), f"what a {name} is for")
+            yield rank, _row(program, cmd, kind, path, next(found, 1), f"{name} is there for it")
 
 
 IMPLIED = {

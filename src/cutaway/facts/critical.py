@@ -26,6 +26,7 @@ SHOWN = 8
 HELPER = 0.65
 USERS = 12  # files that import one, of which its callers are taken
 HEADERS = (".h", ".hpp", ".hh", ".hxx", ".cuh")
+_WORKING = ("class", "struct", "function", "method")
 _HELPERS = re.compile(r"(^|/)(utils?|helpers?|common|logging|logger|types|constants|compat)(/|\.\w+$|_)")
 _COMMON = re.compile(r"^(ABC|object|Enum|str|Exception|Generic\b|Protocol|NamedTuple|nn\.Module|Module)")
 _IO = re.compile(
@@ -63,7 +64,7 @@ def find_critical(
     scores = []
     for path in program.paths:
         record = program.record(path)
-        if role_of(path) != "code" or not any(d.kind in ("class", "struct", "function") for d in record.defs):
+        if role_of(path) != "code" or not any(d.kind in _WORKING for d in record.defs):
             continue
         parts = {
             "used by other files": min(4.0, 1.2 * log2(1 + counts[path])),

@@ -64,7 +64,8 @@ def find_entrypoints(program: Program) -> list[dict[str, Any]]:
             known["name"] = known["name"] or entry["name"]
             if entry["score"] > known["score"]:
                 known.update(score=entry["score"], kind=entry["kind"])
-    return sorted(found.values(), key=lambda e: (-e["score"], e["path"], e["line"]))
+    rows = sorted(found.values(), key=lambda e: (-e["score"], e.get("order", 0), e["path"], e["line"]))
+    return [{key: value for key, value in row.items() if key != "order"} for row in rows]
 
 
 def _kind(entry: dict[str, Any], serving: dict) -> str:
@@ -107,11 +108,12 @@ def _candidates(program: Program, serving: dict) -> Iterator[dict[str, Any]]:
     for path, definition, mark in answering(program):
         proofs = [evidence(program, path, mark.line, f"answers {mark.detail['path']}")]
         yield _entry("server", "answers", path, definition.line, definition.name, "", proofs)
-    for path, definition, name, works, proofs in (*public_objects(program), *exported_objects(program)):
+    listed = (*public_objects(program), *exported_objects(program))
+    for order, (path, definition, name, works, proofs) in enumerate(listed):  # the most used first
         public = "public" if not path.endswith(".py") or look.packaged else "alone"
         yield _entry(
             "library", public if works else "data", path, definition.line, definition.name, name, proofs
-        )
+        ) | {"order": order}
 
 
 def _entry(kind: str, via: str, path: str, line: int, symbol: str, name: str, proofs: list) -> dict[str, Any]:

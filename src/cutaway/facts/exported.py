@@ -27,6 +27,7 @@ MOST = 48  # of a larger one
 IN_ALL = 240  # of a repository of many units, the most used first
 METHODS = 8  # of each type
 _BEGINS = re.compile(r"^(new|open|dial|connect|listen|serve|run|start|launch|main|create|init)(_|$)|_main$")
+_OPENS = re.compile(r"^(open|dial|connect|listen|serve|run|start|launch)(_|$)")
 _WORKS = re.compile(
     r"^(run|serve|start|launch|listen|main|generate|chat|infer|forward|decode|encode|embed|predict|step|process|send|"
     r"submit|enqueue|execute|search|complete|stream|publish|subscribe|handle|do|open|load|from_pretrained)(_|$)"
@@ -72,17 +73,17 @@ class _Face:
             proofs = [evidence(self.program, item.path, definition.line, self.unit.why)]
             proofs += self._where(users, item.local)
             works = bool(users) or item in self.reached or bool(_BEGINS.search(snake(item.local)))
-            yield len(users), (item.path, definition, f"{self.unit.name}.{item.local}", works, proofs)
+            yield self._weight(item), (item.path, definition, f"{self.unit.name}.{item.local}", works, proofs)
             if works and definition.kind in TYPES:
                 for path, method in self._work(definition):
                     proof = evidence(self.program, path, method.line, "a method that its users call")
-                    yield len(users), (path, method, f"{self.unit.name}.{method.name}", True, [proof])
+                    yield self._weight(item), (path, method, f"{self.unit.name}.{method.name}", True, [proof])
 
     def _chosen(self) -> list[Item]:
         unit = self.unit
         few = unit.outermost and len(unit.items) <= FEW
         kept = [i for i in unit.items if few or self.users[i] or (unit.outermost and self._begins(i))]
-        kept.sort(key=lambda i: (-len(self.users[i]), not _DOES.search(snake(i.local)), i.path, i.definition.line))
+        kept.sort(key=lambda i: (-self._weight(i), i.path, i.definition.line))
         kept = kept[:MOST]
         self.reached: set[Item] = set()
         types = {i.local: i for i in unit.items if i.definition.kind in TYPES}
@@ -101,6 +102,12 @@ class _Face:
     def _begins(self, item: Item) -> bool:
         name = snake(item.local)
         return item.definition.kind == "function" and bool(_BEGINS.search(name))
+
+    def _weight(self, item: Item) -> float:
+        """How many use it, more where its name says that it does something, or where it is a type that one opens or starts."""
+        methods = (d.name.rpartition(".")[2] for _, d in self.methods.get(item.definition.name, ()))
+        acts = _DOES.search(snake(item.local)) or any(_OPENS.match(snake(m)) for m in methods)
+        return len(self.users[item]) * (2 if acts else 1) + (0.5 if acts else 0)
 
     def _work(self, whole: Def) -> list[tuple[str, Def]]:
         """The public methods of a type that its users call or that do what it is for, the most used first."""

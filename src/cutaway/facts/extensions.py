@@ -99,7 +99,7 @@ def _registered(program: Program) -> Iterator[dict[str, Any]]:
             proof = evidence(program, path, mark.line, f"registered with {name}")
             symbol, why = (
                 place[1].name if place else name,
-                f"{len(marks)} are registered this way, such as here",
+                "others are registered this way, here one of them",
             )
             yield _point(f"register with {name}", where, line, symbol, len(marks), why, [proof])
 

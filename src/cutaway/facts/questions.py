@@ -46,11 +46,9 @@ def find_questions(
             row["path"],
             row["symbol"].rpartition(".")[0],
         )  # a class that is entered is so by its methods
-        if (
-            (row["path"], row["symbol"]) not in reached
-            and owner not in entered
-            and role_of(row["path"]) == "code"
-        ):
+        if role_of(row["path"]) != "code" or owner in entered or _runs_itself(program, row):
+            continue
+        if (row["path"], row["symbol"]) not in reached:
             rows.append(_question(program, f"Who enters the loop {row['symbol']}?", row["path"], row["line"]))
     for twin in deprecated:
         if twin["kind"] == "twins" and twin["live"] is None:
@@ -77,6 +75,13 @@ def find_questions(
             seen.add(row["question"])
             kept.append(row)
     return kept
+
+
+def _runs_itself(program: Program, row: dict[str, Any]) -> bool:
+    """Is it what a thread or process does, whose class is made of one?"""
+    owner, _, name = row["symbol"].rpartition(".")
+    definition = program.definition(row["path"], owner) if name == "run" else None
+    return definition is not None and any(re.search(r"(Thread|Process)$", base) for base in definition.bases)
 
 
 def named_here(program: Program) -> set[str]:

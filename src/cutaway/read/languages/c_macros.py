@@ -18,6 +18,13 @@ _CLASS = re.compile(
     + _MACRO
     + rb")(?=\s+[A-Za-z_]\w*(?:<[^<>;{}]*>)?\s*(?:final\s*)?(?::[^:]|\{))"
 )
+# class API Name;  API Type *name(
+_FORWARD = re.compile(rb"^[ \t]*(?:friend[ \t]+)?class[ \t]+(" + _MACRO + rb")(?=[ \t]+[A-Za-z_]\w*[ \t]*;)", re.MULTILINE)
+_EXPORTED = re.compile(
+    rb"^[ \t]*((?:[A-Z][A-Z0-9]*_)+(?:EXPORT|API|PUBLIC|DLL|EXTERN)[ \t]+)"
+    rb"(?=(?:const[ \t]+)?[A-Za-z_][\w:<>, ]*[ \t*&]+\w+[ \t]*\()",
+    re.MULTILINE,
+)
 # Type * CALL name(
 _CONVENTION = re.compile(
     rb"(?<!define)[ \t*&]([A-Z][A-Z0-9_]*(?:CALL|CDECL|APIENTRY|API|CONV|CC))(?=[ \t]+[A-Za-z_]\w*[ \t]*\()"
@@ -45,7 +52,7 @@ _BLANK = re.compile(rb"[^\n]")
 
 def without_macros(data: bytes) -> bytes:
     """The same number of bytes and lines, with spaces in the place of such macros."""
-    spans = [found.span(1) for found in _CLASS.finditer(data)]
+    spans = [found.span(1) for form in (_CLASS, _FORWARD, _EXPORTED) for found in form.finditer(data)]
     spans += _wrappers(data)
     if any(word in data for word in _GUARDS):
         spans += _guards(data)

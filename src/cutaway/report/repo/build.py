@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["SCHEMA", "repo_report"]
 
 SCHEMA = 1
+_PARSED = {"errors": "read in part", "fallback": "read by patterns", "skipped": "not read"}
 _OF_PROJECT = (
     "lifecycle",
     "processes",
@@ -100,7 +101,7 @@ def _gaps(program: Program, absent: dict[str, str], nesting: list[Step]) -> list
         if record.parse in ("fallback", "errors") or (record.parse == "skipped" and record.language):
             gaps.append(
                 {
-                    "what": f"{record.language} read as {record.parse}",
+                    "what": f"{record.language} {_PARSED[record.parse]}",
                     "where": path,
                     "why": record.why or "text that its grammar could not read",
                 }

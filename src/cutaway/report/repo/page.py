@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from functools import cached_property
+from html import unescape
 from typing import TYPE_CHECKING, Any
 
 from cutaway.facts.describing import describes, sentence
@@ -43,6 +44,8 @@ _NOTICE = re.compile(  # what a README says of itself and its makers before it s
 )
 _DESCRIPTION = re.compile(r"""\s*["']?description["']?\s*[=:]\s*["']?(.{10,}?)["']?,?\s*$""")
 _OF_CMAKE = re.compile(r"""\s*(?:project\(.*\s)?DESCRIPTION\s+"([^"]{10,})"\s*\)?\s*$""")
+_TAGGED = re.compile(r"\s*<(h[1-6]|p|figcaption)\b", re.IGNORECASE)  # a heading or paragraph in HTML, and its end
+_UNTAGGED = re.compile(r"</(h[1-6]|p|figcaption)>", re.IGNORECASE)
 _CODE = re.compile(r"[(){}]|\w\.\w+\b$|^\w+$")  # `description=read("README")`: no text but what makes one
 _REFERS = re.compile(
     r"(?i)^(documentation|source code|docs|website|license|homepage|paper|blog|news|see|install)\b.{0,20}:"
@@ -126,7 +129,7 @@ class Page:
             return part
         return before + (prose(part) if begins else prose(f"a {part.strip()}")[2:]) + after
 
-    def does(self, row: dict[str, Any]) -> str:
+    def does(self, row: dict[str, Any], *, cell: bool = False) -> str:
         """What the definition's own docstring says; of a program's `main` also its file or the README beside it; else how
         it was found."""
         path, symbol = row["path"], row.get("symbol") or ""
@@ -138,8 +141,8 @@ class Page:
             said = self.program.record(beside).doc if beside in self.program else ""
             said = _MARKUP.sub(r"\1", said) if beside != path else said
             if describes(said):
-                return f"{prose(sentence(said, 140))} ({self.place(beside, self._begins(beside, said))})"
-        return self.because(row)
+                return f"{prose(sentence(said, 140))} ({self.place(beside, self._begins(beside, said), cell=cell)})"
+        return self.because(row, cell=cell)
 
     def _begins(self, path: str, text: str) -> int:
         """The line on which a file's description begins, with markup or as a comment."""
@@ -225,7 +228,7 @@ class Page:
             match, plain = _LIST.match(line), _MARKUP.sub(r"\1", line).strip()
             if match and leads:
                 outer = len(match[1]) if outer is None else outer
-                text = _ORNAMENT.sub("", _MARKUP.sub(r"\1", match[2]).strip())
+                text = _ORNAMENT.sub("", unescape(_MARKUP.sub(r"\1", match[2])).strip())
                 goes_on = len(match[1]) <= outer and not _BADGE.match(match[2]) and not text.endswith(":")
                 if goes_on:
                     items.append((one_line(text, 200), (path, number, number)))
@@ -243,13 +246,14 @@ class Page:
         """The README's prose, a paragraph each, of the lines from which its words are."""
         path = self.readme
         found: list[Claim] = []
-        fenced = hidden = goes_on = False
+        fenced = hidden = goes_on = tagged = False
         how = 0  # the level of the heading below which it is said how, 0 elsewhere
         for number, line in enumerate(self.program.lines(path)[:120] if path else (), 1):
             fenced ^= line.lstrip().startswith("```")
             begins_hidden = "<!--" in line and not hidden
             hidden = (hidden or begins_hidden) and "-->" not in line
-            plain = _MARKUP.sub(r"\1", _MARKUP.sub(r"\1", line)).strip()  # markup in a quotation too
+            plain = unescape(_MARKUP.sub(r"\1", _MARKUP.sub(r"\1", line))).strip()  # markup in a quotation too
+            tagged = (tagged or bool(_TAGGED.match(line))) and not _UNTAGGED.search(line)
             level = len(line) - len(line.lstrip("#"))
             if level and not fenced and (not how or level <= how):
                 how = level if _HOW.search(line) else 0
@@ -260,7 +264,7 @@ class Page:
                 or begins_hidden
                 or not plain
                 or "](" in plain  # a picture within a link
-                or line.startswith("    ")
+                or (line.startswith("    ") and not tagged)
                 or plain.startswith("#")
                 or _BADGE.match(line)
                 or _REFERS.match(plain)
