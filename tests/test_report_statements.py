@@ -3,9 +3,11 @@
 import pytest
 
 import cutaway
+from cutaway.facts.entrypoints import find_entrypoints
 from cutaway.facts.extensions import find_extension_points
 from cutaway.facts.llm import llm_verdict
 from cutaway.facts.project import find_project
+from cutaway.facts.states import find_states
 from cutaway.facts.tasks import creation_points
 from cutaway.read.memory import program_of
 
@@ -84,9 +86,15 @@ def test_goroutines_are_started_and_closures_are_not_what_they_call():
 
 
 def test_a_closure_of_rust_calls_no_attribute():
-    text = "fn main() {\n    std::thread::spawn(move || {\n        #[allow(unused)]\n        let a = listen(1);\n    });\n}\n"
+    text = (
+        "fn main() {\n    std::thread::spawn(move || {\n        #[allow(unused)]\n        let a = listen(1);\n    });\n"
+        "    std::thread::spawn(\n        #[allow(unused)]\n        || log::info!(1),\n    );\n}\n"
+    )
     (row,) = creation_points(program_of({"src/main.rs": text}))
-    assert (row["spawns"], row["closures"]) == ([], [{"line": 2, "calls": "listen"}])
+    assert (row["spawns"], row["closures"]) == (
+        [],
+        [{"line": 2, "calls": "listen"}, {"line": 6, "calls": ""}],
+    )
 
 
 def test_a_pool_runs_nothing_before_it_is_told():
@@ -272,3 +280,34 @@ def test_a_header_steps_back_behind_its_body_and_importers_are_callers():
     critical = {m["path"]: m for m in find_project(program_of(files))["critical"]}
     assert "store.h" not in critical
     assert {c["symbol"] for c in critical["store.cc"]["callers"]} == {"ask", "tell"}
+
+
+def test_constants_of_a_type_are_states_and_setters_move_them():
+    go = (
+        "package a\n\ntype DoorState string\n\nconst (\n\tOpen DoorState = \"open\"\n\tShut DoorState = \"shut\"\n)\n\n"
+        "type Door struct{ state atomic.Value }\n\nfunc (d *Door) push() {\n\td.state.Store(Open)\n\td.log(Shut)\n}\n"
+    )  # fmt: skip
+    cpp = (
+        "enum LampState { kDark, kLit };\nenum Other { kSeen };\nstruct Lamp { LampState state; };\n"
+        "void flip(Lamp* l) { l->state = kLit; }\n"
+    )
+    found = {m["name"]: m for m in find_states(program_of({"a.go": go, "lamp.cc": cpp}))}
+    moved = {n: [(t["to"], t["by"], t["line"]) for t in m["transitions"]] for n, m in found.items()}
+    assert moved == {"DoorState": [("Open", "Door.push", 13)], "LampState": [("kLit", "flip", 4)]}
+
+
+def test_a_handler_is_cited_with_what_it_does():
+    text = "def f():\n    try:\n        g()\n    except Exception:\n        log(1)\n        sleep(10)\n"
+    (row,) = find_project(program_of({"a.py": text}))["errors"]
+    assert (row["line"], row["evidence"][0]["end"]) == (4, 6)
+
+
+def test_a_page_and_a_package_are_entered_at_a_file():
+    files = {
+        "app/index.html": '<script>1</script>\n<script type="module" src="/src/main.tsx"></script>\n',
+        "app/src/main.tsx": "render()\n",
+        "packages/m/package.json": '{\n "name": "@x/m",\n "main": "./dist/index.js"\n}\n',
+        "packages/m/src/index.ts": "export const a = 1\n",
+    }
+    entries = {(e["kind"], e["path"], e["name"]) for e in find_entrypoints(program_of(files))}
+    assert entries == {("page", "app/src/main.tsx", "app/index.html"), ("library", "packages/m/src/index.ts", "@x/m")}

@@ -16,6 +16,7 @@ from cutaway.facts.public import public_objects
 from cutaway.facts.roles import role_of
 from cutaway.facts.serving import answering, serving_functions
 from cutaway.facts.started import started_by
+from cutaway.facts.web_entries import web_entries
 from cutaway.model.code import FileRecord, Mark
 from cutaway.read.program import Program
 
@@ -47,7 +48,7 @@ SCRIPT_CALLS = 6  # fewer calls outside of definitions make constants, not a pro
 
 def find_entrypoints(program: Program) -> list[dict[str, Any]]:
     """`{kind, path, line, symbol, name, score, evidence}`, best first; `symbol` is empty where a file's own statements are
-    what runs. Kinds: cli, server, benchmark, example, library. Tests are not entry points of the product."""
+    what runs. Kinds: cli, server, page, benchmark, example, library. Tests are not entry points of the product."""
     found: dict[tuple[str, str], dict[str, Any]] = {}
     serving = serving_functions(program)
     for entry in _candidates(program, serving):
@@ -84,7 +85,7 @@ def _candidates(program: Program, serving: dict) -> Iterator[dict[str, Any]]:
                 "gui_scripts",
             ):
                 yield from _script(program, look, path, mark)
-            elif mark.kind == "main":
+            elif mark.kind == "main" and path.rpartition("/")[2] != "build.rs":  # which Cargo runs
                 yield from _main(program, look, path, record, mark)
             elif mark.kind == "command" and mark.detail.get("where") in ("ENTRYPOINT", "CMD"):
                 yield from _container(program, path, mark)
@@ -100,6 +101,8 @@ def _candidates(program: Program, serving: dict) -> Iterator[dict[str, Any]]:
                 "",
                 [evidence(program, path, 1, "its statements run when the file is run")],
             )
+    for kind, path, line, name, proof in web_entries(program):
+        yield _entry(kind, "serves" if kind == "page" else "public", path, line, "", name, [proof])
     yield from commands(program)
     for (path, symbol), why in serving.items():
         definition = program.definition(path, symbol)

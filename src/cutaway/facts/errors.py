@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from cutaway.facts.languages import CODE
@@ -16,6 +17,7 @@ from cutaway.read.program import Program
 __all__ = ["find_errors"]
 
 MOST = 80
+HANDLER = 10  # lines of one that are looked at
 _EXIT = re.compile(r"(^|\.|::)(sys\.exit|os\._exit|_?exit|abort)$|^os\.Exit$|^log\.Fatal(f|ln)?$")
 _BARE = "except:"  # catches everything; as the line has it, so that it is found there
 _CLAUSE = {"typescript": "catch", "javascript": "catch"}  # which take whatever comes, under any name
@@ -47,7 +49,8 @@ def find_errors(program: Program, reached: dict[Node, Step] | None = None) -> li
                 does = mark.detail.get("does", "")
                 kind = next((k for k, p in _KINDS if p.search(does)), "is handled")
                 caught = _BARE if mark.detail.get("bare") else _CLAUSE.get(record.language, mark.name)
-                rows.append(_row(program, path, mark.line, symbol, kind, caught, does))
+                end = _end(program.lines(path), mark.line, does)
+                rows.append(_row(program, path, mark.line, symbol, kind, caught, does, end))
             elif mark.kind == "raise" and _in_handler(record, mark.line, symbol):
                 rows.append(_row(program, path, mark.line, symbol, "becomes another", "", mark.name))
             elif mark.kind == "raise" and re.match(
@@ -62,6 +65,12 @@ def find_errors(program: Program, reached: dict[Node, Step] | None = None) -> li
                 )
     rows.sort(key=lambda r: (_rank(r, reached), r["path"], r["line"]))
     return rows[:MOST]
+
+
+def _end(lines: Sequence[str], line: int, does: str) -> int:
+    """The last of the next few lines that says something of what a handler does."""
+    last = does.strip("; }").rpartition(";")[2].strip().partition("(")[0]  # its last statement, as far as a call
+    return next((n for n in range(min(line + HANDLER, len(lines)), line, -1) if last and last in lines[n - 1]), line)
 
 
 def _in_handler(record, line: int, symbol: str) -> bool:
@@ -79,10 +88,10 @@ def _rank(row: dict[str, Any], reached: dict[Node, Step] | None) -> float:
 
 
 def _row(
-    program: Program, path: str, line: int, symbol: str, kind: str, caught: str, does: str
+    program: Program, path: str, line: int, symbol: str, kind: str, caught: str, does: str, end: int = 0
 ) -> dict[str, Any]:
     what = f"{caught} {kind}" if caught else kind
-    proof = evidence(program, path, line, what)
+    proof = evidence(program, path, line, what, end)
     return {
         "kind": kind,
         "caught": caught,

@@ -44,7 +44,7 @@ def go_units(program: Program, shown: Shown) -> list[Unit]:
             if d.parent < 0 and "public" in d.flags and d.kind in ("function", *TYPES)
         ]
         units.append(
-            Unit(name, f"package {name} lets it out", items, shows, not rest, more=frozenset(paths))
+            Unit(name, f"package {name} exports it", items, shows, not rest, more=frozenset(paths))
         )
     return units
 

@@ -36,7 +36,7 @@ def rust_units(program: Program, shown: Shown) -> list[Unit]:
         known = {ident, *_renamed(name, texts.values())}
         shows = shown.using(_user(known))
         items = list(_Crate(program, lib).items())
-        units.append(Unit(ident, f"crate {name} lets it out", items, shows, True, _Uses(program, known)))
+        units.append(Unit(ident, f"the crate {name} exports it", items, shows, True, _Uses(program, known)))
     return units
 
 

@@ -9,16 +9,16 @@ from collections import defaultdict
 from typing import Any
 
 from cutaway.facts.chains import Chain, class_chains
-from cutaway.facts.lookup import evidence, lookup, owner_of
+from cutaway.facts.lookup import evidence, owner_of
 from cutaway.facts.reach import holder
 from cutaway.facts.roles import role_of
-from cutaway.model.code import Bind, Def, FileRecord
+from cutaway.facts.state_enums import state_enums
+from cutaway.model.code import Def, FileRecord
 from cutaway.read.program import Program
 
 __all__ = ["find_states"]
 
 MOST = 24
-_STATE_ENUM = re.compile(r"(State|Status|Phase|Stage)$")
 _HANDLER = re.compile(
     r"^_?(on|handle)_\w+|\w+_handler$|^(pause|resume)_\w+$|^(connection_(made|lost)|eof_received)$"
 )
@@ -27,7 +27,6 @@ _COMPARES = re.compile(
 )
 _BUILT = re.compile(r"getattr\([^,\n]+,\s*f[\"']")
 _EVENT = re.compile(r"^([\w.]+\.)?Event\(")
-_TRANSITION = re.compile(r"^(?:[\w.]+\.)?(?P<enum>[A-Z]\w+)\.(?P<member>[A-Z][A-Z0-9_]*)$")
 
 
 def find_states(program: Program) -> list[dict[str, Any]]:
@@ -39,7 +38,7 @@ def find_states(program: Program) -> list[dict[str, Any]]:
         record = program.record(path)
         if role_of(path) != "code":
             continue
-        found += _enums(program, path, record)
+        found += state_enums(program, path, record)
         if record.language == "python" and any(d.kind == "class" for d in record.defs):
             found += _classes(program, path, record)
     found.sort(key=lambda m: (-m.pop("weight"), m["path"], m["line"]))
@@ -213,56 +212,3 @@ def _handlers(record: FileRecord, owner: Def, events: list[dict[str, Any]]) -> l
             names.add(run[1])
     wanted = {f"{owner.name}.{n}" for n in names}
     return [{"name": d.name.rpartition(".")[2], "line": d.line} for d in record.defs if d.name in wanted]
-
-
-def _enums(program: Program, path: str, record: FileRecord) -> list[dict[str, Any]]:
-    """Enumerations of states with every place that assigns one of their members."""
-    found = []
-    for index, definition in enumerate(record.defs):
-        members = [m for m in record.marks if m.kind == "member" and m.scope == index]
-        local = definition.name.rpartition(".")[2]
-        if len(members) < 2 or not _STATE_ENUM.search(local) or definition.kind not in ("class", "enum"):
-            continue
-        moves = _moves(program, path, local)
-        states = [
-            {
-                "name": m.name,
-                "path": path,
-                "line": m.line,
-                "set": [t for t in moves if t["to"] == m.name][:12],
-            }
-            for m in members
-        ]
-        events = {t["by"]: _event(t["by"].rpartition(".")[2], t["by"], t["line"], "assigns") for t in moves}
-        found.append(
-            {
-                "name": local, "kind": "enum", "path": path, "line": definition.line, "states": states,
-                "events": list(events.values()), "transitions": moves[:40], "handlers": [], "guard": None, "dispatch": None,
-                "evidence": [evidence(program, path, definition.line, "the states by name", symbol=definition.name)],
-                "weight": 2 * len(members) + 2 * len(moves),
-            }
-        )  # fmt: skip
-    return found
-
-
-def _moves(program: Program, path: str, enum: str) -> list[dict[str, Any]]:
-    """`x.status = Status.RUNNING` anywhere in the code that means this enumeration."""
-    look, rows = lookup(program), []
-    for where, bind, member in _assigned(program).get(enum, ()):
-        place = look.follow(where, enum)
-        if place is None or place[0] == path:
-            by = holder(program.record(where), bind.scope)
-            rows.append({"state": bind.target, "to": member, "by": by, "path": where, "line": bind.line})
-    return rows
-
-
-def _assigned(program: Program) -> dict[str, list[tuple[str, Bind, str]]]:
-    """enumeration -> (path, binding, member) of every attribute that is given a member of one. Read once."""
-    kept = program.__dict__.get("_assigned")
-    if kept is None:
-        kept = program.__dict__["_assigned"] = defaultdict(list)
-        for path in program.paths:
-            for bind in program.record(path).binds if role_of(path) == "code" else ():
-                if "." in bind.target and "." in bind.value and (made := _TRANSITION.match(bind.value)):
-                    kept[made["enum"]].append((path, bind, made["member"]))
-    return kept

@@ -80,14 +80,15 @@ def call(walk: Walk, node: Node, scope: Scope) -> None:
         default = walk.defaults.get(node.id, "")
         _of_string(walk, at or node, scope, callee, last, text, arguments, args, default)
     elif last in _TASKS and arguments and _SPAWNERS.search(callee):
+        runs = next((a for a in arguments if a.type != "attribute_item"), arguments[0])
         walk.mark(
             "task",
             node,
             scope,
-            _spawned(walk, arguments[0]),
+            _spawned(walk, runs),
             how="thread" if "thread" in callee else _TASKS[last],
             callee=callee,
-            closure="1" if arguments[0].type in _LITERALS else "",
+            closure="1" if runs.type in _LITERALS else "",
         )
     elif last in ("channel", "unbounded_channel", "sync_channel", "unbounded", "bounded") and "::" in callee:
         walk.mark(
@@ -150,7 +151,7 @@ def _spawned(walk: Walk, node: Node) -> str:
     if node.type in _LITERALS:
         body = re.sub(r"^(async\s+)?(move\s+)?(\|[^|]*\|)?\s*\{?", "", _WRITTEN.sub("", text))
         names = [n for n in _CALLED.findall(body) if n not in _NO_CALLS]
-        return names[0] if names else text[:80]
+        return names[0] if names else ""
     return text[:80].split("(")[0]
 
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,7 +22,7 @@ __all__ = ["markdown"]
 
 RETURNED = {"rust", "go", "c", "shell", "cmake", "make", "docker"}  # where a failure is a value that a function returns
 _BARE = ("else:", "try:", "finally:")  # these stand wherever their block begins
-MACHINES, MODULES, ROWS = 8, 5, 12
+MACHINES, MODULES, ROWS, CLOSURES = 8, 5, 12, 8
 PHASES = ("startup", "main_loop", "shutdown")
 
 
@@ -116,6 +117,7 @@ def _states(page: Page) -> list[str]:
         ]
         if drawn := _drawn(machine):
             lines += [*fenced(drawn).splitlines(), ""]
+            lines += ["An arrow from the dot says who sets a state, whatever was before.", ""]
         shown = machine["states"][:ROWS]
         if any(state.get("set") for state in shown):
             lines += page.table(["State", "Declared", "Set by"], list(_state_rows(page, shown)))
@@ -302,10 +304,11 @@ def _map(page: Page) -> list[str]:
     """Processes, threads and tasks, who starts them and what they talk over."""
     found = page.facts["processes"]
     graph = Graph("what runs", direction="LR")
+    names = Counter(unit["name"] for unit in found["units"])
     for unit in found["units"][:30]:
         graph.node(
             f"{unit['path']}:{unit['symbol']}",
-            unit["name"],
+            unit["name"] + (f" of {unit['path']}" if names[unit["name"]] > 1 else ""),
             unit["kind"],
             "round" if unit["kind"] == "main" else "box",
         )
@@ -320,6 +323,15 @@ def _map(page: Page) -> list[str]:
                 keys.add(key)
             if key in keys and key != f"{unit['path']}:{unit['symbol']}":
                 graph.edge(key, f"{unit['path']}:{unit['symbol']}", "starts")
+    for task in [t for t in page.facts["lifecycle"]["task_creation_points"] if role_of(t["path"]) in PRODUCT][:CLOSURES]:
+        maker = f"{task['path']}:{task['symbol']}"
+        for row in task["closures"][:1] if len(graph.nodes) < 36 else ():
+            if maker not in keys:
+                graph.node(maker, task["symbol"] or task["path"], "code")
+            closure = f"{task['path']}:{row['line']}"
+            graph.node(closure, f"closure at {closure}", task["kind"])
+            graph.edge(maker, closure, "starts")
+            keys |= {maker, closure}
     for channel in found["channels"][:12]:
         ends = [starters.get(str(channel.get(end, ""))) for end in ("from", "to")]
         if all(e in keys for e in ends) and ends[0] != ends[1]:

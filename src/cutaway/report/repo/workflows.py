@@ -40,11 +40,12 @@ def _commands(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     for row in rows:
         if "${{" not in row["cmd"]:
             once.setdefault(row["does"] or row["cmd"], row)
-    kept, left, taken = [], [], dict.fromkeys(QUOTA, 0)
+    kept, left, steps, taken = [], [], [], dict.fromkeys(QUOTA, 0)
     for row in once.values():
-        taken[row["kind"]] += 1
-        (kept if taken[row["kind"]] <= QUOTA[row["kind"]] else left).append(row)
+        taken[row["kind"]] += not (step := row["what"].startswith("a step of"))
+        (steps if step else kept if taken[row["kind"]] <= QUOTA[row["kind"]] else left).append(row)
     kept += left[: max(0, COMMANDS - len(kept))]
+    kept += steps[: max(0, COMMANDS // 2 - len(kept))]  # of a container or of a CI, which nobody types
     return sorted(kept[:COMMANDS], key=lambda r: list(QUOTA).index(r["kind"]))
 
 
@@ -52,12 +53,13 @@ def entrypoints(page: Page) -> list[str]:
     names = {
         "cli": "CLI",
         "server": "Server",
+        "page": "Page",
         "library": "Library",
         "benchmark": "Benchmarks/examples",
         "example": "Benchmarks/examples",
     }
     rows = []
-    for kind in ("cli", "server", "library", "benchmark", "example"):
+    for kind in ("cli", "server", "page", "library", "benchmark", "example"):
         for row in [e for e in page.facts["entrypoints"] if e["kind"] == kind][:8]:
             rows.append(f"- {names[kind]}: {page.pointer(row)} (what it does: {page.does(row)})")
     return rows or ["- none found: nothing is installed as a command, and no file runs when it is started."]
