@@ -310,4 +310,27 @@ def test_a_page_and_a_package_are_entered_at_a_file():
         "packages/m/src/index.ts": "export const a = 1\n",
     }
     entries = {(e["kind"], e["path"], e["name"]) for e in find_entrypoints(program_of(files))}
-    assert entries == {("page", "app/src/main.tsx", "app/index.html"), ("library", "packages/m/src/index.ts", "@x/m")}
+    assert entries == {
+        ("page", "app/src/main.tsx", "app/index.html"),
+        ("library", "packages/m/src/index.ts", "@x/m"),
+    }
+
+
+def test_a_class_called_timer_starts_nothing():
+    text = "class Timer:\n    def __init__(self, name): ...\ndef f():\n    Timer('a')\n"
+    assert creation_points(program_of({"a.py": text})) == []
+    library = "from threading import Timer\ndef f():\n    Timer(1, g)\n"
+    assert [r["kind"] for r in creation_points(program_of({"a.py": library}))] == ["timer"]
+
+
+def test_tables_of_what_runs_hold_only_what_is_used(written):
+    text = (
+        "import queue, threading\nclass A:\n    def __init__(self):\n        self.jobs = queue.Queue()\n"
+        "        self.idle = queue.Queue()\n        self.lock = threading.Lock()\n        self.free = threading.Lock()\n"
+        "    def put(self, j):\n        with self.lock:\n            self.jobs.put(j)\n    def run(self):\n        while True:\n            self.jobs.get()\n"
+    )
+    report = written({"a.py": text})
+    assert "`A.jobs` `a.py:4` | queue.Queue, unbounded" in report and "`A.lock`" in report
+    assert (
+        "A.idle" not in report.partition("**Queues**")[2] and "`A.free`" not in report.partition("**Locks")[2]
+    )

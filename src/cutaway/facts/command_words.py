@@ -10,11 +10,12 @@ __all__ = ["command_does"]
 LONG = 60  # characters of what a command names
 _PARTS = re.compile(r"\s*(?:&&|\|\||;|\|)\s*")
 _BEFORE = re.compile(r"^(?:(?:sudo|time|exec|env|[A-Z_][A-Z0-9_]*=\S*)\s+)+")  # of the command itself
+_PATH = re.compile(r"^\.{1,2}/|^(?!https?:)[\w./-]*\.(py|sh|txt|ya?ml|json|toml)$")
 _FLAGS = re.compile(r"\s--?[\w-]+(?:=\S+)?")
 _SAYS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern), text)
     for pattern, text in (
-        (r"(?:python3? -m )?(?:uv )?pip3? install\b.*?(?:-r|--requirement)[ =]?(\S+)", "installs what {} lists"),
+        (r"(?:python3? -m )?(?:uv )?pip3? install\b.*?(?:-r|--requirement)[ =]?(\S+)", "installs what that list names"),
         (r"(?:python3? -m )?(?:uv )?pip3? install(?:\s+-\S+)*\s+[\"']?\.(?:/|\[|[\"']|\s|$)|uv sync|poetry install|pdm install",
          "installs this package and what it depends on"),
         (r"(?:python3? -m )?(?:uv )?pip3? install\s+(.+)", "installs {} for Python"),
@@ -56,12 +57,13 @@ def command_does(cmd: str) -> str:
     >>> command_does("cd app && sudo apt-get install -y gcc make")
     'installs gcc make on the system'
     >>> command_does("./configure --prefix=/usr"), command_does("frobnicate")
-    ('runs ./configure', '')
+    ('runs that file', '')
     """
     for part in _PARTS.split(" ".join(cmd.split())):
         bare = _BEFORE.sub("", part)
         for pattern, text in _SAYS:
             if (found := pattern.match(bare)) or (found := pattern.match(_FLAGS.sub("", bare))):
                 named = _FLAGS.sub("", f" {found[1]}").strip() if found.lastindex else ""
+                named = "that file" if _PATH.search(named) else named  # which the command names, from where it is typed
                 return text.format(named if len(named) <= LONG else named[: LONG - 1].rstrip() + "…")
     return ""

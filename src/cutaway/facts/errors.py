@@ -68,9 +68,10 @@ def find_errors(program: Program, reached: dict[Node, Step] | None = None) -> li
 
 
 def _end(lines: Sequence[str], line: int, does: str) -> int:
-    """The last of the next few lines that says something of what a handler does."""
+    """The next line, of a few, on which the last statement of a handler stands."""
     last = does.strip("; }").rpartition(";")[2].strip().partition("(")[0]  # its last statement, as far as a call
-    return next((n for n in range(min(line + HANDLER, len(lines)), line, -1) if last and last in lines[n - 1]), line)
+    below = range(line + 1, min(line + HANDLER, len(lines)) + 1)
+    return next((n for n in below if last and last in lines[n - 1]), line)
 
 
 def _in_handler(record, line: int, symbol: str) -> bool:

@@ -15,7 +15,7 @@ from cutaway.read.program import Program
 
 __all__ = ["find_experiments"]
 
-_WAIT = re.compile(r"(?i)(^|\.|::|_)(sleep|wait|wait_for|poll|select|recv|call_later)$")
+_WAIT = re.compile(r"(?i)(^|\.|::|_)(sleep|wait|wait_for|poll|select|call_later)$")
 _TIMEOUT = re.compile(r"^timeout(_s|_ms)?\s*=")
 _DECIDES = re.compile(r"[<>]=?|\bmin\(|\bmax\(|\brange\(")
 _NUMBER = re.compile(r"^(timeout\s*=\s*)?(0?\.\d*[1-9]\d*|[1-9]\d*(\.\d+)?)$")

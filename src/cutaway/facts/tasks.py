@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from cutaway.facts.lookup import evidence, owner_of
+from cutaway.facts.lookup import evidence, lookup, owner_of
 from cutaway.facts.reach import STARTS, holder
 from cutaway.facts.roles import role_of
 from cutaway.model.code import FileRecord, Mark
@@ -34,6 +34,7 @@ def creation_points(program: Program) -> list[dict[str, Any]]:
             continue
         record = program.record(path)
         marks = [m for m in record.marks if m.kind == "task" and m.detail.get("how") in KINDS]
+        marks = [m for m in marks if not _namesake(program, path, record, m)]
         if not marks:
             continue
         handed = {(m.line, m.name) for m in marks if m.detail["how"] == "goroutine" and not m.detail.get("closure")}
@@ -61,6 +62,14 @@ def creation_points(program: Program) -> list[dict[str, Any]]:
     owners = _owners(program, makers)
     rows = {**owners, **targets, **makers}
     return sorted(rows.values(), key=lambda r: (-r["score"], r["path"], r["line"]))
+
+
+def _namesake(program: Program, path: str, record: FileRecord, mark: Mark) -> bool:
+    """Is it a class of the repository that is only called like a library's: a `Timer` that measures time?"""
+    callee = mark.detail.get("callee", "")
+    place = lookup(program).follow(path, callee) if record.language == "python" and callee else None
+    bases = place[1].bases if place and place[1].kind == "class" else None
+    return bases is not None and not any(re.search(r"(Thread|Process|Timer|Executor)$", b) for b in bases)
 
 
 def _edges(

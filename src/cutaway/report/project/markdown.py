@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -106,7 +107,7 @@ def _row(page: Page, row: dict[str, Any]) -> str:
 
 
 def _states(page: Page) -> list[str]:
-    machines = [m for m in page.facts["states"] if any(s.get("set") for s in m["states"]) or m.get("events")][:MACHINES]
+    machines = [m for m in page.facts["states"] if any(s.get("set") for s in m["states"])][:MACHINES]
     if not machines:
         return ["No enumeration, flag or table of states that the code assigns was found."]
     lines = []
@@ -119,11 +120,7 @@ def _states(page: Page) -> list[str]:
             lines += [*fenced(drawn).splitlines(), ""]
             lines += ["An arrow from the dot says who sets a state, whatever was before.", ""]
         shown = machine["states"][:ROWS]
-        if any(state.get("set") for state in shown):
-            lines += page.table(["State", "Declared", "Set by"], list(_state_rows(page, shown)))
-        else:
-            named = [f"{code(s['name'])} {page.place(s['path'], s['line'])}" for s in shown]
-            lines.append(f"{', '.join(named)}: no assignment of these was found.")
+        lines += page.table(["State", "Declared", "Set by"], list(_state_rows(page, shown)))
         events = machine.get("events", [])[:ROWS]
         if events:
             lines += ["", "Events: " + "; ".join(map(_event, events)) + "."]
@@ -265,11 +262,11 @@ def _async(page: Page) -> list[str]:
     queues = [
         [
             f"{page.quoted(q['name'], q['path'], q['line'], cell=True)} {page.place(q['path'], q['line'], cell=True)}",
-            f"{prose(q['kind'])}, {'bounded' if q.get('bounded') else 'unbounded'}",
+            _kind(q),
             _ends(page, q["put"]),
             _ends(page, q["get"]),
         ]
-        for q in facts["queues"][:ROWS]
+        for q in [q for q in facts["queues"] if q["put"] or q["get"]][:ROWS]
     ]
     if queues:
         lines += ["", "**Queues**", "", *page.table(["Queue", "Kind", "Put", "Get"], queues)]
@@ -280,7 +277,7 @@ def _async(page: Page) -> list[str]:
             _ends(page, [*s["guards"], *s["waits"]]),
             _ends(page, s["sets"]),
         ]
-        for s in facts["sync"][:ROWS]
+        for s in [s for s in facts["sync"] if s["guards"] or s["waits"] or s["sets"]][:ROWS]
     ]
     if sync:
         lines += [
@@ -294,6 +291,12 @@ def _async(page: Page) -> list[str]:
         for r in facts["loose_ends"][:ROWS]
     ]
     return [*lines, "", "**Never awaited or joined**", "", *(loose or ["- nothing found"])]
+
+
+def _kind(queue: dict[str, Any]) -> str:
+    """What a queue is, and whether it has a size; a socket or pipe has one that its system gives it."""
+    kind = prose(queue["kind"])
+    return kind if re.search(r"(?i)socket|pipe", kind) else f"{kind}, {'bounded' if queue.get('bounded') else 'unbounded'}"
 
 
 def _ends(page: Page, rows: list[dict[str, Any]]) -> str:
