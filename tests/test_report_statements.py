@@ -327,7 +327,8 @@ def test_tables_of_what_runs_hold_only_what_is_used(written):
     text = (
         "import queue, threading\nclass A:\n    def __init__(self):\n        self.jobs = queue.Queue()\n"
         "        self.idle = queue.Queue()\n        self.lock = threading.Lock()\n        self.free = threading.Lock()\n"
-        "    def put(self, j):\n        with self.lock:\n            self.jobs.put(j)\n    def run(self):\n        while True:\n            self.jobs.get()\n"
+        "    def put(self, j):\n        with self.lock:\n            self.jobs.put(j)\n"
+        "    def run(self):\n        while True:\n            self.jobs.get()\n"
     )
     report = written({"a.py": text})
     assert "`A.jobs` `a.py:4` | queue.Queue, unbounded" in report and "`A.lock`" in report
