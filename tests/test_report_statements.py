@@ -3,10 +3,12 @@
 import pytest
 
 import cutaway
+from cutaway.facts.config_classes import find_config_classes
 from cutaway.facts.entrypoints import find_entrypoints
 from cutaway.facts.extensions import find_extension_points
 from cutaway.facts.llm import llm_verdict
 from cutaway.facts.project import find_project
+from cutaway.facts.pseudocode import pseudocode
 from cutaway.facts.states import find_states
 from cutaway.facts.tasks import creation_points
 from cutaway.read.memory import program_of
@@ -335,3 +337,32 @@ def test_tables_of_what_runs_hold_only_what_is_used(written):
     assert (
         "A.idle" not in report.partition("**Queues**")[2] and "`A.free`" not in report.partition("**Locks")[2]
     )
+
+
+def test_pseudocode_keeps_loops_that_work_in_their_condition_and_what_is_tried():
+    text = (
+        "def run(self):\n    while not self.stop:\n        while self.step():\n            pass\n        while True:\n"
+        "            pass\n    try:\n        x = fetch(1)\n    except OSError:\n        raise\n"
+    )
+    program = program_of({"a.py": text})
+    lines = [(r["depth"], r["text"]) for r in pseudocode(program, "a.py", program.definition("a.py", "run"))]
+    assert lines[1:] == [
+        (1, "while not self.stop:"), (2, "while self.step():"), (1, "try:"), (2, "x = fetch(1)"),
+        (1, "except OSError:"), (2, "raise"),
+    ]  # fmt: skip
+
+
+def test_a_part_of_a_program_that_django_knows_holds_no_settings():
+    text = "class ShopConfig(AppConfig):\n    name = 'shop'\nclass MailConfig:\n    host: str = 'a'\n    port: int = 1\n"
+    assert [c["symbol"] for c in find_config_classes(program_of({"a.py": text}))] == ["MailConfig"]
+
+
+def test_a_map_of_many_modules_draws_the_strongest_imports(written):
+    names = [f"p{n}" for n in range(9)]
+    files = {
+        f"{n}/a.py": "".join(f"import {m}.a\n" for m in names if m != n) + "def f():\n    return 1\n"
+        for n in names
+    }
+    files |= {f"{n}/__init__.py": "" for n in names}
+    drawn = written(files, "repo").partition("```mermaid")[2].partition("```")[0]
+    assert drawn.count("-->") == 18

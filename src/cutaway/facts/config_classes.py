@@ -23,6 +23,7 @@ _WITHIN = re.compile(r"(Config|Options|Params|Settings)(?=[A-Z])|(^|_)(config|op
 # derived: a command line
 _PARSES = re.compile(r"^((clap|argh|bpaf)::)?(Parser|StructOpt|FromArgs|Bpaf)$|(^|\.)\w*ArgumentParser$")
 _HANDED = re.compile(r"(Params|Args|params|args)(_t)?$")
+_REGISTERS = re.compile(r"(^|\.)AppConfig$")  # by which Django knows a part of a program, and which nobody sets
 _TABLE = re.compile(r"(^|_)(configs?|presets?|settings|defaults|options)$", re.IGNORECASE)
 _FIELDS = 60  # of one class
 _ARGUMENT = re.compile(r"(?:\w+=)?(?:args|opts?|options|flags|FLAGS|cli_args|namespace)\.\w")  # what was parsed
@@ -99,7 +100,7 @@ def _of_flags(record: FileRecord, index: int, definition: Def, told: set[str]) -
 
 def _settings(record: FileRecord, index: int, definition: Def, made: set[str]) -> list[dict[str, Any]]:
     local = definition.name.rpartition(".")[2]
-    if definition.kind in ("class", "struct"):
+    if definition.kind in ("class", "struct") and not any(_REGISTERS.search(base) for base in definition.bases):
         fields = own_fields(record, index)
         named = _NAMED.search(local) or (_WITHIN.search(local) and fields and _mostly_given(fields))
         named = named or (fields and _part_of_settings(record, definition))

@@ -64,6 +64,8 @@ def _body(statements: list[ast.stmt], depth: int, known: set[int], out: list, pa
             for case in getattr(statement, "cases", ()):
                 _case(case, depth + 1, known, out, path)
             _body(getattr(statement, "body", []), depth + 1, known, out, path)
+            if isinstance(statement, ast.Try) and len(out) == before + 1:
+                out += _tried(statement.body, path, depth + 1)
             for handler in getattr(statement, "handlers", ()):
                 caught = ast.unparse(handler.type) if handler.type else "anything"
                 out.append(
@@ -89,10 +91,23 @@ def _body(statements: list[ast.stmt], depth: int, known: set[int], out: list, pa
                             "depth": depth,
                         },
                     )
-            if len(out) == before + 1:
+            if len(out) == before + 1 and not _turns(statement):
                 out.pop()  # a block in which nothing happens that matters
         elif (text := _leaf(statement, known)) is not None:
             out.append(_row(text, path, statement.lineno, statement.end_lineno, depth))
+
+
+def _turns(statement: ast.stmt) -> bool:
+    """Is it a loop whose work is its condition: `while self.step(): pass`?"""
+    return isinstance(statement, ast.While) and any(isinstance(n, ast.Call) for n in ast.walk(statement.test))
+
+
+def _tried(body: list[ast.stmt], path: str, depth: int) -> list[dict[str, Any]]:
+    """Of what is tried, where none of it is the repository's own, the first statement that calls something."""
+    for statement in body:
+        if any(isinstance(n, ast.Call) for n in ast.walk(statement)):
+            return [_row(_short(statement), path, statement.lineno, statement.end_lineno, depth)]
+    return []
 
 
 def _case(case: ast.match_case, depth: int, known: set[int], out: list, path: str) -> None:

@@ -14,7 +14,7 @@ from cutaway.report.repo.page import Page
 
 __all__ = ["architecture_map"]
 
-MODULES = 14
+MODULES, EACH = 14, 2  # modules, and arrows for each of them
 
 
 def architecture_map(page: Page) -> list[str]:
@@ -26,7 +26,7 @@ def architecture_map(page: Page) -> list[str]:
     meaning = (
         "An arrow is a call on the way of a request, with the way it was resolved."
         if len(steps) >= 4
-        else "An arrow says that a module imports another."
+        else "An arrow says that a module imports another; where there are many, those of the most imports are drawn."
     )
     return [*fenced(graph).splitlines(), "", meaning]
 
@@ -76,7 +76,8 @@ def _of_modules(page: Page) -> Graph:
         header = next((r for r in rows if r != theirs and r.partition(".")[0] == theirs.partition(".")[0]), None)
         if theirs.endswith(BODIES) and (mine, header) in links:
             del links[mine, theirs]
-    for (one, other), _ in sorted(links.items(), key=lambda i: (-i[1], i[0]))[:MAX_EDGES]:
+    most = min(MAX_EDGES, EACH * len(rows))  # beyond that one sees a ball of wool
+    for (one, other), _ in sorted(links.items(), key=lambda i: (-i[1], i[0]))[:most]:
         graph.edge(one, other)
     return graph
 
