@@ -6,7 +6,9 @@ from cutaway.facts.components import find_components
 from cutaway.facts.roles import role_of
 from cutaway.read.memory import program_of
 
-README = "# Ferro\n\nServes large language models: tokens, transformer, KV cache, attention, sampling of logits.\n"
+README = (
+    "# Ferro\n\nServes large language models: tokens, transformer, KV cache, attention, sampling of logits.\n"
+)
 ABOUT = "def facts(kv_cache, n_heads, rope): return kv_cache.len, n_heads, rope, prefill_seen, logits\n"
 
 
@@ -70,7 +72,10 @@ def test_what_programs_share_stands_before_what_each_of_several_is_told():
 def test_a_parser_in_the_program_that_others_build_on_is_put_before_its_namesakes():
     programs = {f"ferro/{name}.py": PARSER for name in ("bake", "chat", "run")}
     others = {f"ferro/{name}.py": "from ferro.run import generate\n" for name in ("serve", "train")}
-    assert first("config_parser", {"ferro/__init__.py": "", **programs, **others}) == ("ferro/run.py", "parse_args")
+    assert first("config_parser", {"ferro/__init__.py": "", **programs, **others}) == (
+        "ferro/run.py",
+        "parse_args",
+    )
 
 
 def test_the_methods_of_a_library_make_no_namesake_popular():
@@ -78,7 +83,9 @@ def test_the_methods_of_a_library_make_no_namesake_popular():
     from cutaway.facts.corpus import Corpus
     from cutaway.facts.scoring import rank
 
-    tree = {f"tools/t{n}.py": "import argparse\nargs = argparse.ArgumentParser().parse_args()\n" for n in range(6)}
+    tree = {
+        f"tools/t{n}.py": "import argparse\nargs = argparse.ArgumentParser().parse_args()\n" for n in range(6)
+    }
     program = program_of({"README.md": README, "ferro/launch.py": PARSER, **tree})
     ranked = rank(Corpus(program, list(CONFIG.clues)), [CONFIG], {CONFIG.key: list(range(len(CONFIG.clues)))})
     assert ranked[CONFIG.key][0].entity.path == "ferro/launch.py"
@@ -98,7 +105,7 @@ def test_a_benchmark_among_the_scripts_is_one(path, role):
     assert role_of(path) == role
 
 
-POOL = '''
+POOL = """
 def batch_generate(model, tokenizer, prompts, batch_size=5):
     prompts = list(prompts)
     active_requests = [None] * batch_size
@@ -113,7 +120,7 @@ def batch_generate(model, tokenizer, prompts, batch_size=5):
                 pending_request = None
                 break
         decode(model, active_requests)
-'''
+"""
 
 
 @pytest.mark.parametrize("key", ["scheduler", "admission_or_backpressure"])
@@ -151,8 +158,14 @@ class Batch:
                 free_blocks -= 1
                 self.scheduled.append(r)
 """
-    assert first("kv_cache_memory_accounting", {"ferro/batch.py": source}) == ("ferro/batch.py", "Batch.schedule_tokens")
-    assert first("kv_cache_memory_accounting", {"ferro/batch.py": source.replace("free_blocks -= 1", "pass")}) is None
+    assert first("kv_cache_memory_accounting", {"ferro/batch.py": source}) == (
+        "ferro/batch.py",
+        "Batch.schedule_tokens",
+    )
+    assert (
+        first("kv_cache_memory_accounting", {"ferro/batch.py": source.replace("free_blocks -= 1", "pass")})
+        is None
+    )
 
 
 def test_texts_that_become_one_padded_tensor_lot_by_lot_are_batched():
@@ -164,7 +177,10 @@ def lots(texts, tokenizer, max_batch_size):
         yield ids.to("cuda")
 """
     assert first("batching_or_chunked_prefill", {"ferro/decode.py": source}) == ("ferro/decode.py", "lots")
-    assert first("batching_or_chunked_prefill", {"ferro/decode.py": source.replace(", padding=True", "")}) is None
+    assert (
+        first("batching_or_chunked_prefill", {"ferro/decode.py": source.replace(", padding=True", "")})
+        is None
+    )
 
 
 def test_records_drawn_from_those_kept_are_no_tokens():
@@ -182,14 +198,14 @@ class ReplayBuffer:
 
 
 def test_a_function_that_is_told_the_temperature_is_where_it_is_declared():
-    source = '''
+    source = """
 class Net:
     def generate(self, ids, count, temperature=1.0, top_p=0.9):
         for _ in range(count):
             probs = softmax(self(ids)[:, -1] / temperature)
             ids = append(ids, draw(probs, top_p))
         return ids
-'''
+"""
     assert first("sampling_params", {"train.py": source}) == ("train.py", "Net.generate")
 
 
@@ -208,7 +224,9 @@ def health():
     return "OK"
 """
     entries = find_entrypoints(program_of({"ferro/__init__.py": "", "ferro/api.py": source}))
-    assert [(e["kind"], e["symbol"]) for e in entries if e["path"] == "ferro/api.py"] == [("server", "generate")]
+    assert [(e["kind"], e["symbol"]) for e in entries if e["path"] == "ferro/api.py"] == [
+        ("server", "generate")
+    ]
 
 
 def test_a_class_that_is_made_of_the_arguments_of_a_program_holds_settings_and_so_does_a_base_of_many():
@@ -231,6 +249,42 @@ def main(args):
     return run(Policy(args.batch, args.share, overlap=args.overlap), Pair(1, 2, 3))
 """
     bases = "class BaseConfig:\n    def to_dict(self): return vars(self)\n\nclass LoneConfig:\n    pass\n"
-    bases += "".join(f"class {name}Config(BaseConfig):\n    size: int = 1\n\n" for name in ("Model", "Cache", "Serve"))
+    bases += "".join(
+        f"class {name}Config(BaseConfig):\n    size: int = 1\n\n" for name in ("Model", "Cache", "Serve")
+    )
     found = find_config_classes(program_of({"ferro/run.py": source, "ferro/config.py": bases}))
-    assert {one["symbol"] for one in found} == {"Policy", "BaseConfig", "ModelConfig", "CacheConfig", "ServeConfig"}
+    assert {one["symbol"] for one in found} == {
+        "Policy",
+        "BaseConfig",
+        "ModelConfig",
+        "CacheConfig",
+        "ServeConfig",
+    }
+
+
+def test_who_reads_weights_by_a_method_of_its_own_loads_them():
+    source = """
+class Module:
+    def load_weight(self, key):
+        names = {"packed": ["qweight", "scales"], "plain": ["weight"]}
+        tensors = self.load_multi(key, names["packed" if key in self.packed else "plain"])
+        return tensors["weight"]
+
+    def load_multi(self, key, names):
+        found = {}
+        for name in names:
+            file = self.files.get(key + name)
+            if file is None:
+                continue
+            with safe_open(file) as opened:
+                found[name] = opened.get_tensor(key + name)
+        return found
+"""
+    path = "ferro/module.py"
+    users = {
+        f"ferro/{n}.py": "def load(module):\n    return module.load_weight('w')\n"
+        for n in ("mlp", "attn", "head")
+    }
+    assert (path, "Module.load_weight") in found("weight_loader", {path: source, **users})
+    without = source.replace("self.load_multi(", "ask(")
+    assert (path, "Module.load_weight") not in found("weight_loader", {path: without, **users})

@@ -123,6 +123,7 @@ def _judged(
         _refine(corpus, concept, bits, scored, winners)
         if scored.score >= concept.least and _needs(corpus, concept, scored):
             final.append(scored)
+    final += _through_steps(corpus, concept, rough, final)
     if not final:
         final = _shown(corpus, concept, rough)
     _newest_first(final)
@@ -130,6 +131,26 @@ def _judged(
     if concept.leads:
         _leaders_first(corpus, concept, final)
     return final
+
+
+def _through_steps(
+    corpus: Corpus, concept: Concept, rough: list[Scored], final: list[Scored]
+) -> list[Scored]:
+    """Methods that are good enough but for a need that another candidate of their own type meets, which they call."""
+    found, done = [], {id(s) for s in final}
+    for scored in rough:
+        entity = scored.entity
+        if id(scored) in done or scored.score < concept.least or not entity.container or not concept.whole:
+            continue
+        words = set(entity.definition.words) - {entity.local}
+        steps = [
+            s
+            for s in final
+            if s.entity.path == entity.path and s.entity.container == entity.container and s.entity.local in words
+        ]
+        if any(_needs(corpus, concept, Scored(entity, 0.0, scored.met + s.met)) for s in steps):
+            found.append(scored)
+    return found
 
 
 def _own_first(corpus: Corpus, final: list[Scored]) -> None:
