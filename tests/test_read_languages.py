@@ -174,6 +174,12 @@ def test_option_tables():
     assert [m[0] for m in marks(record, "env")] == ["LLAMA_ARG_MODEL"]
 
 
+def test_an_option_at_the_end_of_a_long_chain_is_told_its_variable():
+    text = " ".join(f"params.value_{n} = value;" for n in range(40))
+    chain = 'void f() {{ add_opt(Arg("--port", [](Params & params, int value) {{ {} }}).set_env("APP_PORT")); }}\n'
+    assert [m[0] for m in marks(read("arg.cpp", chain.format(text)), "env")] == ["APP_PORT"]
+
+
 def test_kernels_and_launches():
     record = read(
         "k.cu",

@@ -69,8 +69,8 @@ class Concept:
     raises a candidate by so many points where it is, or stands in, a class that another concept found (`scheduler`), or
     beside it in its file. `leads` is a tag, or several as in `needs`: who has it is taken before who has not, unless far
     better. `whole`: who calls several of the candidates of its own file is put before them. `holds`: a type that keeps
-    several of the candidates, or keeps what does, is put before them. `anywhere`: a thing that programs without a language
-    model have too."""
+    several of the candidates, or keeps what does, is put before them. `inline`: where nothing bears its name, the main
+    loop that does all of it is it. `anywhere`: a thing that programs without a language model have too."""
 
     key: str
     looked_for: str
@@ -82,14 +82,18 @@ class Concept:
     leads: str = ""
     whole: bool = False
     holds: bool = False
+    inline: bool = False
     anywhere: bool = False
 
 
-def kinds(types: float = 0.0, callables: float = 0.0, values: float = 0.0) -> dict[str, float]:
-    """The kinds table of a concept from one factor per family; a family with 0 cannot be it."""
+def kinds(
+    types: float = 0.0, callables: float = 0.0, values: float = 0.0, device: bool = True
+) -> dict[str, float]:
+    """The kinds table of a concept from one factor per family; a family with 0 cannot be it. Without `device`, what runs on
+    one cannot either: a kernel decides nothing."""
     table = {
         **dict.fromkeys(TYPE, types),
         **dict.fromkeys(CALLABLE, callables),
         **dict.fromkeys(VALUE, values),
     }
-    return {kind: factor for kind, factor in table.items() if factor}
+    return {kind: factor for kind, factor in table.items() if factor and (device or kind != "kernel")}

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from cutaway.facts.concept import CALLABLE, TYPE, Clue, Concept
 from cutaway.facts.corpus import Corpus, Entity, Scored
+from cutaway.facts.families import Families
 from cutaway.facts.imported import imports
 from cutaway.read.resolve.paths import Node, Ways
 
@@ -32,29 +33,10 @@ FEW, INNER = 3, 0.5  # definitions of a name that a call can mean; the share of 
 WEAK = "weak"  # the tag of names that others bear too
 MUCH = 2  # times the identifiers of a method make a class that does other things too
 MUCH_LED, ALONE = 12, 2  # definitions that a loop leads to, itself among them: many, and none to speak of
-MOST_OF = 0.4  # of what lies in a folder, enough for a family
-MANY = 5  # files of a folder that hold a model each: a family
 SHARED_ENOUGH, OWN = 0.75, 0.8  # of the points of what one of a family has, enough for the shared; what it then keeps
 PROGRAMS, OF_ONE = 3, 0.85  # so many make what each has its own; what it then keeps of its points
 _OF_PROCESSES = {"start", "run", "join"}  # what is called so is as often a thread or a process
 _SAYS_LITTLE = 8  # identifiers of a body that only declares or passes on
-
-
-def _families(paths: Iterable[str], every: Iterable[str]) -> list[str]:
-    """The files and folders that hold a model each, where many of those beside them do; `every` are all files of code."""
-    members, held = _members(every), _members(paths)
-    full = [f for f, some in held.items() if len(some) >= max(MANY, MOST_OF * len(members[f]))]
-    return sorted(f"{folder}{name}/" for folder in full for name in held[folder])
-
-
-def _members(paths: Iterable[str]) -> dict[str, set[str]]:
-    """Folder -> what lies in it, of the two folders that hold each file."""
-    members: dict[str, set[str]] = {}
-    for path in paths:
-        parts = path.split("/")
-        for end in range(max(1, len(parts) - 2), len(parts)):
-            members.setdefault("/".join(parts[:end]) + "/", set()).add(parts[end])
-    return members
 
 
 class Kinship:
@@ -124,7 +106,7 @@ class Kinship:
                     scored.score = holder.score + AHEAD
                 continue
             large = holder.entity.size > MUCH * entity.size
-            if large and not self._is_named(concept, holder):  # of all that it does one thing is meant
+            if large and not self.is_named(concept, holder):  # of all that it does one thing is meant
                 holder.score = min(holder.score, scored.score) - LIVE - AHEAD
             elif favoured >= 0 and 0.7 * scored.score <= holder.score < scored.score:
                 holder.score = (
@@ -133,7 +115,7 @@ class Kinship:
             elif favoured < 0 and 0.95 * holder.score <= scored.score <= holder.score:
                 scored.score = holder.score + AHEAD  # what is done is in the method
 
-    def _is_named(self, concept: Concept, holder: Scored) -> bool:
+    def is_named(self, concept: Concept, holder: Scored) -> bool:
         """Is a class what is looked for by its own name, bases, fields or methods, and not only by a body among others?"""
         if not concept.needs:
             return True
@@ -147,8 +129,8 @@ class Kinship:
 
     def shared_first(self, final: list[Scored], models: Sequence[Scored]) -> None:
         """Lower what one of many models has of its own, where what they share is nearly as good."""
-        families = _families((s.entity.path for s in models), self.corpus.roles)
-        own = [s for s in final if any(f"{s.entity.path}/".startswith(f) for f in families)]
+        one_of_many = Families((s.entity.path for s in models), self.corpus.roles)
+        own = [s for s in final if one_of_many.holds(s.entity.path, s.entity.local)]
         shared = max((s.score for s in final if s not in own), default=0.0)
         if own and shared >= SHARED_ENOUGH * max(s.score for s in own):
             for scored in own:
@@ -223,7 +205,7 @@ class Kinship:
         """Lower what each of several programs that nothing imports does for itself, beside what they share and
         what is nearly as good."""
         lone = [s for s in final if self.corpus.is_lone(s.entity.path)]
-        shared = max((s.score for s in final if s not in lone and self._is_named(concept, s)), default=0.0)
+        shared = max((s.score for s in final if s not in lone and self.is_named(concept, s)), default=0.0)
         top = max((s.score for s in lone), default=0.0)
         if shared >= OF_ONE * top and len({s.entity.path for s in lone}) >= PROGRAMS:
             for scored in lone:

@@ -25,7 +25,7 @@ _FOLDERS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
             "test",
             r"tests?|testing|testdata|test[_-]\w+|\w+[_-]tests?|__tests__|fixtures|conformance|integration[_-]tests?|e2e|fuzz|mocks?",
         ),
-        ("benchmark", r"bench|benches|benchmarks?|benchmarking|perf|profiling"),
+        ("benchmark", r"bench|benches|benchmarks?|benchmarking|perf|profiling|\w+[_-]bench(?:marks?)?"),
         (
             "example",
             r"examples?|[\w-]+[_-]examples?|samples|demos?|tutorials?|notebooks?|cookbook|recipes|playground|getting[_-]started",
@@ -82,7 +82,8 @@ def role_of(path: str, head: str = "") -> str:
     if hits:
         role = min(hits)[2]
         if role in _WEAK and not program:
-            return "test" if _TEST_FILE.match(name) else "benchmark" if _BENCH_FILE.match(name) else role
+            measures = _BENCH_FILE.match(name) or any(other == "benchmark" for _, _, other in hits)
+            return "test" if _TEST_FILE.match(name) else "benchmark" if measures else role
         return role
     if program and _TEST_FILE.match(name):
         return "tool"

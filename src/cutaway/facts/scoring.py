@@ -87,7 +87,36 @@ def rank(corpus: Corpus, concepts: list[Concept], bits: dict[str, list[int]]) ->
         else:
             kinship.prefer_live(final, winners.get(LOOP, ()))
         winners[concept.key] = _in_order(final)
+        if concept.key == LOOP:
+            for earlier in concepts[: concepts.index(concept)]:
+                if earlier.inline:
+                    _inline(corpus, kinship, earlier, rough[earlier.key], winners)
     return winners
+
+
+def _inline(
+    corpus: Corpus, kinship: Kinship, concept: Concept, rough: list[Scored], winners: dict[str, list[Scored]]
+) -> None:
+    """Put the main loop first, where its own body has every part of a concept and nothing bears the concept's name: there is
+    no other candidate, or the best is only the type that the loop is a method of."""
+    best = winners[concept.key][:1]
+    for loop in (scored.entity for scored in winners[LOOP][:1]):
+        if best and (best[0].entity.definition.name != loop.container or kinship.is_named(concept, best[0])):
+            return
+        own = [
+            s
+            for s in rough
+            if s.entity is loop and _needs(corpus, concept, s) and _shows(corpus, concept, s)
+        ]
+        for scored in own:
+            scored.notes.append("the main loop does it itself")
+        winners[concept.key] = own + [s for s in winners[concept.key] if s not in own]
+
+
+def _shows(corpus: Corpus, concept: Concept, scored: Scored) -> bool:
+    """Is it the text of its body that says what it is, and not a name?"""
+    tags = concept.needs[0].split("|")
+    return any(corpus.clues[bit].field == "code" and corpus.clues[bit].tag in tags for bit in scored.met)
 
 
 def _rough(corpus: Corpus, concept: Concept, bits: list[int]) -> list[Scored]:

@@ -1,13 +1,13 @@
 # Who says "not now": the test that there is room before a request is taken in, and what pushes back on the client.
 """Admission control and backpressure."""
 
-from cutaway.facts.components.scheduler import FILLS, FREE_PLACES, KEPT_WAITING
+from cutaway.facts.components.scheduler import FILLS, FREE_PLACES, KEPT_WAITING, PASSED_OVER
 from cutaway.facts.concept import Concept, about, code, has, keeps, kinds, name, owner, path, takes, uses
 
 ADMISSION = Concept(
     key="admission_or_backpressure",
     looked_for="tests whether there is room before a request is taken in, or turns one away",
-    kinds=kinds(types=0.9, callables=1.0),
+    kinds=kinds(types=0.9, callables=1.0, device=False),
     clues=(
         uses(
             r"pause_reading|resume_reading|high_water\w*|low_water\w*|write_buffer\w*|\w*_paused",
@@ -77,7 +77,7 @@ ADMISSION = Concept(
             -3,
         ),
         name(
-            r"linear\w*|attention|moe|gemm|matmul|ops?|reduce\w*|fused?|graph", -4
+            r"linear\w*|attention|moe|mlp|gemm|matmul|ops?|reduce\w*|fused?|graph|devices?", -4
         ),  # whether a kernel can run
         owner(r"^table$|hash\w*|\w*_map|map", -4),  # room for keys
         has("is_due", -4),  # tells when, and not whether there is room
@@ -131,6 +131,7 @@ ADMISSION = Concept(
         ),
         code(FREE_PLACES, 4, "permit"),
         code(KEPT_WAITING, 3, "permit"),
+        code(PASSED_OVER, 4, "permit"),
         # as many as may be are there
         code(
             r"\blen\([^()\n]*\)\s*>=?\s*[\w.]*(?:conn\w*|clients?|channels?|queue\w*|jobs?|tasks?|workers?|requests?)_"
@@ -138,7 +139,7 @@ ADMISSION = Concept(
             4,
             "permit",
         ),
-        code(r"(?:limit|permit)\w*[\w.()\s]*\.(?:try_)?acquire\w*\(", 2, "refuses"),
+        code(r"(?:limit|permit)\w*[\w.()\s]*\.(?:try_)?acquire\w*\(", 2, "permit"),
         # a queue that does not take it, a channel that is full, a channel of permits
         code(
             r"(?i)\bif\b\s*\(?!?\s*[\w.>-]*(?:queue|buffer)\w*(?:\.|->)"

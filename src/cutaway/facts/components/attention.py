@@ -31,7 +31,7 @@ ATTENTION = Concept(
         ),
         name("backend|registry", 1),
         name(
-            r"config|metadata|mask\w*|output|params?|builder|spec|state|utils|context|scale\w*|"
+            r"naive|config|metadata|mask\w*|output|params?|builder|spec|state|utils|context|scale\w*|"
             "inputs?|test|cache|type|enum|bias|norm|group|dtype|weights?|proj|request|mlp|error|"
             r"fp_8|quant\w*|merge\w*|compress\w*|residual|wrapper",
             -3,
@@ -62,6 +62,7 @@ ATTENTION = Concept(
         ),
         uses("softmax_scale|sm_scale|scale|causal|is_causal|mask|att|sinks", 0.8),
         takes("q|k|v|query|key|value|queries|num_heads|head_dim|attn_metadata|attention_mask", 0.8, "qkv"),
+        owner(r"naive\w*", -3),
         owner(r"\w*attention\w*|\w*attn\w*|\w*backend", 0.6),
         path(
             r"attentions?|attn|att|attention_backend\w*|flash_attn|flash_attention|flashinfer|fa|"

@@ -24,7 +24,7 @@ _PADDED = (
 BATCHING = Concept(
     key="batching_or_chunked_prefill",
     looked_for="puts tokens of several requests into one step, or cuts a long prompt into chunks",
-    kinds=kinds(types=0.7, callables=1.0),
+    kinds=kinds(types=0.7, callables=1.0, device=False),
     clues=(
         name(r"batch_generator|batch_generate|make_batch|merge_batch\w*|\w*_prompt_batch", 3, "named"),
         name(r"prefill|prefill_\w+", 3, "named"),
@@ -82,7 +82,7 @@ BATCHING = Concept(
         code(r"min\([^()\n]*(?:budget|remaining|chunk|max_|n_batch|batch)", 1.5, "chunk"),
         # what is taken in is summed up and held against what one batch may have
         code(
-            r"(?i)(?:tokens|len|length|size|count)\w{0,12}(?:\s*\+[^\n<>]{0,60})?\s*[<>]=?\s*\*?[\w.]{0,40}?"
+            r"(?i)(?:tokens|len|length|size|count)\w{0,12}(?:\(\))?(?:\s*\+[^\n<>]{0,60})?\s*[<>]=?\s*\*?[\w.]{0,40}?"
             r"(?:max_?\w{0,12}batch|batch_?max|token_?budget)",
             4,
             "chunked",
@@ -95,7 +95,7 @@ BATCHING = Concept(
             4.5,
             "chunked",
         ),
-        code(_CONSUMED, 4.5, "chunked"),
+        code(_CONSUMED, 5.5, "chunked"),
         code(_PADDED, 4.5, "chunked"),
         # all that waits on a channel is taken into one
         code(

@@ -33,6 +33,7 @@ GEMM = Concept(
             r"tune|autotune|bench\w*|info|get_name|is|process|file\w*|grad|cpu\w*|vec_dot\w*|block_\w+",
             -2.5,
         ),
+        name(r"(?:row|col(?:umn)?)_?wise_linear", -1),  # of a layer that is split over devices
         has(r"forward|apply|call|matmul|forward_\w*|mm|apply_weights|quant_matmul", 1),
         has(
             "create_weights|process_weights_after_loading|get_quant_method|get_linear_method|"

@@ -6,7 +6,7 @@ from cutaway.facts.concept import Concept, about, code, kinds, name, owner, path
 KV_MEMORY = Concept(
     key="kv_cache_memory_accounting",
     looked_for="computes how much memory the cache takes or how many blocks fit",
-    kinds=kinds(callables=1.0, types=0.55),
+    kinds=kinds(callables=1.0, types=0.55, device=False),
     clues=(
         name(
             r"n_?bytes|\w+_nbytes|size_bytes|storage_(?:size|bytes)|alloc(?:ation)?_size|bytes_left|size_in_bytes|(?:memory|total|active|used|needed|required|cache|kv)_bytes",
@@ -40,6 +40,9 @@ KV_MEMORY = Concept(
             -3,
         ),
         name(r"awq|gptq|marlin|moe|linear|gemm", -3),  # what is kept of weights
+        owner("awq|gptq|marlin|moe|linear|gemm", -3),
+        name(r"^(?:is|has|can)_\w+", -2),  # asks
+        name(r"rope|rotary|mask", -6),  # tables of a model's own
         owner(
             r"worker|model_runner|\w*engine|cache_engine|kv_cache\w*|cache_manager|mem_manager|"
             r"\w*cache",
@@ -85,7 +88,8 @@ KV_MEMORY = Concept(
         ),
         uses(
             "num_kv_heads|n_kv_heads|num_heads|(?:kv_)?head_(?:num|size)|head_dim|num_key_value_heads|kv_heads|n_head_kv|kv_dim|"
-            r"num_layers|layer_num|cell_size|n_layers?|num_hidden_layers|head_count_kv|embd_k\w*",
+            r"num_layers|layer_num|cell_size|n_layers?|num_hidden_layers|head_count_kv|embd_k\w*|(?:layers?|heads?)_count|"
+            r"n_?embd|embd_(?:size|dim)",
             1.5,
             "shape",
         ),
@@ -137,6 +141,14 @@ KV_MEMORY = Concept(
             r"\b(?:free|avail\w*|remaining|left)_?\w*(?:blocks|pages)\w*\s*-=?\s*[\w.]*(?:blocks|pages|1)\b",
             4,
             "reckoned",
+        ),
+        # a product of layers or widths and positions, in any order, of which keys and values are made
+        code(
+            r"(?is)(?:\b(\w+)\s*:?=\s*|\()(?=[^;\n]{0,120}\b[\w.>-]*(?:ctx|context|seq_?len|max_?seq))"
+            r"(?=[^;\n]{0,120}\b[\w.>-]*(?:layer|embd|embed|dim|head|hidden))[^;\n]*\*[^;\n]*[;\n].{0,700}?"
+            r"\b(?:memory_|cache_)?k(?:eys?)?(?:_cache)?\b\s*[:=,][^;\n]*?.{0,200}?\b(?:memory_|cache_)?v(?:alues?)?(?:_cache)?\b\s*[:=),]",
+            3,
+            "sized",
         ),
         # the size of a cache's own allocation, written out
         code(

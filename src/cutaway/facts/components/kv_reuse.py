@@ -29,9 +29,7 @@ KV_REUSE = Concept(
             "named",
         ),
         name(
-            r"can_allocate|allocate|allocate_(?:blocks|pages|slots)|cache_blocks|cache_req|insert|free",
-            1.5,
-            "weak",
+            r"can_allocate|allocate|allocate_(?:blocks|pages|slots)|cache_blocks|cache_req|insert|free", 1.5
         ),
         name(r"(?:\w+_)?reuse(?:_\w+)?", 3, "named"),
         # what is kept is compared with what is asked, token by token
@@ -71,6 +69,8 @@ KV_REUSE = Concept(
         ),
         name("^init$", -2),  # makes what is then kept
         name("filter|filters|disk", -4),
+        name(r"no_\w*cach\w*|without_\w*cach\w*|non_\w*cach\w*", -3),  # does without
+        name(r"\w*attention|attn", -2.5),  # which attends over what is left
         owner(r"\w*filter|\w*constraint\w*|\w*grammar\w*", -4),
         has(
             r"match_prefix|match\w*|resolve_\w*prompt\w*|evict\w*|insert\w*|find_longest\w*|"

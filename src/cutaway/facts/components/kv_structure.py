@@ -10,11 +10,11 @@ KV_STRUCTURE = Concept(
     clues=(
         name(
             r"kv_?caches?|kvcache|kv_?pool|kv_stor(?:e|age)|(?:token_to_)?kv_\w*pool|kv_cache_manager|"
-            r"key_value_(?:cache|memory_manager)|\w*kv_cache\w*|kv_cache_memory|memory_manager|"
-            "mem_manager",
+            r"key_value_(?:cache|memory_manager)|\w*kv_cache\w*|kv_cache_memory",
             5,
-            "named",
+            "says_kv",
         ),
+        name("memory_manager|mem_manager", 5, "named"),
         name(r"semantic\w*|(?:response|result|http|page)_cache", -4),  # of answers, not of keys and values
         name(
             r"cache_engine|block_pool|block_manager|block_allocator|mha_\w*pool|run_state|"
@@ -74,11 +74,12 @@ KV_STRUCTURE = Concept(
         name(r"(?:initiali[sz]\w*|init|alloc\w*|malloc|setup)_(?:\w+_)?(?:memory|buffers?)", 2, "named"),
         has(r"update|append|store\w*|put|set_kv\w*|put\w*|push|write\w*|forward", 1),
         has(
-            r"k_cache|v_cache|get_kv\w*|get_key\w*|get_value\w*|get|get_[kv]|kv_cache|k|v|seq_rm|"
-            r"remove|reset|trim\w*|can_resume|allocate\w*|free\w*|alloc|current_seq_len",
+            r"k_cache|v_cache|get_kv\w*|get_key\w*|get_value\w*|get_[kv]|kv_cache|k|v|seq_rm|"
+            r"trim\w*|can_resume|current_seq_len",
             1.5,
             "kv",
         ),
+        has(r"get|remove|reset|allocate\w*|free\w*|alloc", 1.5),  # as any cache
         uses(
             r"k_?caches?|v_?caches?|(?:keys?|values?)_(?:\w+_)?caches?|kv_?caches?|kvcaches?|k_buffer|"
             r"keycaches?|valuecaches?|v_buffer|kv_buffer|keys?|values?|cache_k|cache_v|memory_k|memory_v|k_l|v_l|all_data",
@@ -133,6 +134,6 @@ KV_STRUCTURE = Concept(
             "allocates",
         ),
     ),
-    needs=("named", "kv|shape", "size|allocates|kv"),
+    needs=("named|says_kv", "kv|shape|says_kv", "size|allocates|kv"),
     least=7,
 )

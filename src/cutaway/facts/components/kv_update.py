@@ -30,6 +30,7 @@ KV_UPDATE = Concept(
             r"params|state_dict|scale\w*|swap\w*|gather|encoder|weights?|connector|events?|mel|conv|indirection",
             -3,
         ),
+        name("flashinfer", -1.5),  # as one library's kernels lay it out
         name(r"read\w*|get_?item|set_?item|contains", -4),  # of a file, of a mapping
         name(
             r"^(?:new|init|create|from|with)(?:_\w+)?$|^(?:copy|clone|fork|dup\w*)$", -4

@@ -54,6 +54,9 @@ LOGITS = Concept(
             "knobs",
         ),
         uses(
+            r"(?:previous|prev|last|recent|past)_(?:n_)?tokens|token_history", 1, "knobs"
+        ),  # which penalties look at
+        uses(
             r"masked_fill_?|softmax|div_?|cumsum|sort|scatter_?|where|argsort|neg_inf\w*|inf|gather",
             1,
             "math",

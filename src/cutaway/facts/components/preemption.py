@@ -6,7 +6,7 @@ from cutaway.facts.concept import Concept, about, code, kinds, name, owner, path
 PREEMPTION = Concept(
     key="preemption",
     looked_for="takes a running request's memory away and puts it back among those that wait",
-    kinds=kinds(types=0.5, callables=1.0),
+    kinds=kinds(types=0.5, callables=1.0, device=False),
     clues=(
         name(r"preempt|preempt_\w+|\w*_preempt\w*|preempted|preemption", 6, "named"),
         name(
@@ -61,7 +61,11 @@ PREEMPTION = Concept(
             "preempts",
         ),
         # what was computed of it is forgotten, to be computed again
-        code(r"(?:num_computed\w*|seq_len\w*|cached_len|n_past|num_prefilled\w*)\s*=\s*0\b", 2.5, "preempts"),
+        code(
+            r"(?i)(?:num_?computed\w*|seq_?len\w*|cached?_?len|n_?past|num_?prefilled\w*|pre_?tokens)\s*=\s*0\b",
+            2.5,
+            "preempts",
+        ),
     ),
     needs=("named|preempts", "frees|back|preempts", "back|running|frees"),
     least=8,

@@ -46,6 +46,7 @@ RUNTIME_LOOP = Concept(
             -2.5,
         ),
         name(r"(?:start|launch|submit|create|spawn)_(?:jobs?|tasks?|requests?|workers?)", -3),
+        name(r"step_(?:prefill|decode)\w*|(?:prefill|decode)_step", -1),  # one phase of what the loop does
         owner(r"lookup\w*|admin\w*|stats\w*", -1.5),
         owner(r"protocol\w*|session\w*|connection\w*", 1),  # of a server
         owner(

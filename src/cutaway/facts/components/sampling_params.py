@@ -31,6 +31,7 @@ SAMPLING_PARAMS = Concept(
             1.5,
             "weak",
         ),
+        name(r"\w+_samplers|samplers_\w+", 1.5, "weak"),
         name(
             r"type|types|to_str|names|chars|print|order|test|metric\w*|dataset|output|outputs|stats|"
             r"response|client|openai|chat_completion\w*|completion_\w*|default|kernel|image|speech|"
@@ -60,6 +61,7 @@ SAMPLING_PARAMS = Concept(
         ),
         # another engine's are made from what the caller says
         code(r"(?is)sampl\w*param\w*\(.{0,300}?\btemperature\b.{0,300}?\btop_?[pk]\b", 3, "builds"),
+        path(r"\w+_api", -2.5),  # as another program's clients send them
         path(r"sampling_?params?|sampling\w*|sampl\w*|params|generation|core|validation|api", 1.2),
         base("struct|base_model|params", 0.3),
         about(r"sampling (?:param\w*)|temperature", 2, "temperature"),

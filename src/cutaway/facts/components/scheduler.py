@@ -52,10 +52,20 @@ _STARTS = (
     r"(?:\bgo \w|\bspawn\w*\(|create_task\(|std::thread|\.start\(|\.submit\()"
 )
 
+# Of those that wait, who comes when as many run as may is passed over.
+PASSED_OVER = (
+    r"\bif\b[^\n;{]*\b\w*(?i:running|activ(?:e|at)|alive|in_?flight|busy|admitted)\w*(?:\.(?:size|len)\(\)|\(\))?\)? ?>=? ?"
+    r"[\w.>-]*(?i:max|limit)\w*(?:\(\))?\)?:?(?: \{)?\s*\n?\s*(?:continue|break)\b"
+)
+
 SCHEDULER = Concept(
     key="scheduler",
     looked_for="holds waiting and running requests and picks among them under a budget of tokens, slots or memory",
-    kinds={**kinds(types=1.0, callables=0.55), "interface": 0.8, "trait": 0.8},  # which keep nothing
+    kinds={
+        **kinds(types=1.0, callables=0.55, device=False),
+        "interface": 0.8,
+        "trait": 0.8,
+    },  # which keep nothing
     clues=(
         name(r"batch_\w*generator|batch_generate|batch_(?:engine|manager|runner)|\w*batcher", 3, "named"),
         uses(r"unprocessed\w*", 1.5, "queue"),
@@ -83,6 +93,7 @@ SCHEDULER = Concept(
         code(FREE_PLACES, 3, "picks"),
         code(KEPT_WAITING, 3, "picks"),
         code(_PLACES, 4, "places"),
+        code(PASSED_OVER, 4, "picks"),
         code(_STARTS, 8, "picks"),
         code(_LEAST_BUSY, 7, "places"),
         code(r"(?i)\b(?:running|active|in_?flight|busy)\w*\)? ?>=? ?[\w.>-]*\b(?:max|limit)", 1.5, "budget"),
@@ -153,5 +164,6 @@ SCHEDULER = Concept(
         "requests|tokens",
     ),
     least=8.5,
+    inline=True,
     anywhere=True,
 )

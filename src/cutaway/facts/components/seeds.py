@@ -58,6 +58,13 @@ SEEDS = Concept(
         path(r"sampl\w*|seed\w*|random|rng|generate|sample|train|run", 1.2, "place"),
         uses("num_replicas|drop_last|set_epoch", -10),  # the order of a data set
         path(r"data\w*|\w*dataloader\w*|calib\w*|bench\w*", -5),
+        # what cannot be foretold is asked of the system
+        uses(
+            r"get_?random|get_?entropy|(?:os|sys)_?(?:rng|random|entropy)|fill_(?:\w+_)?(?:random|secure)|rand_bytes|arc_4_?random\w*|secure_random",
+            3,
+            "seeds",
+        ),
+        about(r"(?:pseudo-?)?random[ -]number\w*", 2.5, "rng"),
         about(r"seeds?|determinis\w*|reproducib\w*", 1.5, "seed"),
         code(
             r"(?i)manual_seed|seed_from_u64|mt19937|srand\(|\.seed\(|NewPCG|rand\.New|set_seed|"
@@ -71,6 +78,7 @@ SEEDS = Concept(
         code(r"(?i)(?:sampl\w*|logits_?processor\w*|rng|random)(?:::|\.|\()[^\n]*\bseed\b", 2.5, "seeds"),
     ),
     needs=("seeds|rng", "seed|seeds"),
+    leads="named|seed",  # over who draws without being told how
     least=6.5,
     near={"sampler": 1.5},
 )

@@ -38,6 +38,8 @@ TENSOR_PARALLEL = Concept(
             r"fused|fusion|spec|eplb|quick|symm\w*|flashinfer|elastic|stateless|mla|nixl|ray|split",
             -2.5,
         ),
+        # memory in which each device holds some rows of a matrix
+        name(r"\w*split_buffer\w*|\w*tensor_split\w*|row_split\w*", 6, "named"),
         has(
             r"all_reduce\w*|all_gather\w*|broadcast\w*|reduce_scatter\w*|sum_all_reduce|send|recv|"
             r"sync(?!hron)\w*|read\w*|write\w*",

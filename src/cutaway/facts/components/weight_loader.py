@@ -37,7 +37,7 @@ WEIGHT_LOADER = Concept(
             r"extension\w*|plugin\w*|kernels?|dummy|sharded_state|tensorizer|s_3|runai|remote|"
             r"bitsandbytes|download|save|metric\w*|unload|class|module|template|balanc\w*|info|"
             r"speculative|draft|media|vision|request|kv|offload|kv_?cache|cache\w*|processor|prompts?|"
-            r"env|library|file|status|get_quant\w*|detect\w*|is|should|track\w*|eplb|diffus\w*|"
+            r"env|library|(?<!from_)file|disk|status|get_quant\w*|detect\w*|is|should|track\w*|eplb|diffus\w*|"
             "gguf_file|name|mapper|utils",
             -3,
         ),
@@ -102,7 +102,9 @@ WEIGHT_LOADER = Concept(
         ),
         base(r"\w*loader\w*", 1),
         base(r"callbacks?|\w+_callback", -5),  # told of a training's events
-        uses(r"save_pretrained|torch_save|save_file|upload\w*", -2),  # writes them
+        uses(
+            r"save_pretrained|torch_save|save_file|upload_(?:file|folder|large)\w*|push_to_hub", -2
+        ),  # writes them
         about(r"load\w*|weights?|checkpoint", 1),
         # a model's path handed to what builds it
         code(

@@ -50,7 +50,8 @@ def call(walk: Walk, node: Node, scope: Scope) -> None:
     args = walk.call(node, scope, callee, arguments, at=at)
     if function is not None and function.type == "call_expression":
         chained_option(walk, node, scope, callee, arguments)
-    last = bare(callee).rpartition("::")[2].rpartition(".")[2].rpartition("->")[2]
+    named = callee if at is None else walk.text(at, 120)  # the text of a long chain is cut
+    last = bare(named).rpartition("::")[2].rpartition(".")[2].rpartition("->")[2]
     rule = _RULES.get(last)
     if rule is not None:
         rule(walk, at or node, scope, callee, arguments, args)
