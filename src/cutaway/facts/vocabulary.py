@@ -23,8 +23,8 @@ class Vocabulary:
     def __init__(self, rows: Iterable[tuple[int, str]]):
         self._spelt: dict[str, int] = defaultdict(int)
         self._longest: dict[str, int] = {}  # first word of what is spelt -> the most words behind it
-        self._starting: dict[str, list[tuple[int, re.Pattern[str]]]] = defaultdict(list)
-        self._begun: dict[str, list[tuple[int, re.Pattern[str]]]] = {}  # of the words met so far
+        self._starting: dict[str, list[tuple[str, int, re.Pattern[str]]]] = defaultdict(list)
+        self._begun: dict[str, list[tuple[str, int, re.Pattern[str]]]] = {}  # of the words met so far
         self._holding: list[tuple[str, int, re.Pattern[str]]] = []
         for bit, pattern in rows:
             for branch in alternatives(pattern):
@@ -42,7 +42,7 @@ class Vocabulary:
         if starts is None:
             self._holding.append((_needed(branch), bit, matcher(branch)))
         for start in starts or ():
-            self._starting[start].append((bit, matcher(branch)))
+            self._starting[start].append((_needed(branch), bit, matcher(branch)))
 
     def mask(self, text: str) -> int:
         """The bits of the patterns that match somewhere in snake text (`/` parts the folders of a path)."""
@@ -58,8 +58,8 @@ class Vocabulary:
                 if rows is None:
                     starts = {word[:1], word[:2], word[:3]} & self._starting.keys()
                     rows = self._begun[word] = [row for start in starts for row in self._starting[start]]
-                for bit, pattern in rows:
-                    if not found & bit and pattern.search(text):
+                for needed, bit, pattern in rows:
+                    if needed in text and not found & bit and pattern.search(text):
                         found |= bit
         for needed, bit, pattern in self._holding:
             if needed in text and not found & bit and pattern.search(text):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from cutaway.model.code import Call, Def, Edge, FileRecord
@@ -344,6 +344,7 @@ def _meant(bodies: list[Def], call: Call) -> Def:
     return max(fitting, key=lambda d: d.end - d.line if d.kind != "macro" else 0)
 
 
+@lru_cache(maxsize=32768)
 def is_test(path: str) -> bool:
     """Does a file belong to tests, by its name?"""
     return bool(_TEST.search(path))
