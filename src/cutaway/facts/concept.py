@@ -68,9 +68,10 @@ class Concept:
     tag, or several joined by `|` of which one is enough. `least` is the score below which nothing is claimed. `near`
     raises a candidate by so many points where it is, or stands in, a class that another concept found (`scheduler`), or
     beside it in its file. `leads` is a tag, or several as in `needs`: who has it is taken before who has not, unless far
-    better. `whole`: who calls several of the candidates of its own file is put before them. `holds`: a type that keeps
-    several of the candidates, or keeps what does, is put before them. `inline`: where nothing bears its name, the main
-    loop that does all of it is it. `anywhere`: a thing that programs without a language model have too."""
+    better. `whole`: who calls several of the candidates of its own file is put before them. `through`: a method may meet a
+    need by another candidate of its type that it calls. `holds`: a type that keeps several of the candidates, or keeps what
+    does, is put before them. `inline`: where nothing bears its name, the main loop that does all of it is it. `anywhere`: a
+    thing that programs without a language model have too."""
 
     key: str
     looked_for: str
@@ -81,6 +82,7 @@ class Concept:
     near: dict[str, float] = field(default_factory=dict)
     leads: str = ""
     whole: bool = False
+    through: bool = False
     holds: bool = False
     inline: bool = False
     anywhere: bool = False

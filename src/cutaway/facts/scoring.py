@@ -167,9 +167,9 @@ def _through_steps(
 ) -> list[Scored]:
     """Methods that are good enough but for a need that another candidate of their own type meets, which they call."""
     found, done = [], {id(s) for s in final}
-    for scored in rough:
+    for scored in rough if concept.through else ():
         entity = scored.entity
-        if id(scored) in done or scored.score < concept.least or not entity.container or not concept.whole:
+        if id(scored) in done or scored.score < concept.least or not entity.container:
             continue
         words = set(entity.definition.words) - {entity.local}
         steps = [

@@ -144,6 +144,6 @@ WEIGHT_LOADER = Concept(
     ),
     needs=("named|weak|opens|fills", "reads", "weights|files"),
     leads="named|weak|opens",
-    whole=True,
+    through=True,
     least=6.5,
 )
