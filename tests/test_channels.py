@@ -4,6 +4,7 @@ import pytest
 from cutaway.facts.processes import find_processes
 from cutaway.facts.spine import call_nesting
 from cutaway.read.memory import program_of
+from cutaway.report.repo.architecture_map import _of_steps
 
 
 def linked(**files):
@@ -279,3 +280,17 @@ def generate(args, prompt):
             {"path": "main.py", "line": 7, "symbol": "serve", "note": ""}]}]}  # fmt: skip
     channels = find_processes(program, entries, started, [])["channels"]
     assert {(c["from"], c["to"], c["name"]) for c in channels} >= {("run_engine", "serve", "front_port")}
+
+
+def test_the_map_draws_what_is_sent_and_each_definition_once() -> None:
+    rows = [
+        (0, "launch", "", []), (1, "engine", "process_target", []), (2, "loop", "self_method", ["runtime_loop"]), (3, "take", "local", []),
+        (3, "helper", "local", []), (0, "generate", "", []), (1, "wrap", "local", []), (2, "send", "local", []), (3, "take", "queue_peer", []),
+    ]  # fmt: skip
+    steps = [{"depth": d, "path": "a.py", "symbol": s, "origin": o, "parts": p, "line": 1} for d, s, o, p in rows]
+    graph = _of_steps(steps)
+    names = {node.key: node.label for node in graph.nodes}
+    assert sorted(names.values()) == ["engine", "generate", "launch", "loop", "send", "take", "wrap"]
+    drawn = {(names[e.source], names[e.target], e.label) for e in graph.edges}
+    assert ("send", "take", "sends to") in drawn
+    assert ("launch", "engine", "starts a process") in drawn

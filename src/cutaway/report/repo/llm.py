@@ -83,17 +83,18 @@ def _nesting(page: Page) -> list[str]:
     ]
     width = min(64, max(len(head) for head, _, _ in rows))
     lines = [
-        "Every line is a definition that the one above it calls; where no line says otherwise, prefill and decode go the "
-        "same way.",
+        "Every line is a definition that the one above it calls, or sends to where it says so; where no line says otherwise, "
+        "prefill and decode go the same way.",
         "",
         "```text",
     ]
     for head, place, step in rows:
-        note = f"  [{step['origin'].replace('_', ' ')}]" if step.get("origin") in _TELLING else ""
+        note = f"  [{_NOTED.get(step['origin'], step['origin'].replace('_', ' '))}]" if step.get("origin") in _TELLING else ""
         lines.append(f"{head:<{width}}  # {place}{note}")
     return [*lines, "```"]
 
 
+_NOTED = {"queue_peer": "sent over a queue or socket"}
 _TELLING = {
     "rpc_string_method",
     "process_target",
