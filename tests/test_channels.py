@@ -284,10 +284,12 @@ def generate(args, prompt):
 
 def test_the_map_draws_what_is_sent_and_each_definition_once() -> None:
     rows = [
-        (0, "launch", "", []), (1, "engine", "process_target", []), (2, "loop", "self_method", ["runtime_loop"]), (3, "take", "local", []),
-        (3, "helper", "local", []), (0, "generate", "", []), (1, "wrap", "local", []), (2, "send", "local", []), (3, "take", "queue_peer", []),
+        (0, "launch", "", []), (1, "engine", "process_target", []), (2, "loop", "self_method", ["runtime_loop"]),
+        (3, "take", "local", []), (3, "helper", "local", []), (0, "generate", "", []), (1, "wrap", "local", []),
+        (2, "send", "local", []), (3, "take", "queue_peer", []),
     ]  # fmt: skip
-    steps = [{"depth": d, "path": "a.py", "symbol": s, "origin": o, "parts": p, "line": 1} for d, s, o, p in rows]
+    keys = ("depth", "symbol", "origin", "parts")
+    steps = [{**dict(zip(keys, row, strict=True)), "path": "a.py", "line": 1} for row in rows]
     graph = _of_steps(steps)
     names = {node.key: node.label for node in graph.nodes}
     assert sorted(names.values()) == ["engine", "generate", "launch", "loop", "send", "take", "wrap"]

@@ -613,3 +613,18 @@ def test_a_value_of_c_is_no_placeholder():
     assert _braces("{torch::headeronly::ScalarType::Undefined}", in_code=False) == ""
     assert not _whole("{torch::headeronly::ScalarType::Undefined}")
     assert _braces("{path:line}", in_code=False) == "{path:line}"
+
+
+@pytest.mark.parametrize(
+    ("symbol", "parts"),
+    [
+        ("a::Mask.operator()(int)", ["a", "Mask", "operator()"]),
+        ("Node.operator->", ["Node", "operator->"]),
+        ("Map<K, V>::find(key)", ["Map", "find"]),
+        ("self.operator_of.run", ["operator_of", "run"]),
+    ],
+)
+def test_an_operator_is_a_name_with_its_brackets(symbol, parts):
+    from cutaway.report.verify.checks.symbols import _parts
+
+    assert _parts(symbol) == parts

@@ -12,6 +12,8 @@ from cutaway.report.verify.sources import Sources, words
 
 __all__ = ["CHECK"]
 
+_OPERATOR = re.compile(r"\boperator(?:\(\)|[^\w\s.(][^\w\s(]*)(?=$|\()")  # `operator()`, `operator->`, `operator<<`
+
 
 def find(document: Document, sources: Sources) -> Iterator[Finding]:
     for cited in document.cited:
@@ -22,9 +24,7 @@ def find(document: Document, sources: Sources) -> Iterator[Finding]:
 
 
 def _named(cited: Cited, sources: Sources) -> bool:
-    parts = [
-        p for p in re.split(r"\.|::|->", re.sub(r"<[^<>]*>|\(.*\)$", "", cited.symbol)) if p and p != "self"
-    ]
+    parts = _parts(cited.symbol)
     if not parts or cited.symbol == "FILE":
         return True
     begun = [
@@ -39,13 +39,21 @@ def _named(cited: Cited, sources: Sources) -> bool:
     return inside and any(_ends(d.name.split("."), parts) or _ends(parts, d.name.split(".")) for d in around)
 
 
+def _parts(symbol: str) -> list[str]:
+    """The names of a qualified one, without arguments and generics; an operator of C++ is a name, brackets and all."""
+    operator = _OPERATOR.search(symbol)
+    plain = symbol[: operator.start()] if operator else symbol
+    names = re.split(r"\.|::|->", re.sub(r"<[^<>]*>|\(.*\)$", "", plain))
+    return [p for p in [*names, operator[0] if operator else ""] if p and p != "self"]
+
+
 def _ends(name: list[str], tail: list[str]) -> bool:
     return name[-len(tail) :] == tail
 
 
 def _hint(cited: Cited, sources: Sources) -> str:
     """Where it does stand, if this file defines it."""
-    last = re.split(r"\.|::|->", cited.symbol)[-1]
+    last = (_parts(cited.symbol) or [""])[-1]
     at = [d for d in sources.record(cited.path).defs if d.name.split(".")[-1] == last]
     return f"; it is defined at {cited.path}:{at[0].line}" if at else ""
 
