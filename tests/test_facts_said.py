@@ -41,6 +41,7 @@ def pitfalls(files):
         "tab-width: 4",
         "Copyright 2020 A",
         "1. First",
+        "<id> <ip:port@cport> <flags> 07c3 127.0.0.1:30004 slave",
     ],
 )
 def test_what_an_editor_or_lawyer_is_told_describes_nothing(text):

@@ -12,13 +12,15 @@ _MARKUP = re.compile(r"!?\[([^\[\]]*)\](?:\([^()]*\))|\*\*|`+|(?<!\w)\*(?=\w)|(?
 _END = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
 _NO_DESCRIPTION = re.compile(
     r"\W*(copyright|licen[sc]e|spdx|auto-?generated|(code |file )?generated (by|from)|do not edit)|\d+[.)]\s|[-*+]\s|"
+    r"(<[^<>]{1,40}>\s+){2}|"  # how a line of input is made up
     r"\W*(-\*-|vim?:|ex:|(indent|tab[ _-]?(size|width)|indent-tabs-mode|c-basic-offset|mode)\s*[=:])",  # told to an editor
     re.IGNORECASE,
 )
 
 
 def describes(text: str) -> bool:
-    """Whether a text tells what something is for: no licence, note of a generator, setting of an editor or list of steps."""
+    """Whether a text tells what something is for: no licence, note of a generator, setting of an editor, list of steps
+    or form of a line."""
     return bool(text) and not _NO_DESCRIPTION.match(text)
 
 

@@ -110,7 +110,7 @@ def _description(program: Program, name: str, files: list[str]) -> tuple[str, st
     found.sort(key=lambda f: (-f[0], -f[1], f[2], f[3].line))
     names = list(dict.fromkeys(local_name(program.record(f[2]), f[3]) for f in found[: NAMED * 2]))
     first = found[0]
-    described = next((f for f in found[:NAMED] if f[3].doc and f[0] == first[0]), None)
+    described = next((f for f in found[:NAMED] if describes(f[3].doc) and f[0] == first[0]), None)
     if described and len(files) == 1:  # a class speaks for its file, a function beside classes does not
         return named(described[3].name, described[3].doc), described[2], described[3].line
     return "defines " + ", ".join(names[:NAMED]), first[2], first[3].line
