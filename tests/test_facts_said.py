@@ -3,6 +3,7 @@ import re
 
 import pytest
 
+from cutaway.facts.build_install import find_build_install
 from cutaway.facts.config_surface import find_config_surface
 from cutaway.facts.describing import describes
 from cutaway.facts.entrypoints import find_entrypoints
@@ -278,3 +279,9 @@ HEADERS = {
 def test_what_makes_programs_alone_lets_no_headers_out(more, exported):
     files = {**HEADERS, "CMakeLists.txt": HEADERS["CMakeLists.txt"] + more}
     assert ("library" in {e["kind"] for e in find_entrypoints(program_of(files))}) == exported
+
+
+def test_a_heading_is_said_without_its_markup():
+    text = "# How do I use `tool` to build?\n\n```sh\ncargo run --release\n```\n"
+    rows = find_build_install(program_of({"README.md": text, "Cargo.toml": '[package]\nname = "tool"\n'}))
+    assert any(row["what"] == "shown under How do I use tool to build?" for row in rows)

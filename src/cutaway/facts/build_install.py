@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from cutaway.facts.command_words import command_does
+from cutaway.facts.describing import plain
 from cutaway.facts.lookup import evidence
 from cutaway.facts.roles import role_of
 from cutaway.model.code import Mark
@@ -112,7 +113,7 @@ def _shown(program: Program) -> Iterator[tuple[float, dict[str, Any]]]:
                 0.0 + depth if _README.search(path) else 3.0 + depth if where == "document" else 6.0 + depth
             )
             section = _NUMBERED.sub("", section).strip()  # a heading's figures stand on its own line, not on the command's
-            what = f"shown under {section}" if section else f"a step of {path.rpartition('/')[2]}"
+            what = f"shown under {plain(section)}" if section else f"a step of {path.rpartition('/')[2]}"
             yield rank, _row(program, mark.name, kind, path, mark.line, what)
 
 
