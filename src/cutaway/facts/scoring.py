@@ -33,7 +33,7 @@ _SPECIAL = matcher(
     r"|(?:mobile|res|squeeze|efficient|dense|u)_?net[a-z]*|yolo[a-z]*|vgg|vae|vit|segformer|conv_?next"
     "|spec|speculative|speculator|eagle|medusa|ngram|mtp|dflash|mamba|ssm|rwkv|gdn|fusion|"
     "fused|passes|compilation|pattern|linear_attn|lora|loras|adapter|adapters|vision|image|"
-    "images|audio|video|whisper|tts|diffusion"
+    r"images|audio|video|whisper[a-z]*|tts|asr|stt|dit|diffusion|stable_?diffusion|sd_?cpp|vocoder|voice|music"
     "|multimodal|mm|vl|connector|connectors|offload|offloading|disagg|disaggregation|pd|"
     "mooncake|nixl|lmcache|indexer|sparse|mla|elastic|ubatch|dbo|sink|batch_invariant"
     "|embedding|embeddings|rerank|reranker|classify|score|reward|beam|guided|grammar|"

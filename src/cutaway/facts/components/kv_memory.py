@@ -14,7 +14,7 @@ KV_MEMORY = Concept(
             "named",
         ),
         name(
-            r"(?:determine|get|calculate|compute|estimate|profile|measure)_(?:\w+_)?(?:num_\w*(?:blocks|pages|tokens)|available_memory|kv_cache_\w*|kv_\w*size\w*|max_\w*token\w*|num_blocks|cache_(?:block_)?size\w*|free_memory|memory\w*|max_num_tokens)",
+            r"(?:determine|get|calculate|compute|estimate|profile|measure)_(?:\w+_)?(?:num_\w*(?:blocks|pages|tokens)|available_memory|kv_cache_\w*|kv_\w*size\w*|max_\w*token\w*|num_blocks|cache_(?:block_)?size\w*|free_memory|memory\w*|vram\w*|max_num_tokens)",
             5,
             "named",
         ),
@@ -116,6 +116,21 @@ KV_MEMORY = Concept(
         ),
         code(r"return (?:\w*(?:sum|reduce)\([^\n]*(?:_size|n_bytes|numel)\b|[^\n]*\bnbytes\b)", 2.5, "bytes"),
         uses(r"scaled_dot_product_attention|softmax", -2.5),  # attends over the cache
+        # the shape of a cache written out, which one is then asked for
+        code(
+            r"(?is)\bcache_(?:shape|dims|sizes?)\s*(?::[^=;\n]+)?:?=\s*"
+            r"(?=[^;=]{0,160}(?:cache|ctx|context|seq|len))(?=[^;=]{0,160}(?:head|h_?dim|layer))[^;=]{0,200}?[;\n]"
+            r".{0,300}?\w*cache\w*(?:::<?\w+>?)*\([^;]{0,80}?\bcache_(?:shape|dims|sizes?)\b",
+            4,
+            "sized",
+        ),
+        # what is called that of keys and values is a product of heads or widths and positions
+        code(
+            r"(?i)\b(?:\w*_)?kv(?:_?(?:size|bytes|mem\w*|cache\w*))?\s*:?=\s*(?=[^;\n]*(?:ctx|context|seq))"
+            r"(?=[^;\n]*(?:layer|head|dim|model|embd))[^;\n]*\*[^;\n]*\*",
+            3,
+            "sized",
+        ),
         # so many numbers of so many bytes
         code(
             r"(?:prod|numel|nelement)\w*\([^\n]{0,60}?\)[^\n]{0,40}?(?:itemsize|element_size|nbytes)|"

@@ -38,7 +38,7 @@ KV_STRUCTURE = Concept(
             "pattern|fusion|pass|method|slice_config|config|spec|args|metrics?|events?|stats?|"
             r"connector|transfer|scale\w*|quant\w*|dtype|type|params|group|groups|utils|hash|prefix|"
             "tokens|layout|factory|error|mode|test|info|shape|update|store|encoder|mixin|snapshot|"
-            "trie|sharing|inputs?|file|dir|model_cache|response|config_manager|compute|output",
+            r"defrag\w*|trie|sharing|inputs?|file|dir|model_cache|response|config_manager|compute|output",
             -3,
         ),
         name(r"\w*graphs?(?:_\w+)?", -3),  # of recorded kernels

@@ -31,7 +31,7 @@ KV_UPDATE = Concept(
             -3,
         ),
         name("flashinfer", -1.5),  # as one library's kernels lay it out
-        name(r"read\w*|get_?item|set_?item|contains", -4),  # of a file, of a mapping
+        name(r"read\w*|get_?item|set_?item|contains|^(?:len|size|is_empty)$", -4),  # of a file, of a mapping
         name(
             r"^(?:new|init|create|from|with)(?:_\w+)?$|^(?:copy|clone|fork|dup\w*)$", -4
         ),  # makes a cache, or a second one
@@ -113,6 +113,21 @@ KV_UPDATE = Concept(
             r"\b(?:mem)?copy\w*\(\s*&?[\w.>-]*\b(?:k|key|v|value)s?_?cache\w*\s*[\[+,]|memcpy\w*\(\s*&?[\w.>-]*(?:k|key|v|value)\w*cache",
             3,
             "puts",
+        ),
+        # the cache of keys is given the new ones, and the place
+        code(
+            r"(?i)\b(?:k|key)s?_?cache\w*(?:\.\w+\(\))*\??\.(?!get|copy_from)\w+\(\s*"
+            r"&?(?:mut )?(?:k|keys?)(?:_\w+)?(?:\.\w+\(\)\??)*,"
+            r"[^;\n]*(?:offset|pos|start|len)\w*",
+            3,
+            "puts",
+        ),
+        # what is kept by a text is an answer
+        code(
+            r"\(\s*(?:&(?:'\w+ )?(?:mut )?self,\s*)?(?:key|text|prompt|query|url|name)"
+            r"\s*(?::\s*&?|\s)(?:'\w+ )?(?:string|str|String)\b|"
+            r"\(\s*(?:const )?std::string(?:_view)?\s*&?\s*(?:key|text|prompt|query|url|name)\b",
+            -8,
         ),
         # the cache under a shorter name, and its places filled
         code(

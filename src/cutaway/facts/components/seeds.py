@@ -30,7 +30,7 @@ SEEDS = Concept(
             "weak",
         ),
         name(
-            r"test|dataset|data\w*|bench\w*|hash\w*|metric\w*|config|args|param|audio|noise|image|"
+            r"test|dataset|data\w*|bench\w*|hash\w*|metric\w*|config|args|param|audio|noise|noisy|latents?|image|"
             "shuffle|split|port|uuid|id|dropout|kernel|weights?|dummy",
             -3,
         ),

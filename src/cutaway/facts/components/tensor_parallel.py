@@ -48,6 +48,7 @@ TENSOR_PARALLEL = Concept(
         ),
         code(r"\b[tT]ensor_?[pP]arallel\w*\(", 4, "collective"),
         has("forward|apply|call", 0.5),
+        name("^tensor$", -4),  # it is what is sent, and broadcasts shapes
         name("main", -2.5),  # a program, in which ranks meet for something
         uses(
             r"all_reduce\w*|sum_all_reduce|allreduce|all_gather(?!_obj)\w*|reduce_scatter\w*|"

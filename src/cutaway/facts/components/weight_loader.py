@@ -33,7 +33,7 @@ WEIGHT_LOADER = Concept(
             "weak",
         ),
         name(
-            r"url|http|hub|test|config|args|lora|adapter\w*|tokenizer|dataset|data|audio|image\w*|video|"
+            r"url|http|hub|test|configs?|args|lora|adapter\w*|tokenizer|dataset|data|audio|image\w*|video|"
             r"extension\w*|plugin\w*|kernels?|dummy|sharded_state|tensorizer|s_3|runai|remote|"
             r"bitsandbytes|download|save|metric\w*|unload|class|module|template|balanc\w*|info|"
             r"speculative|draft|media|vision|request|kv|offload|kv_?cache|cache\w*|processor|prompts?|"
@@ -47,7 +47,7 @@ WEIGHT_LOADER = Concept(
         name(r"checkpoint(?:er|_manager|_engine|_io|_handler)", 3, "named"),
         # the state of what stands around the model
         owner(
-            r"\w*data_?loader\w*|\w*optim\w*|\w*schedulers?\w*|\w*dataset\w*|\w*sampler|\w*buffer|\w*metric\w*|\w+_cache|\w*callback|\w*eval",
+            r"\w*config_?loader|\w*data_?loader\w*|\w*optim\w*|\w*schedulers?\w*|\w*dataset\w*|\w*sampler|\w*buffer|\w*metric\w*|\w+_cache|\w*callback|\w*eval",
             -5,
         ),
         owner(
