@@ -45,6 +45,7 @@ _STUB = re.compile(
 _DOES = re.compile(r"\w\)? (?:[*/%]{1,2}|-) \(?\w|self\.\w+\.(?:clear|set)\(\)")  # computes, or changes its own state
 _PRODUCT = re.compile(r"(?:^|/)(?:examples?|tools?|demos?)/(?:server|serve|main|cli|engine)[/.]")
 _PAST = re.compile(r"(?:^|/)(?:legacy|deprecated|obsolete|attic|archived?)/")  # kept for those who need it still
+_COPY = re.compile(r"(?:^|/)((?:test|debug|bug|old|backup|bak|copy|tmp|temp|orig)\w*/|\w+_(?:old|backup|bak|copy|orig)/)")
 PAST_FACTOR = 0.6
 NATIVE = ("c", "cpp", "cuda")
 _SERVES = re.compile(r"(?:^|[/_.-])server(?:[/_.-]|$)")
@@ -156,6 +157,7 @@ def _judged(
     if not final:
         final = _shown(corpus, concept, rough)
     _newest_first(final)
+    _originals_first(corpus, final)
     _own_first(corpus, final)
     if concept.leads:
         _leaders_first(corpus, concept, final)
@@ -234,6 +236,17 @@ def _newest_first(final: list[Scored]) -> None:
             twin = _VERSION.sub("/v/", scored.entity.path), scored.entity.definition.name
             if int(found[1]) < newest[twin]:
                 scored.score -= 1.5
+
+
+def _originals_first(corpus: Corpus, final: list[Scored]) -> None:
+    """What stands in a copy of its own folder, made to look for a bug or to keep what was, steps back behind that folder."""
+    for scored in final:
+        head, *_ = scored.entity.definition.name.partition(".")
+        for found in _COPY.finditer(scored.entity.path):
+            path = scored.entity.path[: found.start(1)] + scored.entity.path[found.end(1) :]
+            folder = path.rpartition("/")[0]
+            if any(e.path.rpartition("/")[0] == folder for e in corpus.by_name[head]):
+                scored.score *= PAST_FACTOR
 
 
 def _bits(mask: int) -> list[int]:

@@ -68,6 +68,18 @@ ADMISSION = Concept(
             r"concurrency|(?:max_|limit_)concurrency|max_(?:workers|in_?flight|jobs|tasks|conns?)", 2, "entry"
         ),
         uses(r"\w*concurrency|max_in_?flight|prefetch_count", 1.5),
+        # what answers is asked only under a permit
+        code(
+            r"\bwith [\w.]*(?:\b|_)(?:sem(?:a(?:phore)?)?|\w*limiter)(?:\(\))?:\n(?:[^\n]*\n){0,3}?[^\n]*\b_?"
+            r"(?:chat|stream_?chat|generat|infer|predict|complet|forward|process|handle)\w*",
+            5,
+            "permit",
+        ),
+        # whoever brings more waits for what is there to leave
+        code(r"\bawait [\w.\[\]-]*(?:\.|\b)wait_(?:\w+_)?(?:drain\w*|space|room)\(", 5, "refuses"),
+        name(r"wait_(?:\w+_)?drain\w*", 4, "named"),
+        name(r"(?:add|append|put|push)_(?:message|record|batch|event|item|job|task)s?", 2.5, "entry"),
+        owner(r"(?:\w+_)?accumulator|messages?", 1, "queue"),  # of what waits to be sent
         # waits above a mark of how much is buffered
         code(r"(?i)>=? ?\w*(?:high|max|limit)\w*\)?:\s*\n\s*(?:await )?[\w.]+\.wait\w*\(", 5, "refuses"),
         name(
@@ -124,7 +136,8 @@ ADMISSION = Concept(
         takes(r"request|req|seq|sequence|seq_group|prompt\w*", 0.5),
         path(r"scheduler|sched\w*|block_manager|queue|validation|prefill|flow_control", 1.2),
         about(
-            r"enough|room|capacity|admit\w*|admission|can be (?:allocated|scheduled)|budget|"
+            r"enough|room|capacity|(?:is|already) full|free (?:slots?|place)|"
+            r"admit\w*|admission|can be (?:allocated|scheduled)|budget|"
             r"throttl\w*|back-?pressure|overload\w*",
             1.5,
             "room",

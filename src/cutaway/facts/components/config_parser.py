@@ -13,6 +13,7 @@ from cutaway.facts.concept import (
     name,
     owner,
     path,
+    takes,
     uses,
 )
 
@@ -156,6 +157,18 @@ CONFIG = Concept(
             "settings",
         ),
         code(r"\bflag\.Parse\(\)", 3, "cli"),
+        # a client whose maker has a value for each of many settings, among them how long and how much
+        code(
+            r"\A\s*def __init__\((?=(?:[^()]|\([^()]*\)){0,2500}?"
+            r"\b\w*(?:timeout|interval|backoff|max_\w+|retries|_ms)\w*[^,()=]*=)"
+            r"(?:(?:[^()=,]|\([^()]*\)|,)*=[^,()]*(?:\([^()]*\))?,){9}",
+            6.5,
+            "told",
+        ),
+        takes(
+            r"\w+_timeout(?:_ms|_s|_seconds)?|timeout_\w+|\w+_backoff(?:_\w+)?|max_\w+_(?:size|bytes|retries)",
+            2.2,
+        ),
         marked(r"derive_(?:\w+_)?(?:parser|struct_opt)", 6, "cli"),
         about(r"config\w*|arguments?|settings|options|command[ -]line", 1),
         code(
@@ -165,7 +178,8 @@ CONFIG = Concept(
             "parses",
         ),
     ),
-    needs=("named|cli", "settings|cli|declared", "parses|cli|settings"),
+    needs=("named|cli|told", "settings|cli|declared|told", "parses|cli|settings|told"),
+    leads="named|cli",
     least=6.5,
     holds=True,
     anywhere=True,

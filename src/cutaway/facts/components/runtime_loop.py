@@ -21,13 +21,15 @@ RUNTIME_LOOP = Concept(
             "main",
         ),
         name(
-            r"decode|\w+_generate|exec|execute|consume|process|work|step|engine_step|run_engine|run_engine_step|update_slots|generate|run|decode_n_tokens|"
+            r"decode|(?!re)\w+generate|exec|execute|consume|process|work|step|engine_step|run_engine|run_engine_step|update_slots|generate|run|decode_n_tokens|"
             r"inference|serve|completion|chat|infer\w*|generate_\w+|main_loop|start|main|engine|"
             "engine_core|llm_engine",
             3,
             "named",
         ),
+        name(r"(?:\w+_)?routine", 3.5, "named"),  # a task that runs beside the others
         name(r"\w*heart_?beat\w*", -6),
+        name(r"(?:update|prepare|collect|make)_(?:\w+_)?inputs?", -4),  # of one step
         uses(r"\w*_processes|keep_subprocess\w*|join_all", -1),  # looks after processes, in which the loop is
         # keeps house or tries again: the work itself is done elsewhere
         name(r"gc|gc_\w+|clean_?up\w*|sweep\w*|maintenance|expir\w*|reap\w*|flush\w*|retry\w*|back_?off", -3),
@@ -104,6 +106,13 @@ RUNTIME_LOOP = Concept(
             r"while [^\n]*:\n(?:(?!\s*(?:async )?def )[^\n]*\n){0,20}?"
             r"[^\n]*(?:[=(,]|\b(?:in|await|return|yield))\s*(?:await )?[\w.\[\]]*"
             r"\b\w*(?:messages?|requests?|tasks?|jobs?|backlog)\.(?:popleft|pop|get|recv|receive)\w*\(",
+            3,
+            "picks",
+        ),
+        # over and over it starts a task for each thing that is ready, and waits until one is done
+        code(
+            r"while (?:True|not\b|[\w.]*(?:alive|running)\w*)[^\n]*:\n(?:(?!\s*(?:async )?def )[^\n]*\n){0,90}?"
+            r"[^\n]*\bawait (?:asyncio|anyio|trio)\.wait\(",
             3,
             "picks",
         ),

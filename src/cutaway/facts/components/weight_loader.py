@@ -134,6 +134,8 @@ WEIGHT_LOADER = Concept(
             0.5,
             "fills",
         ),
+        # a library makes it and fills it
+        code(r"\b\w*[mM]odel\w*\s*=\s*\w*Model\w*\.from_pretrained\(", 4, "library"),
         # or takes its parts out of it
         code(
             r"(?s)def __init__\(.{0,2000}?\b(\w*(?:weights?|params|parameters|state_dict|checkpoint))\s*=\s*[\w.]*load\w*\("
@@ -142,7 +144,7 @@ WEIGHT_LOADER = Concept(
             "fills",
         ),
     ),
-    needs=("named|weak|opens|fills", "reads", "weights|files"),
+    needs=("named|weak|opens|fills|library", "reads", "weights|files"),
     leads="named|weak|opens",
     through=True,
     least=6.5,
