@@ -12,9 +12,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from cutaway.model.code import Call, Edge
+from cutaway.read.resolve.arguments import TARGETS
 from cutaway.read.resolve.channels import Channels
 from cutaway.read.resolve.dispatch import Dispatch
-from cutaway.read.resolve.flow import TARGETS
 from cutaway.read.resolve.infer import Env, Inference
 from cutaway.read.resolve.native import MANY, is_test
 from cutaway.read.resolve.values import Found, expression

@@ -12,22 +12,18 @@ from functools import cached_property
 from typing import NamedTuple
 
 from cutaway.model.code import Bind, Call
+from cutaway.read.resolve.arguments import arguments_of, names_in, starts
 from cutaway.read.resolve.env import Env
 from cutaway.read.resolve.infer import Inference
 from cutaway.read.resolve.native import is_test
-from cutaway.read.resolve.values import Found, expression
+from cutaway.read.resolve.values import Found
 
-__all__ = ["TARGETS", "Flow", "Place", "starts"]
+__all__ = ["Flow", "Place"]
 
-TARGETS = {"Process": "process_target", "Thread": "thread_target", "Timer": "thread_target", "submit": "thread_target",
-           "run_in_executor": "thread_target", "to_thread": "thread_target", "start_new_thread": "thread_target",
-           "spawn": "process_target", "start_processes": "process_target"}  # fmt: skip
 PLACES = 40  # under which one thing is looked for
 CALLERS = 24  # of one function, that are asked what they pass
 LINES = 60  # of a call that is read from its file
 STEPS = 5  # from an expression to where its parts come from
-_KEYWORD = re.compile(r"^([A-Za-z_]\w*)=(?!=)(.*)$", re.DOTALL)
-_DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
 
 
 Site = tuple[str, Call]
@@ -172,7 +168,7 @@ class Flow:
 
     def _pass(self, path: str, call: Call) -> Iterator[tuple[Place, str]]:
         env = Env(path, call.scope)
-        target, places, named = _arguments(call.callee, self._written(path, call))
+        target, places, named = arguments_of(call.callee, self._written(path, call))
         for found in self.inference.text(target, env):
             function = self._entered(found)
             if function is None:
@@ -223,7 +219,7 @@ class Flow:
             record = self.program.record(path)
             for call in record.calls if record.language == "python" and not is_test(path) else ():
                 if starts(call):
-                    table[_arguments(call.callee, call.args)[0].rpartition(".")[2]].append((path, call))
+                    table[arguments_of(call.callee, call.args)[0].rpartition(".")[2]].append((path, call))
         return table
 
     def given(self, place: Place) -> Iterator[tuple[str, str, int]]:
@@ -255,7 +251,7 @@ class Flow:
         if (text, path, scope) in seen or left < 0:
             return
         seen.add((text, path, scope))
-        for name in _names(text):
+        for name in names_in(text):
             binds, parameter = self._origin(name, path, scope)
             before = len(found)
             for bind in binds:
@@ -295,81 +291,3 @@ class Flow:
         text = "\n".join(self.program.lines(path)[definition.line - 1 : definition.end])
         found = re.search(rf"\bfor {re.escape(name)} in ([A-Za-z_][\w.]*)", text)
         return Bind(scope, definition.line, name, found[1], "", "for") if found and found[1] != name else None
-
-
-def starts(call: Call) -> bool:
-    """Does a call hand over a function with what it is to be given, to run elsewhere?"""
-    return call.callee.rpartition(".")[2] in TARGETS or (
-        any(a.startswith(("target=", "func=", "fn=")) for a in call.args)
-        and any(a.startswith(("args=", "kwargs=")) for a in call.args)
-    )
-
-
-def _arguments(callee: str, args: list[str]) -> tuple[str, list[str], dict[str, str]]:
-    """What a call runs in the end, and the arguments that this gets, by position and by name."""
-    places: list[str] = []
-    named: dict[str, str] = {}
-    for argument in args:
-        keyword = _KEYWORD.match(argument)
-        if keyword:
-            named[keyword[1]] = keyword[2]
-        else:
-            places.append(argument)
-    last = callee.rpartition(".")[2]
-    target = named.get("target") or named.get("func") or named.get("fn") or ""
-    if last not in TARGETS and not (target and ("args" in named or "kwargs" in named)):
-        return callee, places, named
-    if not target:
-        places = places[1:] if last == "run_in_executor" else places
-        target, places = (places[0], places[1:]) if places else ("", [])
-    if "args" in named:
-        places = _items(named["args"])
-    return target, places, _pairs(named.get("kwargs", ""))
-
-
-def _items(text: str) -> list[str]:
-    """The elements of a tuple or list that is written out."""
-    node = expression(text)
-    if isinstance(node, ast.Tuple | ast.List):
-        return [ast.unparse(e) for e in node.elts]
-    return [part.strip() for part in text.strip("([ ,])…").split(",")] if text.endswith("…") else []
-
-
-def _pairs(text: str) -> dict[str, str]:
-    """The entries of a dictionary that is written out."""
-    node = expression(text)
-    if isinstance(node, ast.Dict):
-        return {
-            k.value: ast.unparse(v)
-            for k, v in zip(node.keys, node.values, strict=True)
-            if isinstance(k, ast.Constant) and isinstance(k.value, str)
-        }
-    if isinstance(node, ast.Call):  # dict(name=value)
-        return {k.arg: ast.unparse(k.value) for k in node.keywords if k.arg}
-    return {}
-
-
-def _names(text: str) -> list[str]:
-    """The names and dotted names that an expression reads, functions that it calls not counted; the key of an item that is
-    got by a string stands for it."""
-    node = expression(text)
-    if node is None:
-        return _DOTTED.findall(re.sub(r"(?<![{\w])[fF]?(['\"])[^'\"{]*\1", " ", text))
-    found: list[str] = []
-    _read(node, found)
-    return found
-
-
-def _read(node: ast.AST, found: list[str]) -> None:
-    if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, str):
-        found.append(f"{ast.unparse(node.value)}.{node.slice.value}")
-    elif isinstance(node, ast.Name | ast.Attribute) and _DOTTED.fullmatch(text := ast.unparse(node)):
-        found.append(text)
-    elif isinstance(node, ast.Call):
-        if isinstance(node.func, ast.Attribute) and not node.args:  # `address.decode()`, `config.address()`
-            _read(node.func.value, found)
-        for part in (*node.args, *(k.value for k in node.keywords)):
-            _read(part, found)
-    else:
-        for part in ast.iter_child_nodes(node):
-            _read(part, found)
