@@ -8,6 +8,7 @@ from cutaway.facts.config_surface import find_config_surface
 from cutaway.facts.describing import describes
 from cutaway.facts.entrypoints import find_entrypoints
 from cutaway.facts.errors import find_errors
+from cutaway.facts.languages import find_languages
 from cutaway.facts.modules import find_modules
 from cutaway.facts.pitfalls import find_pitfalls
 from cutaway.facts.project import find_project
@@ -285,3 +286,14 @@ def test_a_heading_is_said_without_its_markup():
     text = "# How do I use `tool` to build?\n\n```sh\ncargo run --release\n```\n"
     rows = find_build_install(program_of({"README.md": text, "Cargo.toml": '[package]\nname = "tool"\n'}))
     assert any(row["what"] == "shown under How do I use tool to build?" for row in rows)
+
+
+def test_scripts_under_a_dotted_key_have_their_line():
+    manifest = '[project]\nname = "q"\nversion = "1"\nscripts.q = "q.cli:main"\n'
+    program = program_of({"pyproject.toml": manifest, "q/__init__.py": "", "q/cli.py": "def main():\n    pass\n"})
+    assert [m.line for m in program.record("pyproject.toml").marks if m.kind == "script"] == [4]
+
+
+def test_a_language_of_empty_files_is_none():
+    program = program_of({"a.go": "package a\n\nfunc F() {}\n", "x/__init__.py": ""})
+    assert [row["name"] for row in find_languages(program)] == ["Go"]

@@ -69,7 +69,8 @@ def find_errors(program: Program, reached: dict[Node, Step] | None = None) -> li
 
 def _end(lines: Sequence[str], line: int, does: str) -> int:
     """The next line, of a few, on which the last statement of a handler stands."""
-    last = does.strip("; }").rpartition(";")[2].strip().partition("(")[0]  # its last statement, as far as a call
+    last = does.strip("; }").rpartition(";")[2].strip().partition("(")[0]  # its last statement, as far as a call,
+    last = last.split()[-1] if " ." in last else last  # which may stand on a line of its own
     below = range(line + 1, min(line + HANDLER, len(lines)) + 1)
     return next((n for n in below if last and last in lines[n - 1]), line)
 

@@ -27,7 +27,7 @@ def find_languages(program: Program) -> list[dict[str, Any]]:
     files: dict[str, list[tuple[int, str]]] = defaultdict(list)
     for path in program.paths:
         record = program.record(path)
-        if record.language in CODE and role_of(path) not in ("vendored", "generated"):
+        if record.lines and record.language in CODE and role_of(path) not in ("vendored", "generated"):
             files[record.language].append((record.code_lines or record.lines, path))
     total = sum(lines for rows in files.values() for lines, _ in rows) or 1
     rows = []

@@ -94,5 +94,5 @@ def named_here(program: Program) -> set[str]:
 
 
 def _question(program: Program, question: str, path: str, line: int) -> dict[str, Any]:
-    proof = evidence(program, path, line, question)
+    proof = evidence(program, path, line, question.partition(" (")[0])  # what is known besides stands elsewhere
     return {"question": question, "path": path, "line": line, "symbol": proof["symbol"], "evidence": [proof]}

@@ -42,11 +42,12 @@ class _Document:
         return value
 
     def line(self, section: str, key: str = "") -> int:
-        """Of `key` in `section`, which may be written as a section of its own (`[dependencies.name]`)."""
+        """Of `key` in `section`, which may be written as a section of its own (`[dependencies.name]`) or as a dotted key."""
         head = section.rpartition(".")
         options = (
             self.at.get((section, key)),
             self.at.get((f"{section}.{key}", "")),
+            self.at.get((head[0], f"{head[2]}.{key}")),
             self.at.get((head[0], head[2])),
             self.at.get((section, "")),
         )
