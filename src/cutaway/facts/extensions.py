@@ -97,10 +97,8 @@ def _registered(program: Program) -> Iterator[dict[str, Any]]:
             place = look.follow(path, name)
             where, line = (place[0], place[1].line) if place else (path, mark.line)
             proof = evidence(program, path, mark.line, f"registered with {name}")
-            symbol, why = (
-                place[1].name if place else name,
-                "others are registered this way, here one of them",
-            )
+            symbol = place[1].name if place else proof["symbol"]  # of what is made at run time only the use is known
+            why = "others are registered this way, here one of them"
             yield _point(f"register with {name}", where, line, symbol, len(marks), why, [proof])
 
 
